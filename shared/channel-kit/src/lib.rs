@@ -1,0 +1,1 @@
+//! chela-channel-kit
