@@ -1,7 +1,19 @@
 //! The vocabulary of Chela, its ports, and its pure rules. Nothing here does I/O, reads a clock, an
 //! environment or randomness: these come in through ports, so every run can be replayed.
 
+pub mod access;
 pub mod agent_id;
+pub mod blob;
+pub mod channel;
 pub mod chunk;
+pub mod clock;
+pub mod event;
+pub mod message;
+pub mod model;
+pub mod queue;
 pub mod route;
+pub mod schedule;
+pub mod secret;
+pub mod session;
 pub mod session_key;
+pub mod tool;

@@ -1,0 +1,148 @@
+//! The queue: three lanes, first in first out within a session.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::agent_id::AgentId;
+use crate::clock::Millis;
+use crate::message::{EventKey, Inbound, ReplyAddress};
+use crate::session_key::SessionKey;
+
+/// A queue with its own concurrency, so that background work never delays a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Lane {
+    /// Somebody waits for the answer.
+    Live,
+    /// A schedule fired.
+    Scheduled,
+    /// Nobody waits.
+    Background,
+}
+
+impl Lane {
+    /// All lanes.
+    pub const ALL: [Self; 3] = [Self::Live, Self::Scheduled, Self::Background];
+
+    /// The lane's name in configuration, metrics and logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Scheduled => "scheduled",
+            Self::Background => "background",
+        }
+    }
+}
+
+/// The newest form of [`Envelope`] this code writes, and the newest it reads.
+pub const ENVELOPE_VERSION: u16 = 1;
+
+/// What travels through the queue: everything a turn needs to begin. At most 64 KB, so that SQS bills one unit;
+/// files travel by reference.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// The form of this record; a newer one than the reader knows goes to the dead-letter queue.
+    pub version: u16,
+    /// The name of the event: queued twice within five minutes it is delivered once.
+    pub event: EventKey,
+    /// The conversation: also the queue group.
+    pub session: SessionKey,
+    /// Who answers.
+    pub agent: AgentId,
+    /// When it was accepted.
+    pub accepted_at: Millis,
+    /// What is to be answered.
+    pub task: Task,
+}
+
+/// The occasion of a turn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "kind")]
+pub enum Task {
+    /// Somebody wrote.
+    Message {
+        /// The message.
+        inbound: Box<Inbound>,
+        /// What the webhook could decide about the sender.
+        standing: Standing,
+    },
+    /// A schedule fired.
+    Heartbeat {
+        /// The schedule's name.
+        name: String,
+        /// The time it was due.
+        scheduled_at: Millis,
+        /// What the agent is asked.
+        prompt: String,
+        /// Where a non-silent answer goes; nowhere if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deliver_to: Option<ReplyAddress>,
+    },
+}
+
+/// What the webhook could decide about a sender from configuration in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Standing {
+    /// Allowed by configuration.
+    Allowed,
+    /// Allowed only if the owner has approved the pairing: the turn looks it up before anything else.
+    IfPaired,
+}
+
+/// One received message. Until it is deleted or its visibility ends, no other message of its group is delivered.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// The queue's id of the message.
+    pub message_id: String,
+    /// What [`Queue::delete`] and [`Queue::hide`] take; valid for this receive only.
+    pub receipt: String,
+    /// The lane it came from.
+    pub lane: Lane,
+    /// The queue group, which tells messages of one session apart from those of others even when the body is broken.
+    pub group: String,
+    /// How often it has been received, this time included.
+    pub receives: u32,
+    /// The body as sent.
+    pub body: String,
+}
+
+/// Why the queue refused.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// The message is larger than the queue takes: it will never be accepted.
+    #[error("a message of {bytes} bytes is over the limit of {limit}")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The queue's limit.
+        limit: usize,
+    },
+    /// The receipt is no longer valid: its time ran out and somebody else may hold the message.
+    #[error("the receipt is no longer valid")]
+    Expired,
+    /// The queue did not answer, or is full: try again.
+    #[error("the queue is unavailable: {0}")]
+    Unavailable(String),
+}
+
+/// A first-in-first-out queue per session, in three lanes.
+#[async_trait]
+pub trait Queue: Send + Sync {
+    /// Appends to the session's line. The same `envelope.event` in the same session within five minutes is accepted
+    /// once; pushing it again answers `Ok` and changes nothing.
+    async fn push(&self, lane: Lane, envelope: &Envelope) -> Result<(), QueueError>;
+
+    /// Takes up to `max` messages and hides them and the rest of their groups for `visibility_s` seconds.
+    /// Answers at once, with nothing if nothing is there.
+    async fn receive(&self, lane: Lane, max: usize, visibility_s: u32) -> Result<Vec<Delivery>, QueueError>;
+
+    /// Removes a message for good. Deleting twice is harmless.
+    async fn delete(&self, lane: Lane, receipt: &str) -> Result<(), QueueError>;
+
+    /// Hides a received message for `seconds` from now; 0 returns it to the head of its group at once.
+    async fn hide(&self, lane: Lane, receipt: &str, seconds: u32) -> Result<(), QueueError>;
+
+    /// Takes a message that can never be handled out of its lane and keeps it, with the reason, for the owner.
+    async fn bury(&self, delivery: &Delivery, reason: &str) -> Result<(), QueueError>;
+}

@@ -1,0 +1,317 @@
+//! One conversation as it is stored: a small head that says who works on it, the accepted events, and the
+//! append-only entries of its turns.
+//!
+//! How the rows protect a turn (`turn` has the rules that use them):
+//! - the **head** carries the lease and the epoch; every change of it is one conditional write, so an attempt that
+//!   lost its lease can change nothing and, since intents to act live on the head, can begin nothing;
+//! - an **accepted event** is stored under its own name: the second writer learns that it is a duplicate;
+//! - an **entry** is stored under its place in the transcript: the first writer wins, the second adopts.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Millis;
+use crate::message::EventKey;
+use crate::model::{Block, Usage};
+use crate::queue::Task;
+use crate::session_key::SessionKey;
+
+/// How many finished events a head remembers, so that late duplicates cost one write and no read.
+pub const RECENT_EVENTS: usize = 24;
+
+/// The head of a session: who works on it and how far it is. Stays under 1 KB, because an update is billed by the
+/// whole item (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html>).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Head {
+    /// Grows by one with every claim: the fence.
+    pub epoch: u64,
+    /// The attempt that works on the session; empty if none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub owner: String,
+    /// Until when it may.
+    #[serde(default)]
+    pub lease_until: Millis,
+    /// Number of the last finished turn; the first turn is 1.
+    #[serde(default)]
+    pub last_turn: u64,
+    /// The event of the turn in progress, whose number is `last_turn + 1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<EventKey>,
+    /// How often the turn in progress was claimed.
+    #[serde(default)]
+    pub attempts: u32,
+    /// Marks of what the turn in progress has begun and not yet recorded as done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub intents: Vec<Intent>,
+    /// Parts of the turn in progress that are settled, first part first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settled: Vec<Settled>,
+    /// Turns up to this one are forgotten (`/new`).
+    #[serde(default)]
+    pub forgotten: u64,
+    /// [`EventKey::short`] of the last finished events, newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recent: Vec<String>,
+}
+
+impl Head {
+    /// Number of the turn in progress, or of the next one.
+    pub fn turn(&self) -> u64 {
+        self.last_turn.saturating_add(1)
+    }
+
+    /// Whether this event's turn is known to be finished.
+    pub fn finished(&self, event: &EventKey) -> bool {
+        self.recent.iter().any(|known| known == event.short())
+    }
+}
+
+/// The mark of something that must not be done twice: written, under a lease that is still long enough, before it is
+/// begun.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Intent {
+    /// A tool call.
+    Tool {
+        /// The step it belongs to.
+        step: u16,
+        /// The provider's id of the call.
+        id: String,
+    },
+    /// A part of the reply (`SENDING`).
+    Send {
+        /// Its place in the outbox.
+        part: u16,
+    },
+}
+
+/// The end of one part of a reply.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum Settled {
+    /// The platform confirmed it.
+    Sent {
+        /// The platform's id.
+        id: String,
+    },
+    /// Nobody can know; flagged for the owner.
+    Unknown,
+    /// The platform refused for good; flagged for the owner.
+    Dead,
+}
+
+/// An accepted event: the record that it came, and the user's message of the turn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// Its name.
+    pub event: EventKey,
+    /// The turn it became part of.
+    pub turn: u64,
+    /// When.
+    pub at: Millis,
+    /// What came.
+    pub task: Task,
+}
+
+/// One item of the transcript.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The turn.
+    pub turn: u64,
+    /// The step within the turn, from 0.
+    pub step: u16,
+    /// When it was written.
+    pub at: Millis,
+    /// What it is.
+    pub body: EntryBody,
+}
+
+/// The kinds of entries.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "entry")]
+pub enum EntryBody {
+    /// One answer of the model, written before its tools run.
+    Assistant(AssistantEntry),
+    /// The result of one tool with effects, where a step has several: its journal.
+    ToolDone {
+        /// The result.
+        result: Block,
+    },
+    /// The results of all tools of the step, one for each call.
+    ToolResults {
+        /// [`Block::ToolResult`]s, in the order of the calls.
+        results: Vec<Block>,
+    },
+}
+
+/// One answer of the model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AssistantEntry {
+    /// What the turn answers; in its first step only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub user: Vec<UserFragment>,
+    /// What the model said.
+    pub blocks: Vec<Block>,
+    /// Which model.
+    pub model: String,
+    /// What it cost.
+    pub usage: Usage,
+    /// The reply's parts, if this ends the turn (an empty list is a silent end); `None` if tools are to run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outbox: Option<Vec<String>>,
+}
+
+/// A piece of what the user said, with its own sender.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UserFragment {
+    /// The sender's platform id; empty for a schedule.
+    pub sender: String,
+    /// What to call them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The text.
+    pub text: String,
+}
+
+impl Entry {
+    /// The entry's place: entries of a session sort by it, and no two entries share one.
+    pub fn place(&self) -> String {
+        let Self { turn, step, .. } = self;
+        match &self.body {
+            EntryBody::Assistant(_) => format!("M#{turn:012}#{step:04}#A"),
+            EntryBody::ToolDone { result: Block::ToolResult { id, .. } } => format!("M#{turn:012}#{step:04}#J#{id}"),
+            EntryBody::ToolDone { .. } => format!("M#{turn:012}#{step:04}#J#"),
+            EntryBody::ToolResults { .. } => format!("M#{turn:012}#{step:04}#T"),
+        }
+    }
+
+    /// The place before every entry of `turn`.
+    pub fn turn_place(turn: u64) -> String {
+        format!("M#{turn:012}")
+    }
+}
+
+/// A request to work on a session.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claim<'a> {
+    /// The event that asks.
+    pub event: &'a EventKey,
+    /// The attempt's name: unique for every attempt.
+    pub owner: &'a str,
+    /// Now.
+    pub now: Millis,
+    /// The end of the lease asked for; must be after `now`.
+    pub until: Millis,
+}
+
+/// The answer to a [`Claim`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Claimed {
+    /// The session is ours. `head.current` is our event, or that of an unfinished turn which goes first.
+    Held(Head),
+    /// Somebody else works on it until then.
+    Busy {
+        /// The end of their lease.
+        until: Millis,
+    },
+    /// The event's turn is finished: nothing is to be done, and nothing was changed.
+    Finished,
+}
+
+/// What a write that must be the first found.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Put<T> {
+    /// It was the first.
+    Stored,
+    /// Somebody was before us; this is theirs.
+    Exists(T),
+}
+
+/// Under which conditions a head may be replaced.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fence<'a> {
+    /// The epoch we claimed.
+    pub epoch: u64,
+    /// The name we claimed under.
+    pub owner: &'a str,
+    /// The stored lease must reach at least to here: now plus the time needed, for an intent; 0 otherwise.
+    pub lease_reaches: Millis,
+}
+
+/// Why the store refused.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// We no longer hold the session: stop at once, write nothing more.
+    #[error("the session is held by another attempt")]
+    Fenced,
+    /// The store does not answer or is throttled: try again.
+    #[error("the session store is unavailable: {0}")]
+    Unavailable(String),
+    /// The disk is full.
+    #[error("the session store has no room: {0}")]
+    Full(String),
+    /// A stored row cannot be read; the text names the row.
+    #[error("a stored row is damaged: {0}")]
+    Damaged(String),
+}
+
+/// A reply whose fate the owner must decide.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Flagged {
+    /// The session.
+    pub session: SessionKey,
+    /// The turn.
+    pub turn: u64,
+    /// The part.
+    pub part: u16,
+    /// When it was flagged.
+    pub at: Millis,
+    /// Why: unconfirmed, refused, or given up.
+    pub reason: String,
+}
+
+/// A mark that a running turn looks at between steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Control {
+    /// Turns whose event was accepted before this instant end at their next step.
+    pub stop_before: Millis,
+}
+
+/// Keeps sessions.
+#[async_trait]
+pub trait SessionStore: Send + Sync {
+    /// One conditional write that is also the read of the head. If nobody holds a live lease (or `owner` itself does):
+    /// `owner` and `until` are stored, `epoch` and `attempts` grow by one, and `current` becomes `event` (with
+    /// `attempts` 1) if no turn is in progress. Claiming again with the same owner extends the lease.
+    async fn claim(&self, key: &SessionKey, claim: &Claim<'_>) -> Result<Claimed, StoreError>;
+
+    /// Replaces the head if `fence` holds, else [`StoreError::Fenced`]. Saving the same head twice is harmless.
+    async fn save(&self, key: &SessionKey, head: &Head, fence: &Fence<'_>) -> Result<(), StoreError>;
+
+    /// The head, consistently; `None` if the session never was.
+    async fn head(&self, key: &SessionKey) -> Result<Option<Head>, StoreError>;
+
+    /// Stores an event unless it is known. The row expires after eight days, longer than any platform retries.
+    async fn accept(&self, key: &SessionKey, accepted: &Accepted) -> Result<Put<Accepted>, StoreError>;
+
+    /// A stored event.
+    async fn accepted(&self, key: &SessionKey, event: &EventKey) -> Result<Option<Accepted>, StoreError>;
+
+    /// Stores an entry unless its place is taken.
+    async fn append(&self, key: &SessionKey, entry: &Entry) -> Result<Put<Entry>, StoreError>;
+
+    /// The newest entries of turns after `after_turn`, at most `limit`, oldest first; consistent.
+    async fn history(&self, key: &SessionKey, after_turn: u64, limit: usize) -> Result<Vec<Entry>, StoreError>;
+
+    /// Notes a reply for the owner. The same turn and part twice is one row.
+    async fn flag(&self, flagged: &Flagged) -> Result<(), StoreError>;
+
+    /// What the owner must decide, newest first, at most `limit`.
+    async fn flagged(&self, limit: usize) -> Result<Vec<Flagged>, StoreError>;
+
+    /// Leaves a mark for the running turn; a later mark replaces an earlier one.
+    async fn set_control(&self, key: &SessionKey, control: &Control) -> Result<(), StoreError>;
+
+    /// The mark, if there is one.
+    async fn control(&self, key: &SessionKey) -> Result<Option<Control>, StoreError>;
+}
