@@ -17,3 +17,4 @@ pub mod secret;
 pub mod session;
 pub mod session_key;
 pub mod tool;
+pub mod turn;

@@ -46,6 +46,10 @@ pub struct Head {
     /// Parts of the turn in progress that are settled, first part first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub settled: Vec<Settled>,
+    /// The platform's id of the message that shows the answer of the turn in progress while it grows; the first part
+    /// replaces its text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<String>,
     /// Turns up to this one are forgotten (`/new`).
     #[serde(default)]
     pub forgotten: u64,
@@ -58,6 +62,27 @@ impl Head {
     /// Number of the turn in progress, or of the next one.
     pub fn turn(&self) -> u64 {
         self.last_turn.saturating_add(1)
+    }
+
+    /// The head after its turn: nobody holds the session, and the event is remembered as finished.
+    pub fn finish(&mut self) {
+        if let Some(event) = self.current.take() {
+            self.last_turn = self.turn();
+            self.recent.push(event.short().to_owned());
+            let surplus = self.recent.len().saturating_sub(RECENT_EVENTS);
+            self.recent.drain(..surplus);
+        }
+        self.attempts = 0;
+        self.intents.clear();
+        self.settled.clear();
+        self.preview = None;
+        self.release();
+    }
+
+    /// The head given back with its turn unfinished: the next claim resumes it.
+    pub fn release(&mut self) {
+        self.owner.clear();
+        self.lease_until = Millis::default();
     }
 
     /// Whether this event's turn is known to be finished.
@@ -83,6 +108,8 @@ pub enum Intent {
         /// Its place in the outbox.
         part: u16,
     },
+    /// The message that shows the answer while it grows. If its fate is unknown nothing is lost: it is not the reply.
+    Preview,
 }
 
 /// The end of one part of a reply.
