@@ -1,1 +1,3 @@
-//! chela-testkit
+//! What tests of every crate share. A development dependency only.
+
+pub mod laws;
