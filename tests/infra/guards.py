@@ -1,0 +1,201 @@
+"""What must hold of the expanded template. A guard yields one sentence for each thing that is wrong."""
+
+from template import as_list, of_type, plain, references, statements
+
+FUNCTION = "AWS::Lambda::Function"
+LANES = ["Live", "Scheduled", "Background"]
+# The contract with the functions. Nothing secret is among them: secrets are read from their store.
+VARIABLES = {
+    "CHANNEL", "CHELA_STAGE", "CHELA_LOG", "CHELA_TABLE", "CHELA_BUCKET", "CHELA_BUS", "CHELA_SANDBOX",
+    "CHELA_QUEUE_LIVE", "CHELA_QUEUE_SCHEDULED", "CHELA_QUEUE_BACKGROUND",
+}
+
+
+def allowed(template):
+    for name, role in of_type(template, "AWS::IAM::Role").items():
+        for statement in statements(role):
+            if statement["Effect"] == "Allow":
+                yield name, statement
+
+
+def permissions_are_in_the_roles(template):
+    """Otherwise the guards below, and policies.json, would not see them."""
+    for kind in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy"):
+        for name in of_type(template, kind):
+            yield f"{name}: a policy outside its role"
+    for name, role in of_type(template, "AWS::IAM::Role").items():
+        if role.get("ManagedPolicyArns"):
+            yield f"{name}: a managed policy may change without us"
+
+
+def actions_are_named(template):
+    for name, statement in allowed(template):
+        if "NotAction" in statement or any("*" in action for action in as_list(statement["Action"])):
+            yield f"{name}: {statement}"
+
+
+def resources_are_ours(template):
+    for name, statement in allowed(template):
+        for resource in as_list(statement.get("Resource", "*")):
+            text = plain(resource)
+            if not references(text) & set(template["Resources"]) and "/chela/${Stage}/" not in text:
+                yield f"{name}: {text}"
+
+
+def nobody_scans_or_drops(template):
+    for name, statement in allowed(template):
+        for action in as_list(statement["Action"]):
+            if action in ("dynamodb:Scan", "dynamodb:DeleteTable", "dynamodb:DeleteItem") or action.startswith("dynamodb:PartiQL"):
+                yield f"{name}: {action}"
+
+
+def every_function_has_its_own_role(template):
+    seen = set()
+    for name, function in of_type(template, FUNCTION).items():
+        role = plain(function["Role"])
+        if role in seen or role.split(".")[0][2:] not in of_type(template, "AWS::IAM::Role"):
+            yield f"{name}: {role}"
+        seen.add(role)
+
+
+def the_sandbox_is_empty(template):
+    role = of_type(template, "AWS::IAM::Role")["SandboxRole"]
+    if role.get("Policies") or role.get("ManagedPolicyArns"):
+        yield "the sandbox may do something"
+    function = of_type(template, FUNCTION)["Sandbox"]
+    if function.get("Environment") or function.get("VpcConfig"):
+        yield "the sandbox carries something"
+    if references(function["Role"]) != {"SandboxRole"}:
+        yield "the sandbox has another role"
+
+
+def every_function_has_a_ceiling(template):
+    for name, function in of_type(template, FUNCTION).items():
+        if "ReservedConcurrentExecutions" not in function:
+            yield name
+
+
+def every_log_is_forgotten(template):
+    groups = of_type(template, "AWS::Logs::LogGroup")
+    for name, group in groups.items():
+        if "RetentionInDays" not in group:
+            yield name
+    for name, function in of_type(template, FUNCTION).items():
+        group = references(function.get("LoggingConfig", {}).get("LogGroup"))
+        if name != "Sandbox" and not group & set(groups):  # the sandbox may not log at all
+            yield f"{name}: its log group would be kept for ever"
+
+
+def variables_are_the_contract(template):
+    for name, function in of_type(template, FUNCTION).items():
+        for variable in set(function.get("Environment", {}).get("Variables", {})) - VARIABLES:
+            yield f"{name}: {variable}"
+
+
+def the_table_forgets_and_recovers(template):
+    table = of_type(template, "AWS::DynamoDB::Table")["Table"]
+    if table.get("TimeToLiveSpecification") != {"AttributeName": "ttl", "Enabled": True}:
+        yield "no time to live"
+    if not table.get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled"):
+        yield "no point-in-time recovery"
+    if not table.get("SSESpecification", {}).get("SSEEnabled"):
+        yield "not encrypted"
+    if table.get("BillingMode") != "PAY_PER_REQUEST":
+        yield "billed while idle"
+
+
+def the_bucket_is_private(template):
+    bucket = of_type(template, "AWS::S3::Bucket")["Bucket"]
+    block = bucket.get("PublicAccessBlockConfiguration", {})
+    if not all(block.get(key) for key in ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")):
+        yield "may be made public"
+    if bucket.get("VersioningConfiguration") != {"Status": "Enabled"}:
+        yield "not versioned"
+    if not bucket.get("BucketEncryption"):
+        yield "not encrypted"
+    tls = {"Bool": {"aws:SecureTransport": "false"}}
+    policies = of_type(template, "AWS::S3::BucketPolicy").values()
+    if not any(s["Effect"] == "Deny" and s.get("Condition") == tls for p in policies for s in p["PolicyDocument"]["Statement"]):
+        yield "answers plain HTTP"
+    if template["Parameters"]["RequireTls"]["Default"] != "true":
+        yield "answers plain HTTP unless told otherwise"
+
+
+def state_outlives_the_stack(template):
+    for name in ("Table", "Bucket"):
+        for key in ("DeletionPolicy", "UpdateReplacePolicy"):
+            if template["Resources"][name].get(key) != "Retain":
+                yield f"{name}: {key}"
+
+
+def every_lane_has_dead_letters(template):
+    queues = of_type(template, "AWS::SQS::Queue")
+    alarmed = set().union(*(references(a["Dimensions"]) for a in of_type(template, "AWS::CloudWatch::Alarm").values()))
+    for lane in LANES:
+        queue, letters = queues[f"{lane}Queue"], queues.get(f"{lane}Dlq", {})
+        redrive = queue.get("RedrivePolicy", {})
+        if references(redrive.get("deadLetterTargetArn")) != {f"{lane}Dlq"}:
+            yield f"{lane}: no dead-letter queue"
+        # "Try later" counts as a receive: with few, a turn that waits would be thrown away.
+        if redrive.get("maxReceiveCount", 0) < 20:
+            yield f"{lane}: gives up too early"
+        if not letters.get("FifoQueue") or letters.get("MessageRetentionPeriod") != 14 * 86400:
+            yield f"{lane}: dead letters are not kept in order for 14 days"
+    for name in queues:
+        if name.endswith("Dlq") and name not in alarmed:
+            yield f"{name}: no alarm"
+
+
+def every_lane_is_a_fast_fifo(template):
+    for name in (f"{lane}Queue" for lane in LANES):
+        queue = of_type(template, "AWS::SQS::Queue")[name]
+        if not queue.get("FifoQueue"):
+            yield f"{name}: no order"
+        if (queue.get("DeduplicationScope"), queue.get("FifoThroughputLimit")) != ("messageGroup", "perMessageGroupId"):
+            yield f"{name}: 300 messages a second at most"
+
+
+def queues_are_encrypted(template):
+    for name, queue in of_type(template, "AWS::SQS::Queue").items():
+        if not queue.get("SqsManagedSseEnabled"):
+            yield name
+
+
+def a_message_is_hidden_while_its_turn_runs(template):
+    timeout = of_type(template, FUNCTION)["Agent"]["Timeout"]
+    for lane in LANES:
+        if of_type(template, "AWS::SQS::Queue")[f"{lane}Queue"].get("VisibilityTimeout", 30) < timeout:
+            yield f"{lane}: seen again before the agent's {timeout} s are over"
+
+
+def batches_fail_in_part(template):
+    mappings = of_type(template, "AWS::Lambda::EventSourceMapping")
+    if {name for mapping in mappings.values() for name in references(mapping["EventSourceArn"])} != {f"{lane}Queue" for lane in LANES}:
+        yield "not every lane is worked"
+    for name, mapping in mappings.items():
+        if mapping.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
+            yield f"{name}: one failure repeats the whole batch"
+
+
+def urls_are_open_as_aws_wants_it(template):
+    """Since October 2025 a public URL needs both permissions; with one it answers 403."""
+    granted = {(p["Action"], *references(p["FunctionName"])) for p in of_type(template, "AWS::Lambda::Permission").values()}
+    for url in of_type(template, "AWS::Lambda::Url").values():
+        (function,) = references(url["TargetFunctionArn"])
+        for action in ("lambda:InvokeFunctionUrl", "lambda:InvokeFunction"):
+            if (action, function) not in granted:
+                yield f"{function}: {action}"
+
+
+def schedules_are_delivered_once_or_kept(template):
+    for name, schedule in of_type(template, "AWS::Scheduler::Schedule").items():
+        target = schedule["Target"]
+        if references(target["RoleArn"]) != {"SchedulerRole"}:
+            yield f"{name}: another role"
+        if not target.get("DeadLetterConfig") or not target.get("RetryPolicy"):
+            yield f"{name}: a firing may be lost"
+        if '"scheduledTime":"<aws.scheduler.scheduled-time>"' not in target["Input"]:
+            yield f"{name}: a firing that comes twice would not be known"
+
+
+GUARDS = [value for value in list(globals().values()) if getattr(value, "__module__", "") == __name__ and value is not allowed]

@@ -1,0 +1,194 @@
+"""The template: up to date, accepted by the linters, holding every guard, granting what policies.json says and no more.
+
+UPDATE=1 writes policies.json anew; read the difference before you commit it.
+"""
+
+import copy
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+import guards
+from template import FILE, ROOT, expanded, of_type, policies, statements
+
+GOLDEN = Path(__file__).parent / "policies.json"
+TEMPLATE = expanded()
+
+
+def properties(name):
+    return lambda template: template["Resources"][name]["Properties"]
+
+
+def without(name, key):
+    return lambda template: properties(name)(template).pop(key)
+
+
+def allow(name, **change):
+    """One more statement in a role: harmless but for the change."""
+    statement = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": {"Fn::GetAtt": ["LiveQueue", "Arn"]}} | change
+    policy = {"PolicyName": "more", "PolicyDocument": {"Statement": [statement]}}
+    return lambda template: properties(name)(template).setdefault("Policies", []).append(policy)
+
+
+def put(name, key, value):
+    return lambda template: properties(name)(template).update({key: value})
+
+
+def drop(name):
+    return lambda template: template["Resources"].pop(name)
+
+
+# Each guard with damage that must turn it red.
+MUTANTS = {
+    guards.permissions_are_in_the_roles: [
+        put("AgentRole", "ManagedPolicyArns", ["arn:aws:iam::aws:policy/AdministratorAccess"]),
+        lambda template: template["Resources"].update(Extra={"Type": "AWS::IAM::Policy", "Properties": {}}),
+    ],
+    guards.actions_are_named: [
+        allow("AgentRole", Action="s3:*"),
+        allow("AgentRole", Action=["sqs:SendMessage", "dynamodb:Get*"]),
+        allow("AgentRole", NotAction="s3:PutObject"),
+    ],
+    guards.resources_are_ours: [
+        allow("AgentRole", Resource="*"),
+        allow("AgentRole", Resource=["arn:aws:s3:::*"]),
+        allow("AgentRole", Resource={"Fn::Sub": "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/*"}),
+    ],
+    guards.nobody_scans_or_drops: [allow("ApiRole", Action="dynamodb:Scan"), allow("AgentRole", Action=["dynamodb:DeleteTable"])],
+    guards.every_function_has_its_own_role: [
+        put("Api", "Role", {"Fn::GetAtt": ["AgentRole", "Arn"]}),
+        put("Api", "Role", "arn:aws:iam::123456789012:role/elsewhere"),
+    ],
+    guards.the_sandbox_is_empty: [
+        allow("SandboxRole"),
+        put("SandboxRole", "ManagedPolicyArns", ["arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"]),
+        put("Sandbox", "Environment", {"Variables": {"CHELA_TABLE": "t"}}),
+        put("Sandbox", "Role", {"Fn::GetAtt": ["AgentRole", "Arn"]}),
+    ],
+    guards.every_function_has_a_ceiling: [
+        without(name, "ReservedConcurrentExecutions") for name in of_type(TEMPLATE, guards.FUNCTION)
+    ],
+    guards.every_log_is_forgotten: [
+        without("AgentLogs", "RetentionInDays"),
+        without("WebhookSlack", "LoggingConfig"),
+        lambda template: properties("Api")(template)["LoggingConfig"].pop("LogGroup"),
+    ],
+    guards.variables_are_the_contract: [put("Api", "Environment", {"Variables": {"SLACK_SIGNING_SECRET": "s"}})],
+    guards.the_table_forgets_and_recovers: [
+        without("Table", "TimeToLiveSpecification"),
+        without("Table", "PointInTimeRecoverySpecification"),
+        without("Table", "SSESpecification"),
+        put("Table", "BillingMode", "PROVISIONED"),
+    ],
+    guards.the_bucket_is_private: [
+        without("Bucket", "PublicAccessBlockConfiguration"),
+        without("Bucket", "VersioningConfiguration"),
+        without("Bucket", "BucketEncryption"),
+        drop("BucketPolicy"),
+        lambda template: template["Parameters"]["RequireTls"].update(Default="false"),
+    ],
+    guards.state_outlives_the_stack: [
+        lambda template: template["Resources"]["Table"].pop("DeletionPolicy"),
+        lambda template: template["Resources"]["Bucket"].pop("UpdateReplacePolicy"),
+    ],
+    guards.every_lane_has_dead_letters: [
+        without("LiveQueue", "RedrivePolicy"),
+        lambda template: properties("ScheduledQueue")(template)["RedrivePolicy"].update(maxReceiveCount=3),
+        put("BackgroundDlq", "MessageRetentionPeriod", 345600),
+        without("LiveDlq", "FifoQueue"),
+        drop("HeartbeatDlqAlarm"),
+    ],
+    guards.every_lane_is_a_fast_fifo: [without("LiveQueue", "FifoQueue"), without("LiveQueue", "FifoThroughputLimit")],
+    guards.queues_are_encrypted: [without("HeartbeatDlq", "SqsManagedSseEnabled")],
+    guards.a_message_is_hidden_while_its_turn_runs: [
+        put("LiveQueue", "VisibilityTimeout", 60),
+        without("LiveQueue", "VisibilityTimeout"),
+        put("Agent", "Timeout", 900),
+    ],
+    guards.batches_fail_in_part: [without("AgentLive", "FunctionResponseTypes"), drop("AgentBackground")],
+    guards.urls_are_open_as_aws_wants_it: [
+        drop("WebhookTelegramURLInvokeAllowPublicAccess"),
+        drop("ApiUrlPublicPermissions"),
+    ],
+    guards.schedules_are_delivered_once_or_kept: [
+        lambda template: properties("ScheduleDaily")(template)["Target"].pop("DeadLetterConfig"),
+        lambda template: properties("ScheduleDaily")(template)["Target"].update(Input='{"name":"daily"}'),
+    ],
+}
+
+
+class Guards(unittest.TestCase):
+    def test_hold(self):
+        for guard in guards.GUARDS:
+            with self.subTest(guard.__name__):
+                self.assertEqual(list(guard(TEMPLATE)), [])
+
+    def test_each_can_fail(self):
+        self.assertEqual(set(MUTANTS), set(guards.GUARDS), "every guard needs a mutant")
+        for guard, mutants in MUTANTS.items():
+            for number, mutate in enumerate(mutants):
+                with self.subTest(guard.__name__, mutant=number):
+                    template = copy.deepcopy(TEMPLATE)
+                    mutate(template)
+                    self.assertNotEqual(list(guard(template)), [])
+
+    def test_see_every_function(self):
+        channels = {f"Webhook{name}" for name in ("Telegram", "Slack", "Webhook")}
+        self.assertLessEqual(channels | {"Agent", "Heartbeat", "Api", "Sandbox"}, set(of_type(TEMPLATE, guards.FUNCTION)))
+
+
+class Permissions(unittest.TestCase):
+    maxDiff = None
+
+    def test_are_those_reviewed(self):
+        found = policies(TEMPLATE)
+        if os.environ.get("UPDATE"):
+            GOLDEN.write_text(json.dumps(found, indent=2) + "\n")
+        self.assertEqual(found, json.loads(GOLDEN.read_text()), "a permission changed: UPDATE=1 accepts it")
+
+    def test_a_new_one_is_noticed(self):
+        template = copy.deepcopy(TEMPLATE)
+        statements(properties("HeartbeatRole")(template))[0]["Action"] = "sqs:PurgeQueue"
+        self.assertNotEqual(policies(template), json.loads(GOLDEN.read_text()))
+
+
+class Linters(unittest.TestCase):
+    def run_tool(self, *command):
+        tool = subprocess.run(
+            [str(part) for part in command], capture_output=True, text=True, cwd=ROOT,
+            env=os.environ | {"SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "us-east-1"},
+        )
+        self.assertEqual(tool.returncode, 0, tool.stdout + tool.stderr)
+
+    def test_template_is_up_to_date(self):
+        self.run_tool(sys.executable, ROOT / "infra" / "generate.py", "--check")
+
+    def test_a_new_channel_makes_it_out_of_date(self):
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copytree(ROOT / "infra", folder, dirs_exist_ok=True)
+            with (Path(folder) / "channels.yaml").open("a") as channels:
+                channels.write("- carrier-pigeon\n")
+            check = subprocess.run([sys.executable, f"{folder}/generate.py", "--check"], capture_output=True, text=True)
+            self.assertIn("make generate", check.stderr)
+
+    def test_cfn_lint_accepts_the_source(self):
+        self.run_tool(ROOT / ".tools/lint/bin/cfn-lint", FILE)
+
+    def test_cfn_lint_accepts_the_expansion(self):
+        """Only here it sees what the SAM shorthand becomes, such as batch sizes of FIFO queues."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "expanded.json"
+            file.write_text(json.dumps(TEMPLATE, default=str))
+            self.run_tool(ROOT / ".tools/lint/bin/cfn-lint", file)
+
+    def test_sam_accepts_it(self):
+        self.run_tool(ROOT / ".tools/sam/bin/sam", "validate", "--lint", "--template-file", FILE)
+
+
+if __name__ == "__main__":
+    unittest.main()
