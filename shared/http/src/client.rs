@@ -1,0 +1,220 @@
+//! The client.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, HOST, LOCATION, USER_AGENT};
+use http::{HeaderMap, Method, StatusCode};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use tokio::time::Instant;
+
+use crate::address::Reach;
+use crate::error::HttpError;
+use crate::request::{Request, Response};
+use crate::resolver::{Lookup, VettedResolver, system_lookup};
+use crate::stream::StreamingResponse;
+use crate::target::{HostPort, Target};
+
+/// Longest way to a connection: name, TCP and TLS. Shorter than any request's own timeout should be, so that a dead
+/// network is told apart ([`HttpError::NotSent`]) from a slow answer ([`HttpError::Unknown`]).
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+
+/// Idle connections are closed before the other side does it (load balancers of AWS close after 60 s:
+/// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html>), because
+/// a request written to a closed connection has an unknown fate.
+const IDLE_CONNECTION: Duration = Duration::from_secs(50);
+
+/// How a client is built. There is no `Default`: whoever opens a way out says how far it goes.
+#[derive(Clone, Debug)]
+pub struct HttpOptions {
+    /// Places of configured base URLs. Only these may be private or plain http: an Ollama, an AWS emulator, a VPC
+    /// endpoint.
+    pub allow_hosts: Vec<HostPort>,
+    /// Sent with every request that has none of its own.
+    pub user_agent: String,
+    /// A PEM file with certificate authorities to trust beside the bundled ones, for test servers and proxies of a
+    /// company.
+    pub extra_roots: Option<PathBuf>,
+}
+
+/// The one way out of the house. Cheap to clone; all clones share connections.
+#[derive(Clone)]
+pub struct HttpClient {
+    shared: Arc<Shared>,
+    public_only: bool,
+}
+
+struct Shared {
+    allow: Vec<HostPort>,
+    /// Two clients, since a resolver learns the name but not the port: only requests to a configured host *and port*
+    /// go through the second.
+    public: reqwest::Client,
+    configured: reqwest::Client,
+}
+
+impl HttpClient {
+    /// Builds the client: no network, no system trust store, well under a millisecond. Reads `extra_roots` once.
+    pub fn new(options: HttpOptions) -> Result<Self, HttpError> {
+        Self::with_lookup(options, system_lookup())
+    }
+
+    pub(crate) fn with_lookup(options: HttpOptions, lookup: Lookup) -> Result<Self, HttpError> {
+        let tls = tls_config(options.extra_roots)?;
+        let public = inner_client(&options.user_agent, tls.clone(), Reach::Public, lookup.clone())?;
+        let configured = inner_client(&options.user_agent, tls, Reach::Configured, lookup)?;
+        let shared = Shared { allow: options.allow_hosts, public, configured };
+        Ok(Self { shared: Arc::new(shared), public_only: false })
+    }
+
+    /// The same client without the allow-list: for URLs that a model, a message or a web page chose.
+    #[must_use]
+    pub fn public_only(&self) -> Self {
+        Self { shared: self.shared.clone(), public_only: true }
+    }
+
+    /// Sends a request and takes the whole answer. Sending twice asks twice.
+    pub async fn send(&self, request: Request) -> Result<Response, HttpError> {
+        let idle = request.timeout;
+        self.stream(request, idle).await?.collect().await
+    }
+
+    /// Sends a request and hands the body over as it comes. `idle` is the longest silence between two pieces; the
+    /// request's timeout and `max_bytes` hold for the whole.
+    pub async fn stream(&self, request: Request, idle: Duration) -> Result<StreamingResponse, HttpError> {
+        let deadline = Instant::now() + request.timeout;
+        let may_follow = matches!(request.method, Method::GET | Method::HEAD);
+        let mut hops = if may_follow { request.follow } else { 0 };
+        let mut target = Target::parse(&request.url)?;
+        let mut allow: &[HostPort] = if self.public_only { &[] } else { &self.shared.allow };
+        let Request { method, mut headers, body, max_bytes: limit, .. } = request;
+        headers.remove(HOST);
+        loop {
+            let inner = self.hop(&target, allow, method.clone(), headers.clone(), body.clone(), deadline).await?;
+            let next = if hops == 0 { None } else { redirect(&target, &inner)? };
+            let Some(next) = next else {
+                return Ok(StreamingResponse { inner, origin: target.origin(), idle, limit, taken: 0 });
+            };
+            if next.url.origin() != target.url.origin() {
+                // A stranger may send us on, but neither into private networks nor with what was meant for another
+                // (CVE-2026-32913, CVE-2026-41345).
+                allow = &[];
+                headers = without_credentials(&headers);
+            }
+            hops -= 1;
+            target = next;
+        }
+    }
+
+    /// The same as [`HttpClient::send`] in the words of the `http` crate, for SDKs that bring their own requests.
+    pub async fn http_request(
+        &self,
+        request: http::Request<Bytes>,
+        timeout: Duration,
+        max_bytes: usize,
+    ) -> Result<http::Response<Bytes>, HttpError> {
+        let (parts, body) = request.into_parts();
+        let url = parts.uri.to_string();
+        let request =
+            Request { method: parts.method, url, headers: parts.headers, body, timeout, max_bytes, follow: 0 };
+        let Response { status, headers, body } = self.send(request).await?;
+        let mut response = http::Response::new(body);
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        Ok(response)
+    }
+
+    async fn hop(
+        &self,
+        target: &Target,
+        allow: &[HostPort],
+        method: Method,
+        headers: HeaderMap,
+        body: Bytes,
+        deadline: Instant,
+    ) -> Result<reqwest::Response, HttpError> {
+        let client = match target.reach(allow)? {
+            Reach::Public => &self.shared.public,
+            Reach::Configured => &self.shared.configured,
+        };
+        let mut request = client
+            .request(method, target.url.clone())
+            .headers(headers)
+            .timeout(deadline.saturating_duration_since(Instant::now()));
+        if !body.is_empty() {
+            request = request.body(body);
+        }
+        request.send().await.map_err(|error| HttpError::before_answer(&target.origin(), &error))
+    }
+}
+
+/// Where a redirect leads; `None` for every other answer.
+fn redirect(from: &Target, answer: &reqwest::Response) -> Result<Option<Target>, HttpError> {
+    let moved = matches!(
+        answer.status(),
+        StatusCode::MOVED_PERMANENTLY
+            | StatusCode::FOUND
+            | StatusCode::SEE_OTHER
+            | StatusCode::TEMPORARY_REDIRECT
+            | StatusCode::PERMANENT_REDIRECT
+    );
+    let Some(location) = answer.headers().get(LOCATION).filter(|_| moved) else { return Ok(None) };
+    let bad = HttpError::BadUrl { reason: "the redirect's target is malformed" };
+    let location = location.to_str().map_err(|_| bad.clone())?;
+    let next = from.url.join(location).map_err(|_| bad)?;
+    Target::parse(next.as_str()).map(Some)
+}
+
+/// What a request may show to an origin it was not made for.
+fn without_credentials(headers: &HeaderMap) -> HeaderMap {
+    let harmless = |name| headers.get(&name).map(|value| (name, value.clone()));
+    [ACCEPT, USER_AGENT].into_iter().filter_map(harmless).collect()
+}
+
+fn inner_client(
+    user_agent: &str,
+    tls: rustls::ClientConfig,
+    reach: Reach,
+    lookup: Lookup,
+) -> Result<reqwest::Client, HttpError> {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .dns_resolver(VettedResolver { reach, lookup })
+        .redirect(reqwest::redirect::Policy::none())
+        // A proxy would resolve names for us, unvetted (CVE-2026-22181).
+        .no_proxy()
+        .connect_timeout(CONNECT_WITHIN)
+        .pool_idle_timeout(IDLE_CONNECTION)
+        .user_agent(user_agent)
+        .build()
+        .map_err(|error| HttpError::Setup { reason: format!("{error} (is `user_agent` a header value?)") })
+}
+
+/// ring and the bundled roots: what a build with the system's trust store takes 36 ms for takes this 0.1 ms.
+fn tls_config(extra_roots: Option<PathBuf>) -> Result<rustls::ClientConfig, HttpError> {
+    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    if let Some(path) = extra_roots {
+        add_roots(&mut roots, &path)
+            .map_err(|reason| HttpError::Setup { reason: format!("{}: {reason}", path.display()) })?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| HttpError::Setup { reason: error.to_string() })?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn add_roots(roots: &mut rustls::RootCertStore, path: &std::path::Path) -> Result<(), String> {
+    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| error.to_string())?;
+    let before = roots.len();
+    for certificate in certificates {
+        let certificate = certificate.map_err(|error| error.to_string())?;
+        roots.add(certificate).map_err(|error| error.to_string())?;
+    }
+    if roots.len() == before { Err("it contains no certificate in PEM form".to_owned()) } else { Ok(()) }
+}
