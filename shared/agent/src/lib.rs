@@ -1,1 +1,18 @@
-//! chela-agent
+//! The turn, driven: what `chela_core::turn` says is next is done here through the ports.
+//!
+//! A plain turn costs five small writes: claim, accept, append the answer with its outbox, mark the part as being
+//! sent, finish. Each further tool step with effects costs three (answer, mark, results), each further part one.
+//!
+//! - [`Agent::answer`] runs one envelope to its [`Outcome`].
+//! - `think` calls models, with failover, and shows the answer while it grows.
+//! - `act` runs tools; `deliver` sends parts; `command` answers what needs no model.
+
+mod act;
+mod answer;
+mod command;
+mod deliver;
+mod settings;
+mod think;
+
+pub use answer::{Agent, LEASE_MS, Outcome, Report, Slice};
+pub use settings::{AgentSettings, Installation, ModelChoice};

@@ -1,0 +1,256 @@
+//! The HTTP API: health, readiness, `POST /message`, metrics.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use chela_core::channel::Ack;
+use chela_core::clock::Clock;
+use chela_core::message::{EventKey, Inbound, InboundKind, ReplyAddress, Sender};
+use chela_core::queue::{Lane, Queue, QueueError, Standing};
+use chela_core::secret::Secret;
+use chela_core::session::{EntryBody, SessionStore, StoreError};
+use chela_core::session_key::{Peer, PeerKind, SessionKey};
+use http::{HeaderMap, Method, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use subtle::ConstantTimeEq;
+
+use crate::live::Live;
+use crate::metrics::Metrics;
+use crate::receive::envelope;
+
+/// The channel of messages that come through the API; its answers are collected, not sent.
+pub const API_CHANNEL: &str = "api";
+
+/// Longest wait for an answer; under the 30 s after which many HTTP clients give up.
+const MAX_WAIT: Duration = Duration::from_secs(28);
+
+/// Longest message.
+const MAX_TEXT: usize = 32 * 1024;
+
+/// Serves the API.
+pub struct Api {
+    /// Where turns begin.
+    pub queue: Arc<dyn Queue>,
+    /// Where answers are found.
+    pub sessions: Arc<dyn SessionStore>,
+    /// What is configured.
+    pub live: Arc<Live>,
+    /// Time and names.
+    pub clock: Arc<dyn Clock>,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// How often an answer is looked for: short beside an embedded store, longer where each look is billed.
+    pub poll_every: Duration,
+}
+
+/// `POST /message`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Ask {
+    /// What is said.
+    text: String,
+    /// Who says it: one name, one conversation.
+    #[serde(default)]
+    peer: Option<String>,
+    /// Seconds to wait for the answer; 0 answers at once with the event to ask for later.
+    #[serde(default)]
+    wait: Option<u64>,
+}
+
+impl Api {
+    /// Answers one request. `path` has no query.
+    pub async fn handle(&self, method: &Method, path: &str, query: &str, headers: &HeaderMap, body: &Bytes) -> Ack {
+        match (method, path) {
+            (&Method::GET, "/healthz") => json_ack(StatusCode::OK, &json!({"status": "ok"})),
+            (&Method::GET, "/readyz") => self.ready().await,
+            (&Method::GET, "/metrics") if self.authorized(headers).await => Ack {
+                status: StatusCode::OK,
+                content_type: "text/plain; version=0.0.4",
+                body: Bytes::from(self.metrics.render()),
+            },
+            (&Method::POST, "/message") if self.authorized(headers).await => self.message(headers, body).await,
+            (&Method::GET, "/message") if self.authorized(headers).await => self.collect(query).await,
+            (_, "/metrics" | "/message") if !self.authorized(headers).await => problem(
+                StatusCode::UNAUTHORIZED,
+                "send the key of gateway.auth.token as \"authorization: Bearer <key>\"",
+            ),
+            (_, "/healthz" | "/readyz" | "/metrics" | "/message") => {
+                problem(StatusCode::METHOD_NOT_ALLOWED, "this path does not take that method")
+            }
+            _ => problem(StatusCode::NOT_FOUND, "paths: /healthz, /readyz, /metrics, /message"),
+        }
+    }
+
+    /// No key configured: nobody is let in, except on a laptop, where the gateway makes one and prints it.
+    async fn authorized(&self, headers: &HeaderMap) -> bool {
+        let Some(expected) = self.live.current().await.api_key.clone() else { return false };
+        bearer_matches(headers, &expected)
+    }
+
+    async fn ready(&self) -> Ack {
+        let built = self.live.current().await;
+        let store = self.sessions.head(&SessionKey::from_stored("readiness")).await;
+        let mut problems: Vec<String> = built.problems.clone();
+        if let Err(error) = store {
+            problems.push(error.to_string());
+        }
+        let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        json_ack(status, &json!({"ready": problems.is_empty(), "problems": problems}))
+    }
+
+    async fn message(&self, headers: &HeaderMap, body: &Bytes) -> Ack {
+        let ask: Ask = match serde_json::from_slice(body) {
+            Ok(ask) => ask,
+            Err(error) => {
+                let shape = r#"{"text": "hello", "peer": "ada", "wait": 20}"#;
+                return problem(StatusCode::BAD_REQUEST, &format!("the body must be JSON like {shape}: {error}"));
+            }
+        };
+        if ask.text.trim().is_empty() || ask.text.len() > MAX_TEXT {
+            return problem(StatusCode::BAD_REQUEST, &format!("text must have 1 to {MAX_TEXT} bytes"));
+        }
+        let event_id = match headers.get("idempotency-key").map(|key| key.to_str()) {
+            None => self.clock.unique(),
+            Some(Ok(key)) if !key.is_empty() && key.len() <= 200 => key.to_owned(),
+            Some(_) => return problem(StatusCode::BAD_REQUEST, "idempotency-key must be 1 to 200 printable characters"),
+        };
+        let built = self.live.current().await;
+        let envelope = envelope(&built, self.inbound(&ask, event_id), Standing::Allowed, self.clock.now());
+        if let Err(error) = self.queue.push(Lane::Live, &envelope).await {
+            let status = match error {
+                QueueError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+                QueueError::Expired | QueueError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            };
+            return problem(status, &error.to_string());
+        }
+        let wait = ask.wait.map_or(MAX_WAIT, Duration::from_secs).min(MAX_WAIT);
+        self.wait_for(&envelope.session, &envelope.event, wait).await
+    }
+
+    fn inbound(&self, ask: &Ask, event_id: String) -> Inbound {
+        let peer = ask.peer.clone().filter(|peer| !peer.trim().is_empty()).unwrap_or_else(|| "owner".to_owned());
+        Inbound {
+            channel: API_CHANNEL.into(),
+            account: "default".into(),
+            event_id,
+            peer: Peer::new(PeerKind::Direct, peer.clone()),
+            parent_peer: None,
+            thread: None,
+            sender: Sender { id: peer.clone(), name: None },
+            text: ask.text.clone(),
+            kind: InboundKind::Message,
+            addressed: true,
+            media: vec![],
+            guild: None,
+            team: None,
+            roles: vec![],
+            sent_at: self.clock.now(),
+            reply_to: ReplyAddress {
+                channel: API_CHANNEL.into(),
+                account: "default".into(),
+                to: peer,
+                thread: None,
+                message: None,
+            },
+        }
+    }
+
+    /// `GET /message?session=…&event=…`: the answer to an earlier message.
+    async fn collect(&self, query: &str) -> Ack {
+        let value = |name: &str| {
+            url_query(query).find_map(|(key, value)| (key == name).then_some(value)).filter(|value| !value.is_empty())
+        };
+        let (Some(session), Some(event)) = (value("session"), value("event")) else {
+            return problem(StatusCode::BAD_REQUEST, "ask with ?session=…&event=… as POST /message answered them");
+        };
+        let Ok(event) = serde_json::from_value::<EventKey>(Value::String(event)) else {
+            return problem(StatusCode::BAD_REQUEST, "that is not an event");
+        };
+        self.wait_for(&SessionKey::from_stored(session), &event, Duration::ZERO).await
+    }
+
+    async fn wait_for(&self, session: &SessionKey, event: &EventKey, wait: Duration) -> Ack {
+        let ids = json!({"session": session.as_str(), "event": event.as_str()});
+        let looked = tokio::time::timeout(wait.max(Duration::from_millis(1)), async {
+            loop {
+                match self.answer(session, event).await {
+                    Ok(Some(answer)) => return Ok(Some(answer)),
+                    Ok(None) if wait.is_zero() => return Ok(None),
+                    Ok(None) => tokio::time::sleep(self.poll_every).await,
+                    Err(error) => return Err(error),
+                }
+            }
+        });
+        match looked.await {
+            Ok(Ok(Some(reply))) => {
+                let mut answer = ids;
+                if let Some(answer) = answer.as_object_mut() {
+                    answer.insert("reply".into(), reply.into());
+                }
+                json_ack(StatusCode::OK, &answer)
+            }
+            Ok(Ok(None)) | Err(_) => json_ack(StatusCode::ACCEPTED, &ids),
+            Ok(Err(error)) => problem(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
+        }
+    }
+
+    /// The answer to an event, once its turn is finished. Silence is an empty answer.
+    async fn answer(&self, session: &SessionKey, event: &EventKey) -> Result<Option<String>, StoreError> {
+        let Some(head) = self.sessions.head(session).await? else { return Ok(None) };
+        if !head.finished(event) {
+            return Ok(None);
+        }
+        let Some(accepted) = self.sessions.accepted(session, event).await? else { return Ok(None) };
+        let entries = self.sessions.history(session, accepted.turn.saturating_sub(1), 200).await?;
+        let parts = entries.iter().filter(|entry| entry.turn == accepted.turn).find_map(|entry| match &entry.body {
+            EntryBody::Assistant(answer) => answer.outbox.clone(),
+            _ => None,
+        });
+        Ok(parts.map(|parts| parts.join("\n\n")))
+    }
+}
+
+/// Whether the request carries the key, compared in constant time.
+fn bearer_matches(headers: &HeaderMap, expected: &Secret) -> bool {
+    let mut given = headers.get_all(http::header::AUTHORIZATION).iter();
+    let (Some(value), None) = (given.next(), given.next()) else { return false };
+    let Some(key) = value.to_str().ok().and_then(|value| value.strip_prefix("Bearer ")) else { return false };
+    !expected.expose().is_empty() && bool::from(key.as_bytes().ct_eq(expected.expose().as_bytes()))
+}
+
+fn url_query(query: &str) -> impl Iterator<Item = (String, String)> + '_ {
+    url::form_urlencoded::parse(query.as_bytes()).into_owned()
+}
+
+fn json_ack(status: StatusCode, value: &Value) -> Ack {
+    Ack { status, ..Ack::json(value) }
+}
+
+fn problem(status: StatusCode, what: &str) -> Ack {
+    json_ack(status, &json!({"error": what}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(values: &[&'static str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(http::header::AUTHORIZATION, http::HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn only_the_one_right_key_opens() {
+        let key = Secret::new("k3y");
+        assert!(bearer_matches(&headers(&["Bearer k3y"]), &key));
+        for wrong in [&["Bearer k3"][..], &["Bearer k3yy"], &["k3y"], &["Bearer k3y", "Bearer k3y"], &[], &["Bearer "]] {
+            assert!(!bearer_matches(&headers(wrong), &key), "{wrong:?}");
+        }
+        assert!(!bearer_matches(&headers(&["Bearer "]), &Secret::new("")), "an empty key opens nothing");
+    }
+}

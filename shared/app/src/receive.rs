@@ -1,0 +1,198 @@
+//! A platform's request: verify ▸ parse ▸ gate ▸ route ▸ enqueue ▸ acknowledge. No model call, no download.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use chela_core::channel::{Ack, RawRequest, Rejected};
+use chela_core::clock::{Clock, Millis};
+use chela_core::gate::{Gate, decide};
+use chela_core::message::Inbound;
+use chela_core::queue::{ENVELOPE_VERSION, Envelope, Lane, Queue, QueueError, Standing, Task};
+use chela_core::session::{Control, SessionStore};
+use chela_core::session_key::{PeerKind, SessionKey, thread_session_key};
+use http::{Method, StatusCode};
+
+use crate::live::{Built, Live};
+use crate::metrics::{Count, Metrics};
+
+/// Largest body read from a platform, in bytes: media comes by reference.
+pub const MAX_BODY: usize = 1024 * 1024;
+
+/// Messages one sender may have queued per minute; beyond it the platform is asked to come back later, so that a flood
+/// costs neither turns nor anybody else's place in the queue.
+const PER_SENDER_PER_MINUTE: u32 = 60;
+
+/// Senders whose rate is remembered; the memory is emptied when it is full.
+const RATES_REMEMBERED: usize = 10_000;
+
+/// Leaves a mark that ends a running turn.
+pub const STOP: &str = "/stop";
+
+/// Receives what platforms send.
+pub struct Receiver {
+    /// Where turns begin.
+    pub queue: Arc<dyn Queue>,
+    /// Where control marks are left.
+    pub sessions: Arc<dyn SessionStore>,
+    /// What is configured.
+    pub live: Arc<Live>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    rates: Mutex<HashMap<String, (u64, u32)>>,
+}
+
+/// What a request led to, for the log.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Received {
+    /// Messages queued.
+    pub accepted: u32,
+    /// Why messages were kept out.
+    pub ignored: Vec<&'static str>,
+    /// Why the request was turned away.
+    pub rejected: Option<String>,
+}
+
+impl Receiver {
+    /// A receiver with an empty memory of rates.
+    pub fn new(
+        queue: Arc<dyn Queue>,
+        sessions: Arc<dyn SessionStore>,
+        live: Arc<Live>,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self { queue, sessions, live, clock, metrics, rates: Mutex::default() }
+    }
+
+    /// Answers one request of a platform. 2xx means that everything in it is queued or was rightly ignored; receiving
+    /// the same request again queues nothing twice.
+    pub async fn receive(&self, channel: &str, account: &str, request: RawRequest) -> (Ack, Received) {
+        if request.body.len() > MAX_BODY {
+            return turned_away(StatusCode::PAYLOAD_TOO_LARGE, format!("body over {MAX_BODY} bytes"));
+        }
+        let built = self.live.current().await;
+        let Some(open) = built.channel(channel, account) else {
+            return turned_away(StatusCode::NOT_FOUND, format!("channel {channel}/{account} is not configured"));
+        };
+        let parsed = open.channel.verify(request).and_then(|verified| open.channel.parse(&verified));
+        let parsed = match parsed {
+            Ok(parsed) => parsed,
+            Err(rejected) => return self.reject(rejected),
+        };
+        let mut received = Received::default();
+        for inbound in parsed.messages {
+            let standing = match decide(&open.gate, &inbound) {
+                Gate::Allow(standing) => standing,
+                Gate::Ignore(reason) => {
+                    self.metrics.add(Count::Ignored, 1);
+                    received.ignored.push(reason);
+                    continue;
+                }
+            };
+            if !self.within_rate(&inbound) {
+                let mut answer = turned_away(StatusCode::TOO_MANY_REQUESTS, "one sender sends too much".into());
+                answer.1.accepted = received.accepted;
+                return answer;
+            }
+            if let Err(error) = self.enqueue(&built, inbound, standing).await {
+                self.metrics.add(Count::NotQueued, 1);
+                let status = match error {
+                    QueueError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+                    QueueError::Expired | QueueError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+                };
+                return turned_away(status, error.to_string());
+            }
+            self.metrics.add(Count::Accepted, 1);
+            received.accepted = received.accepted.saturating_add(1);
+        }
+        (parsed.ack, received)
+    }
+
+    /// Queues one message that passed the gate.
+    async fn enqueue(&self, built: &Built, inbound: Inbound, standing: Standing) -> Result<(), QueueError> {
+        let now = self.clock.now();
+        let envelope = envelope(built, inbound, standing, now);
+        if let Task::Message { inbound, .. } = &envelope.task
+            && inbound.text.trim().eq_ignore_ascii_case(STOP)
+        {
+            // The turn of this message says "Stopped."; without the mark the running turn merely goes on to its end.
+            let _ = self.sessions.set_control(&envelope.session, &Control { stop_before: now }).await;
+        }
+        self.queue.push(Lane::Live, &envelope).await
+    }
+
+    fn reject(&self, rejected: Rejected) -> (Ack, Received) {
+        let (status, count) = match rejected {
+            Rejected::Unproven(_) => (StatusCode::UNAUTHORIZED, Some(Count::Unproven)),
+            Rejected::Malformed(_) => (StatusCode::BAD_REQUEST, Some(Count::Malformed)),
+            Rejected::Method => (StatusCode::METHOD_NOT_ALLOWED, None),
+        };
+        if let Some(count) = count {
+            self.metrics.add(count, 1);
+        }
+        turned_away(status, rejected.to_string())
+    }
+
+    fn within_rate(&self, inbound: &Inbound) -> bool {
+        let minute = self.clock.now().0 / 60_000;
+        let sender = format!("{}/{}/{}", inbound.channel, inbound.account, inbound.sender.id);
+        let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+        if rates.len() >= RATES_REMEMBERED {
+            rates.clear();
+        }
+        let (since, sent) = rates.entry(sender).or_insert((minute, 0));
+        if *since != minute {
+            (*since, *sent) = (minute, 0);
+        }
+        *sent = sent.saturating_add(1);
+        *sent <= PER_SENDER_PER_MINUTE
+    }
+}
+
+/// The envelope of a message: routed, with its session key, which no client ever supplies.
+pub(crate) fn envelope(built: &Built, inbound: Inbound, standing: Standing, now: Millis) -> Envelope {
+    let (agent, session) = route(built, &inbound);
+    Envelope {
+        version: ENVELOPE_VERSION,
+        event: inbound.event_key(),
+        session,
+        agent,
+        accepted_at: now,
+        task: Task::Message { inbound: Box::new(inbound), standing },
+    }
+}
+
+fn route(built: &Built, inbound: &Inbound) -> (chela_core::agent_id::AgentId, SessionKey) {
+    let input = chela_core::route::RouteInput {
+        channel: Some(inbound.channel.clone()),
+        account_id: Some(inbound.account.clone()),
+        peer: Some(inbound.peer.clone()),
+        parent_peer: inbound.parent_peer.clone(),
+        guild_id: inbound.guild.clone(),
+        team_id: inbound.team.clone(),
+        member_role_ids: (!inbound.roles.is_empty()).then(|| inbound.roles.clone()),
+        text: Some(inbound.text.clone()),
+        ..Default::default()
+    };
+    let route = chela_core::route::resolve_route(&built.routing, &input);
+    let session = match &inbound.thread {
+        // A thread in a room is a conversation of its own; in a direct chat it is the same two people talking.
+        Some(thread) if inbound.peer.kind != PeerKind::Direct => thread_session_key(&route.session_key, thread),
+        _ => route.session_key,
+    };
+    (route.agent_id, session)
+}
+
+/// The reason stays here, for the log: the sender learns the status only.
+fn turned_away(status: StatusCode, reason: String) -> (Ack, Received) {
+    let ack = Ack { status, content_type: "text/plain", body: Bytes::new() };
+    (ack, Received { rejected: Some(reason), ..Received::default() })
+}
+
+/// Handshakes come by GET; everything else that is not a POST has no business here.
+pub fn method_allowed(method: &Method) -> bool {
+    method == Method::POST || method == Method::GET
+}
