@@ -1,0 +1,158 @@
+//! Calls of a platform's JSON API through the house's one HTTP client. What goes wrong becomes a [`SendError`] that says
+//! what the caller can do and never where the request went: Telegram's URLs carry the token.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use chela_core::channel::SendError;
+use chela_core::secret::Secret;
+use chela_http::{HttpClient, HttpError, Request};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use http::{Method, StatusCode};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Answers of platforms are small; one that is not is no answer.
+const MOST_ANSWER_BYTES: usize = 1024 * 1024;
+
+/// Waited after a 429 that names no delay.
+const DEFAULT_DELAY: Duration = Duration::from_secs(5);
+
+/// The longest text of a platform that goes into an error.
+const MOST_REASON_CHARS: usize = 200;
+
+/// One channel's way to its platform.
+#[derive(Clone)]
+pub struct Api {
+    channel: &'static str,
+    http: HttpClient,
+    hidden: Vec<Secret>,
+}
+
+/// One call. It has no `Debug`: URL, headers and body carry secrets and messages.
+pub struct ApiCall<'a> {
+    /// GET or POST.
+    pub method: Method,
+    /// Where; may carry a token, and is never shown.
+    pub url: &'a str,
+    /// Headers beside the content type, for example the authorization.
+    pub headers: HeaderMap,
+    /// The body and its content type; `None` sends none.
+    pub body: Option<(HeaderValue, Bytes)>,
+    /// Give up after this long.
+    pub timeout: Duration,
+}
+
+impl<'a> ApiCall<'a> {
+    /// A POST of JSON.
+    pub fn json(url: &'a str, body: &Value, timeout: Duration) -> Self {
+        let content_type = HeaderValue::from_static("application/json; charset=utf-8");
+        let body = Some((content_type, Bytes::from(body.to_string())));
+        Self { method: Method::POST, url, headers: HeaderMap::new(), body, timeout }
+    }
+
+    /// With one more header.
+    pub fn header(mut self, name: http::HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+}
+
+/// An answer of whatever status. It has no `Debug`: its body may quote messages.
+pub struct ApiReply {
+    /// The status.
+    pub status: StatusCode,
+    /// The delay the platform asks for in `Retry-After`, where it does in whole seconds.
+    pub retry_after: Option<Duration>,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl ApiReply {
+    /// The body as JSON; `None` if it is none, as from a proxy's error page.
+    pub fn json<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_slice(&self.body).ok()
+    }
+}
+
+impl Api {
+    /// The way of `channel`, whose errors never show `hidden`.
+    pub fn new(channel: &'static str, http: HttpClient, hidden: Vec<Secret>) -> Self {
+        Self { channel, http, hidden }
+    }
+
+    /// Makes a call. Statuses are answers; only the lack of an answer is an error.
+    pub async fn call(&self, call: ApiCall<'_>) -> Result<ApiReply, SendError> {
+        let mut request = Request::get(call.url, call.timeout, MOST_ANSWER_BYTES);
+        request.method = call.method;
+        request.headers = call.headers;
+        if let Some((content_type, body)) = call.body {
+            request.headers.insert(CONTENT_TYPE, content_type);
+            request.body = body;
+        }
+        let response = self.http.send(request).await.map_err(|error| self.unanswered(&error))?;
+        let retry_after = response.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        Ok(ApiReply { status: response.status, retry_after: retry_after.map(Duration::from_secs), body: response.body })
+    }
+
+    /// What a status means on most platforms: 429 waits, another 4xx is final, and a 5xx may or may not have done its
+    /// work. `reason` is the platform's own explanation. Channels that know better say so before they ask this.
+    pub fn judge(&self, reply: &ApiReply, reason: &str) -> Result<(), SendError> {
+        match reply.status.as_u16() {
+            200..=299 => Ok(()),
+            429 => Err(self.rate_limited(reply.retry_after)),
+            500.. => Err(self.unknown(&format!("status {} {reason}", reply.status.as_u16()))),
+            status => Err(self.refused(&format!("status {status} {reason}"))),
+        }
+    }
+
+    /// The platform asks to wait.
+    pub fn rate_limited(&self, after: Option<Duration>) -> SendError {
+        SendError::RateLimited { channel: self.channel, after: after.unwrap_or(DEFAULT_DELAY) }
+    }
+
+    /// The platform did nothing; trying again may help.
+    pub fn not_sent(&self, reason: &str) -> SendError {
+        SendError::NotSent { channel: self.channel, reason: self.clean(reason) }
+    }
+
+    /// Nobody knows what the platform did.
+    pub fn unknown(&self, reason: &str) -> SendError {
+        SendError::Unknown { channel: self.channel, reason: self.clean(reason) }
+    }
+
+    /// The platform refused for good.
+    pub fn refused(&self, reason: &str) -> SendError {
+        SendError::Refused { channel: self.channel, reason: self.clean(reason) }
+    }
+
+    fn unanswered(&self, error: &HttpError) -> SendError {
+        match error {
+            HttpError::BadUrl { .. } | HttpError::Blocked { .. } => self.refused(&error.to_string()),
+            HttpError::NotSent { .. } | HttpError::Setup { .. } => self.not_sent(&error.to_string()),
+            HttpError::Unknown { .. } | HttpError::TooLarge { .. } => self.unknown(&error.to_string()),
+        }
+    }
+
+    /// A platform's words, short, on one line, without the account's secrets.
+    fn clean(&self, reason: &str) -> String {
+        let mut clean = reason.to_owned();
+        for word in self.hidden.iter().flat_map(|secret| secret.expose().split_whitespace()) {
+            clean = clean.replace(word, "…");
+        }
+        clean
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .take(MOST_REASON_CHARS)
+            .collect::<String>()
+            .trim()
+            .to_owned()
+    }
+}
+
+impl fmt::Debug for Api {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Api({})", self.channel)
+    }
+}
