@@ -8,6 +8,8 @@ pub mod channel;
 pub mod chunk;
 pub mod clock;
 pub mod event;
+pub mod explain;
+pub mod gate;
 pub mod message;
 pub mod model;
 pub mod queue;
