@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use chela_core::channel::{Channel, Limits};
+use chela_core::clock::Clock;
 use chela_core::secret::Secret;
 use chela_http::HttpClient;
 use serde_json::{Map, Value};
@@ -27,6 +28,9 @@ pub struct ChannelDescriptor {
     pub secrets: &'static [SecretSpec],
     /// Other keys of one account that this channel reads.
     pub options: &'static [OptionSpec],
+    /// Which options hold a URL, or a list of URLs, that this account speaks to: the ones the HTTP client must let
+    /// through even where they are private.
+    pub urls: &'static [&'static str],
     /// What the platform takes.
     pub limits: Limits,
     /// What the channel can do.
@@ -43,6 +47,18 @@ impl ChannelDescriptor {
             settings.secret(spec).map_err(blame)?;
         }
         (self.make)(settings).map_err(blame)
+    }
+
+    /// The URLs an account's options name, as they are written there.
+    pub fn configured_urls<'o>(&self, options: &'o Map<String, Value>) -> Vec<&'o str> {
+        self.urls
+            .iter()
+            .filter_map(|key| options.get(*key))
+            .flat_map(|value| match value {
+                Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
+                one => one.as_str().into_iter().collect::<Vec<_>>(),
+            })
+            .collect()
     }
 }
 
@@ -98,6 +114,8 @@ pub struct AccountSettings {
     pub secrets: BTreeMap<String, Secret>,
     /// The one way out.
     pub http: HttpClient,
+    /// The time: signatures of what we send carry it.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl AccountSettings {

@@ -7,9 +7,11 @@ pub mod account;
 pub mod api;
 pub mod markdown;
 pub mod proof;
+pub mod simulator;
 
 pub use self::account::{
     AccountSettings, ChannelConfigError, ChannelDescriptor, ConfigProblem, Features, OptionSpec, SecretSpec,
 };
 pub use self::api::{Api, ApiCall, ApiReply};
 pub use self::proof::{ProofKeys, UnfitKey};
+pub use self::simulator::Simulator;
