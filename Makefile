@@ -1,0 +1,55 @@
+# The only entry point: what runs here is what runs in CI. `make` alone lists the targets.
+# ARGS goes to the program: make run ARGS="--listen 127.0.0.1:9000", make deploy ARGS=--help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run check fmt test emulators generate build size deploy deploy-local
+
+ARCH ?= arm64
+FUNCTIONS := webhook agent heartbeat api sandbox
+LOCAL := target/local
+NEXTEST := $(shell command -v cargo-nextest)
+export SAM_CLI_TELEMETRY := 0
+
+help: ## This list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+run: ## The whole gateway in one process, on an embedded store, without any key
+	cargo run -p chela -- run $(ARGS)
+
+check: ## Formatting, lints, licences and banned crates: a minute before a commit
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	tools/deny
+
+fmt: ## Formats the Rust code
+	cargo fmt --all
+
+test: ## Every test; installs the tools it needs into .tools first
+	tools/bootstrap emulator lint sam oracles
+	cargo $(if $(NEXTEST),nextest run,test) --workspace --locked
+	.tools/emulator/bin/python -m unittest discover -s tests/infra
+
+emulators: ## Starts the local AWS on port 4566 (tools/emulator --help for more)
+	tools/bootstrap emulator
+	tools/emulator start
+
+generate: ## Writes the files that are made from others
+	infra/generate.py
+
+build: ## Binaries for Lambda in target/lambda, ARCH=arm64 or x86_64
+	tools/bootstrap cargo-lambda
+	PATH="$(CURDIR)/.tools/cargo-lambda/bin:$$PATH" cargo lambda build --release --locked --$(subst _,-,$(ARCH)) $(FUNCTIONS:%=--bin %) $(ARGS)
+
+size: ## How large those binaries are, and zipped
+	tools/size
+
+deploy: ## Build and deploy to AWS; ARGS=--help explains the arguments
+	tools/bootstrap cargo-lambda sam
+	tools/deploy $(ARGS)
+
+deploy-local: ## The same template into the local AWS of `make emulators`
+	tools/bootstrap emulator sam
+	cargo build --release --locked $(FUNCTIONS:%=--bin %)
+	for name in $(FUNCTIONS); do mkdir -p $(LOCAL)/$$name && cp target/release/$$name $(LOCAL)/$$name/bootstrap; done
+	CHELA_BOOTSTRAPS=$(LOCAL) tools/deploy-local $(ARGS)
