@@ -9,6 +9,7 @@ use chela_core::tool::{Effect, Tool, ToolAnswer, ToolCall};
 use chela_core::turn::{Fate, OUTCOME_UNKNOWN, PlannedCall, idempotency_key};
 
 use crate::answer::{Agent, Attempt, LEASE_MS, Stop};
+use crate::settings::AgentSettings;
 
 /// Longest run of one tool.
 const TOOL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -22,11 +23,12 @@ const RESULT_MAX_CHARS: usize = 60_000;
 impl Agent {
     /// Runs every call of the step that has no result, and stores one result for each.
     pub(crate) async fn act(&self, attempt: &mut Attempt<'_>, step: u16, calls: Vec<PlannedCall>) -> Result<(), Stop> {
-        let to_run = |call: &PlannedCall| self.runnable(call).is_some();
+        let settings = attempt.settings;
+        let to_run = |call: &PlannedCall| runnable(settings, call).is_some();
         let effects: Vec<&PlannedCall> = calls
             .iter()
             .take(CALLS_PER_STEP)
-            .filter(|call| to_run(call) && self.tool(&call.name).is_some_and(|tool| tool.effect() != Effect::None))
+            .filter(|call| to_run(call) && tool(settings, &call.name).is_some_and(|tool| tool.effect() != Effect::None))
             .collect();
         if !effects.is_empty() {
             self.mark(attempt, step, &effects).await?;
@@ -37,9 +39,9 @@ impl Agent {
             let answer = if index >= CALLS_PER_STEP {
                 ToolAnswer::error(format!("At most {CALLS_PER_STEP} tool calls are allowed at once; this one was not run."))
             } else {
-                match self.runnable(call) {
+                match runnable(settings, call) {
                     Some(tool) => self.run_tool(attempt, step, call, tool).await,
-                    None => self.without_running(call),
+                    None => without_running(settings, call),
                 }
             };
             let result = Block::ToolResult { id: call.id.clone(), text: cut(answer.text), is_error: answer.is_error };
@@ -67,27 +69,6 @@ impl Agent {
         Ok(())
     }
 
-    fn tool(&self, name: &str) -> Option<&Arc<dyn Tool>> {
-        self.tools.iter().find(|tool| tool.spec().name == name)
-    }
-
-    fn runnable(&self, call: &PlannedCall) -> Option<&Arc<dyn Tool>> {
-        self.tool(&call.name).filter(|tool| call.may_run(tool.effect()))
-    }
-
-    fn without_running(&self, call: &PlannedCall) -> ToolAnswer {
-        match &call.fate {
-            Fate::Done(Block::ToolResult { text, is_error, .. }) => {
-                ToolAnswer { text: text.clone(), is_error: *is_error }
-            }
-            Fate::Begun if self.tool(&call.name).is_some() => ToolAnswer::error(OUTCOME_UNKNOWN),
-            _ => {
-                let names: Vec<String> = self.tools.iter().map(|tool| tool.spec().name).collect();
-                ToolAnswer::error(format!("There is no tool \"{}\". There are: {}.", call.name, names.join(", ")))
-            }
-        }
-    }
-
     async fn run_tool(&self, attempt: &Attempt<'_>, step: u16, call: &PlannedCall, tool: &Arc<dyn Tool>) -> ToolAnswer {
         let what = format!("tool:{step}:{}", call.id);
         let idempotency_key = idempotency_key(attempt.session, &attempt.accepted.event, &what);
@@ -108,6 +89,25 @@ impl Agent {
                 call.name,
                 TOOL_TIMEOUT.as_secs()
             )),
+        }
+    }
+}
+
+fn tool<'a>(settings: &'a AgentSettings, name: &str) -> Option<&'a Arc<dyn Tool>> {
+    settings.tools.iter().find(|tool| tool.spec().name == name)
+}
+
+fn runnable<'a>(settings: &'a AgentSettings, call: &PlannedCall) -> Option<&'a Arc<dyn Tool>> {
+    tool(settings, &call.name).filter(|tool| call.may_run(tool.effect()))
+}
+
+fn without_running(settings: &AgentSettings, call: &PlannedCall) -> ToolAnswer {
+    match &call.fate {
+        Fate::Done(Block::ToolResult { text, is_error, .. }) => ToolAnswer { text: text.clone(), is_error: *is_error },
+        Fate::Begun if tool(settings, &call.name).is_some() => ToolAnswer::error(OUTCOME_UNKNOWN),
+        _ => {
+            let names: Vec<String> = settings.tools.iter().map(|tool| tool.spec().name).collect();
+            ToolAnswer::error(format!("There is no tool \"{}\". There are: {}.", call.name, names.join(", ")))
         }
     }
 }

@@ -15,7 +15,6 @@ use chela_core::session::{
     StoreError, UserFragment,
 };
 use chela_core::session_key::SessionKey;
-use chela_core::tool::Tool;
 use chela_core::turn::{COMMAND, Next, Transcript, Turn, transcript};
 use serde_json::{Value, json};
 
@@ -65,7 +64,7 @@ pub struct Report {
     pub duplicate: bool,
 }
 
-/// The ports a turn works through, and the tools it may use.
+/// The ports a turn works through.
 pub struct Agent {
     /// Sessions.
     pub sessions: Arc<dyn SessionStore>,
@@ -77,8 +76,6 @@ pub struct Agent {
     pub events: Arc<dyn EventBus>,
     /// Time and names.
     pub clock: Arc<dyn Clock>,
-    /// Tools, by the order they are offered in.
-    pub tools: Vec<Arc<dyn Tool>>,
 }
 
 /// Why an attempt stops before its turn is done.

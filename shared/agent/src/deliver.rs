@@ -36,7 +36,7 @@ impl Agent {
             settle(attempt, Settled::Sent { id: String::new() });
             return Ok(());
         };
-        let Some(channel) = attempt.installation.channel(&to).cloned() else {
+        let Some(channel) = attempt.installation.outlet(&to).map(|outlet| outlet.channel.clone()) else {
             let reason = format!("channel {}/{} is not configured any more", to.channel, to.account);
             return self.give_up(attempt, &part, reason).await;
         };

@@ -15,4 +15,4 @@ mod settings;
 mod think;
 
 pub use answer::{Agent, LEASE_MS, Outcome, Report, Slice};
-pub use settings::{AgentSettings, Installation, ModelChoice};
+pub use settings::{AgentSettings, Installation, ModelChoice, Outlet};

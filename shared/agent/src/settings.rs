@@ -5,22 +5,45 @@ use std::sync::Arc;
 
 use chela_core::agent_id::AgentId;
 use chela_core::channel::Channel;
+use chela_core::chunk::{ChunkMode, chunk_markdown};
 use chela_core::message::{ChannelId, ReplyAddress};
 use chela_core::model::Model;
+use chela_core::tool::Tool;
 
 /// Everything that is installed: channels to answer on, agents to answer.
 #[derive(Default)]
 pub struct Installation {
     /// By channel and account.
-    pub channels: HashMap<(ChannelId, String), Arc<dyn Channel>>,
+    pub outlets: HashMap<(ChannelId, String), Outlet>,
     /// By id.
     pub agents: HashMap<AgentId, AgentSettings>,
 }
 
 impl Installation {
-    /// The channel that can send to `address`.
-    pub fn channel(&self, address: &ReplyAddress) -> Option<&Arc<dyn Channel>> {
-        self.channels.get(&(address.channel.clone(), address.account.clone()))
+    /// What can send to `address`.
+    pub fn outlet(&self, address: &ReplyAddress) -> Option<&Outlet> {
+        self.outlets.get(&(address.channel.clone(), address.account.clone()))
+    }
+}
+
+/// One account to answer on, and how answers are to look there.
+#[derive(Clone)]
+pub struct Outlet {
+    /// The account.
+    pub channel: Arc<dyn Channel>,
+    /// Most UTF-16 code units of one part, if less than the channel takes.
+    pub text_limit: Option<usize>,
+    /// Where long answers are cut.
+    pub chunk_mode: ChunkMode,
+    /// Whether an answer is shown while it grows, where the channel can edit.
+    pub streaming: bool,
+}
+
+impl Outlet {
+    /// An answer cut to what the account takes.
+    pub fn parts(&self, markdown: &str) -> Vec<String> {
+        let most = self.channel.limits().text;
+        chunk_markdown(markdown, self.text_limit.map_or(most, |limit| limit.min(most)), self.chunk_mode)
     }
 }
 
@@ -33,8 +56,8 @@ pub struct AgentSettings {
     pub models: Vec<ModelChoice>,
     /// Most model calls in one turn; the last one gets no tools.
     pub max_steps: u16,
-    /// Whether answers are shown while they grow, where the channel can edit.
-    pub streaming: bool,
+    /// Tools it may use, in the order they are offered.
+    pub tools: Vec<Arc<dyn Tool>>,
     /// Whether every finished turn is published as a lifecycle event (on AWS $1 per million); failures always are.
     pub announce: bool,
 }

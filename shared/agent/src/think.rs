@@ -4,8 +4,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use chela_core::channel::{Channel, OutboundPart, SendError};
-use chela_core::chunk::{ChunkMode, chunk_markdown};
+use chela_core::channel::{OutboundPart, SendError};
 use chela_core::clock::Millis;
 use chela_core::event::EventName;
 use chela_core::model::{Block, Delta, ModelAnswer, ModelError, ModelMessage, ModelRequest};
@@ -16,7 +15,7 @@ use futures_util::future::join;
 use tokio::sync::Notify;
 
 use crate::answer::{Agent, Attempt, LEASE_MS, Stop};
-use crate::settings::ModelChoice;
+use crate::settings::{ModelChoice, Outlet};
 
 /// Longest wait for one model call. With the rest of a step it stays under the lease.
 const MODEL_TIMEOUT: Duration = Duration::from_secs(75);
@@ -97,7 +96,7 @@ impl Agent {
         let mut messages = recent_enough(&attempt.past, budget.saturating_sub(chars(&open)));
         messages.append(&mut open);
         let last = step.saturating_add(1) >= attempt.settings.max_steps;
-        let tools = if last { vec![] } else { self.tools.iter().map(|tool| tool.spec()).collect() };
+        let tools = if last { vec![] } else { attempt.settings.tools.iter().map(|tool| tool.spec()).collect() };
         let left = Duration::from_millis(attempt.slice.deadline.since(self.clock.now()));
         ModelRequest {
             model: choice.id.clone(),
@@ -141,7 +140,8 @@ impl Agent {
         if matches!(attempt.accepted.task, Task::Heartbeat { .. }) {
             return; // Nobody is waiting, and it may well end silently.
         }
-        let Some(channel) = attempt.installation.channel(&to).cloned() else { return };
+        let Some(outlet) = attempt.installation.outlet(&to).cloned() else { return };
+        let channel = &outlet.channel;
         let limits = channel.limits();
         let mut wait = TYPING_AFTER;
         let mut typed_at = None;
@@ -149,8 +149,8 @@ impl Agent {
         while !draft.ended_within(wait).await {
             wait = limits.edit_every.unwrap_or(TYPING_AFTER);
             let text = draft.text();
-            if attempt.settings.streaming && limits.edit_every.is_some() && text.chars().count() >= PREVIEW_MIN_CHARS {
-                if text != shown && self.preview(attempt, channel.as_ref(), &text).await.is_ok() {
+            if outlet.streaming && limits.edit_every.is_some() && text.chars().count() >= PREVIEW_MIN_CHARS {
+                if text != shown && self.preview(attempt, &outlet, &text).await.is_ok() {
                     shown = text;
                 }
                 continue;
@@ -167,9 +167,10 @@ impl Agent {
     }
 
     /// Sends the preview, marked before and recorded after, or edits it.
-    async fn preview(&self, attempt: &mut Attempt<'_>, channel: &dyn Channel, text: &str) -> Result<(), SendError> {
+    async fn preview(&self, attempt: &mut Attempt<'_>, outlet: &Outlet, text: &str) -> Result<(), SendError> {
         let Some(to) = attempt.deliver_to.clone() else { return Ok(()) };
-        let parts = chunk_markdown(text, channel.limits().text, ChunkMode::Length);
+        let channel = &outlet.channel;
+        let parts = outlet.parts(text);
         let Some(markdown) = parts.first() else { return Ok(()) };
         let timeout = Duration::from_secs(10);
         let key = idempotency_key(attempt.session, &attempt.accepted.event, "preview");
@@ -220,9 +221,8 @@ impl Agent {
         let text = texts.join("\n\n");
         let heartbeat = matches!(attempt.accepted.task, Task::Heartbeat { .. });
         let Some(text) = visible(&text, heartbeat) else { return vec![] };
-        let channel = attempt.deliver_to.as_ref().and_then(|to| attempt.installation.channel(to));
-        let Some(channel) = channel else { return vec![text] };
-        chunk_markdown(&text, channel.limits().text, ChunkMode::Length)
+        let outlet = attempt.deliver_to.as_ref().and_then(|to| attempt.installation.outlet(to));
+        outlet.map_or_else(|| vec![text.clone()], |outlet| outlet.parts(&text))
     }
 
     async fn model_failed(&self, attempt: &mut Attempt<'_>, step: u16, error: &ModelError) -> Result<(), Stop> {

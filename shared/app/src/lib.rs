@@ -1,1 +1,11 @@
-//! chela-app
+//! The verbs of the house, each a function of ports and configuration: [`receive`] what a platform sends, [`answer`]
+//! what was queued, [`beat`] when a schedule fires, serve the [`api`]. The functions on AWS and the gateway on a laptop
+//! wire the same verbs to different adapters.
+
+pub mod answer;
+pub mod api;
+pub mod beat;
+pub mod live;
+pub mod log;
+pub mod metrics;
+pub mod receive;

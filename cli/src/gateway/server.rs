@@ -1,0 +1,77 @@
+//! The HTTP server: every function's handler on one port.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::response::Response;
+use chela_app::api::Api;
+use chela_app::receive::{MAX_BODY, Receiver};
+use chela_core::channel::{Ack, RawRequest};
+use chela_core::clock::Clock;
+use http::StatusCode;
+use tokio::net::TcpListener;
+
+/// What the server serves.
+pub(crate) struct Doors {
+    pub(crate) receiver: Receiver,
+    pub(crate) api: Api,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// Takes the port.
+pub(crate) async fn listen(address: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}: choose another with --listen, or stop what uses it"))
+}
+
+/// Serves until `stopped` resolves.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    doors: Arc<Doors>,
+    stopped: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
+    let router = Router::new().fallback(handle).with_state(doors);
+    axum::serve(listener, router).with_graceful_shutdown(stopped).await.context("the server failed")
+}
+
+async fn handle(State(doors): State<Arc<Doors>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    // One byte over the cap is enough to know; the rest is not read.
+    let Ok(body) = to_bytes(body, MAX_BODY).await else {
+        return empty(StatusCode::PAYLOAD_TOO_LARGE);
+    };
+    let path = parts.uri.path();
+    let query = parts.uri.query().unwrap_or_default();
+    let Some(target) = path.strip_prefix("/webhook/") else {
+        return answer(doors.api.handle(&parts.method, path, query, &parts.headers, &body).await);
+    };
+    let (channel, account) = target.split_once('/').unwrap_or((target, "default"));
+    let received_at = doors.clock.now();
+    let query = query.to_owned();
+    let raw = RawRequest { method: parts.method, query, headers: parts.headers, body, received_at };
+    let (ack, received) = doors.receiver.receive(channel, account, raw).await;
+    if let Some(reason) = &received.rejected {
+        tracing::warn!(channel, account, status = ack.status.as_u16(), reason, "webhook turned away");
+    } else {
+        tracing::debug!(channel, account, accepted = received.accepted, ignored = ?received.ignored, "webhook");
+    }
+    answer(ack)
+}
+
+fn answer(ack: Ack) -> Response {
+    Response::builder()
+        .status(ack.status)
+        .header(http::header::CONTENT_TYPE, ack.content_type)
+        .body(Body::from(ack.body))
+        .unwrap_or_else(|_| empty(StatusCode::INTERNAL_SERVER_ERROR))
+}
+
+fn empty(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}

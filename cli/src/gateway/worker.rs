@@ -1,0 +1,88 @@
+//! Works off one lane of the embedded queue: what the event source mapping does on AWS.
+
+use std::sync::Arc;
+
+use chela_agent::Slice;
+use chela_app::answer::Answerer;
+use chela_core::clock::Clock;
+use chela_core::queue::{Delivery, Lane, Queue};
+use chela_embedded::EmbeddedQueue;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+/// Sessions worked on at once, per lane.
+const CONCURRENCY: usize = 128;
+
+/// Messages taken at once.
+const BATCH: usize = 10;
+
+/// How long a received message stays hidden if the process dies; a living attempt ends before.
+const VISIBILITY_S: u32 = 180;
+
+/// The time of one attempt: under the visibility, with room for the last step.
+const SLICE_MS: u64 = 150_000;
+
+/// One lane's worker.
+pub(crate) struct Worker {
+    pub(crate) lane: Lane,
+    pub(crate) queue: Arc<EmbeddedQueue>,
+    pub(crate) answerer: Arc<Answerer>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Worker {
+    /// Works until `stopping` is set, then finishes what it has begun.
+    pub(crate) async fn run(self, stopping: tokio::sync::watch::Receiver<bool>) {
+        let this = Arc::new(self);
+        let places = Arc::new(Semaphore::new(CONCURRENCY));
+        let mut running = JoinSet::new();
+        let mut stopped = stopping.clone();
+        while !*stopping.borrow() {
+            while running.try_join_next().is_some() {}
+            let room = places.available_permits().min(BATCH);
+            let deliveries = if room == 0 { vec![] } else { this.receive(room).await };
+            if deliveries.is_empty() {
+                tokio::select! {
+                    () = this.queue.wait(this.lane), if room > 0 => {}
+                    _ = running.join_next(), if !running.is_empty() => {}
+                    _ = stopped.changed() => {}
+                }
+                continue;
+            }
+            for delivery in deliveries {
+                let Ok(place) = places.clone().acquire_owned().await else { return };
+                let this = this.clone();
+                running.spawn(async move {
+                    this.answer(delivery).await;
+                    drop(place);
+                });
+            }
+        }
+        while running.join_next().await.is_some() {}
+    }
+
+    async fn receive(&self, room: usize) -> Vec<Delivery> {
+        match self.queue.receive(self.lane, room, VISIBILITY_S).await {
+            Ok(deliveries) => deliveries,
+            Err(error) => {
+                tracing::error!(lane = self.lane.name(), %error, "cannot receive");
+                vec![]
+            }
+        }
+    }
+
+    async fn answer(&self, delivery: Delivery) {
+        let receipt = delivery.receipt.clone();
+        let slice = Slice { deadline: self.clock.now().plus(SLICE_MS) };
+        let batch = self.answerer.answer(vec![delivery], slice).await;
+        for note in &batch.notes {
+            tracing::warn!(lane = self.lane.name(), note, "the turn will be repeated");
+        }
+        if batch.failed.is_empty()
+            && let Err(error) = self.queue.delete(self.lane, &receipt).await
+        {
+            // It is delivered again, and its turn is found finished.
+            tracing::warn!(lane = self.lane.name(), %error, "cannot acknowledge");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! One agent, one channel, one model with a script, on the embedded store.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use chela_agent::{Agent, AgentSettings, Installation, ModelChoice, Outcome, Outlet, Slice};
+use chela_core::agent_id::AgentId;
+use chela_core::channel::Unconfirmed;
+use chela_core::chunk::ChunkMode;
+use chela_core::clock::{Clock, Millis};
+use chela_core::message::{Inbound, InboundKind, ReplyAddress, Sender};
+use chela_core::model::{Model, ToolSpec};
+use chela_core::queue::{ENVELOPE_VERSION, Envelope, Standing, Task};
+use chela_core::session_key::{Peer, PeerKind, SessionKey};
+use chela_core::tool::{Effect, Tool, ToolAnswer, ToolCall};
+use chela_embedded::Embedded;
+use chela_testkit::channel::RecordingChannel;
+use chela_testkit::clock::ManualClock;
+use chela_testkit::model::{Line, ScriptedModel};
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::faults::FaultyStore;
+
+pub(crate) struct World {
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) channel: Arc<RecordingChannel>,
+    pub(crate) model: Arc<ScriptedModel>,
+    pub(crate) store: Arc<FaultyStore>,
+    pub(crate) lamp: Arc<Lamp>,
+    pub(crate) agent: Agent,
+    pub(crate) installation: Installation,
+    pub(crate) embedded: Embedded,
+    _folder: TempDir,
+}
+
+impl World {
+    pub(crate) fn new(lines: impl IntoIterator<Item = Line>) -> Self {
+        Self::with(lines, RecordingChannel::default(), Effect::Unkeyed)
+    }
+
+    pub(crate) fn with(
+        lines: impl IntoIterator<Item = Line>,
+        channel: RecordingChannel,
+        effect: Effect,
+    ) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::at(Millis(1_800_000_000_000)));
+        let embedded = Embedded::open(folder.path(), clock.clone()).unwrap();
+        let store = Arc::new(FaultyStore::new(embedded.sessions.clone()));
+        let channel = Arc::new(channel);
+        let model = Arc::new(ScriptedModel::new(lines));
+        let lamp = Arc::new(Lamp { effect, switched: Mutex::default(), looked: AtomicU32::new(0) });
+        let agent = Agent {
+            sessions: store.clone(),
+            access: embedded.sessions.clone(),
+            files: embedded.blobs.clone(),
+            events: embedded.events.clone(),
+            clock: clock.clone(),
+        };
+        let outlet =
+            Outlet { channel: channel.clone(), text_limit: None, chunk_mode: ChunkMode::Length, streaming: true };
+        let installation = Installation {
+            outlets: HashMap::from([(("recording".to_owned(), "default".to_owned()), outlet)]),
+            agents: HashMap::from([(AgentId::new("main"), settings(model.clone(), lamp.clone()))]),
+        };
+        Self { clock, channel, model, store, lamp, agent, installation, embedded, _folder: folder }
+    }
+
+    /// Answers an envelope as the queue would deliver it, once.
+    pub(crate) async fn answer(&self, envelope: &Envelope) -> Outcome {
+        let slice = Slice { deadline: self.clock.now().plus(150_000) };
+        self.agent.answer(&self.installation, envelope, slice).await
+    }
+
+    /// Answers it again and again, each time after whatever held the session has run out.
+    pub(crate) async fn answer_until_done(&self, envelope: &Envelope) -> u32 {
+        for attempts in 1..50 {
+            if let Outcome::Done(_) = self.answer(envelope).await {
+                return attempts;
+            }
+            self.clock.advance(chela_agent::LEASE_MS + 1_000);
+        }
+        panic!("never done");
+    }
+
+    pub(crate) fn says(&self, event: &str, text: &str) -> Envelope {
+        message(event, text, PeerKind::Direct, Standing::Allowed, self.clock.now())
+    }
+}
+
+pub(crate) fn settings(model: Arc<dyn Model>, tool: Arc<dyn Tool>) -> AgentSettings {
+    let choice = ModelChoice {
+        name: "test/scripted".into(),
+        id: "scripted".into(),
+        max_tokens: 1000,
+        context_window: 100_000,
+        model,
+    };
+    AgentSettings {
+        system: "You are a test.".into(),
+        models: vec![choice],
+        tools: vec![tool],
+        max_steps: 6,
+        announce: true,
+    }
+}
+
+pub(crate) fn message(event: &str, text: &str, kind: PeerKind, standing: Standing, now: Millis) -> Envelope {
+    let inbound = Inbound {
+        channel: "recording".into(),
+        account: "default".into(),
+        event_id: event.into(),
+        peer: Peer::new(kind, "7"),
+        parent_peer: None,
+        thread: None,
+        sender: Sender { id: "7".into(), name: Some("Ada".into()) },
+        text: text.into(),
+        kind: InboundKind::Message,
+        addressed: true,
+        media: vec![],
+        guild: None,
+        team: None,
+        roles: vec![],
+        sent_at: now,
+        reply_to: ReplyAddress {
+            channel: "recording".into(),
+            account: "default".into(),
+            to: "7".into(),
+            thread: None,
+            message: None,
+        },
+    };
+    Envelope {
+        version: ENVELOPE_VERSION,
+        event: inbound.event_key(),
+        session: SessionKey::from_stored("agent:main:main"),
+        agent: AgentId::new("main"),
+        accepted_at: now,
+        task: Task::Message { inbound: Box::new(inbound), standing },
+    }
+}
+
+/// A platform that knows idempotency keys.
+pub(crate) fn keyed_channel() -> RecordingChannel {
+    RecordingChannel { unconfirmed: Unconfirmed::ResendWithKey, ..RecordingChannel::default() }
+}
+
+/// A tool whose effect can be counted, by idempotency key.
+pub(crate) struct Lamp {
+    effect: Effect,
+    switched: Mutex<Vec<String>>,
+    looked: AtomicU32,
+}
+
+impl Lamp {
+    /// How often it was really switched: a keyed lamp knows a repetition.
+    pub(crate) fn switched(&self) -> usize {
+        let mut keys = self.switched.lock().unwrap().clone();
+        if self.effect == Effect::Keyed {
+            keys.sort();
+            keys.dedup();
+        }
+        keys.len()
+    }
+}
+
+#[async_trait]
+impl Tool for Lamp {
+    fn spec(&self) -> ToolSpec {
+        ToolSpec { name: "lamp".into(), description: "Switches the lamp.".into(), input_schema: json!({"type": "object"}) }
+    }
+
+    fn effect(&self) -> Effect {
+        self.effect
+    }
+
+    async fn run(&self, call: ToolCall<'_>) -> ToolAnswer {
+        self.switched.lock().unwrap().push(call.idempotency_key.to_owned());
+        self.looked.fetch_add(1, Ordering::SeqCst);
+        ToolAnswer::ok("the lamp is on")
+    }
+}
+
+pub(crate) fn says(text: &str) -> Line {
+    Line::Says(text.into())
+}
+
+pub(crate) fn calls(ids: &[&str]) -> Line {
+    Line::Calls(ids.iter().map(|id| ((*id).to_owned(), "lamp".to_owned(), json!({}))).collect())
+}

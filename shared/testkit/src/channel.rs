@@ -1,0 +1,137 @@
+//! A channel that keeps what it was told to send.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chela_core::channel::{
+    Channel, Health, Limits, OutboundPart, Parsed, RawRequest, Receipt, Registration, Rejected, SendError, Unconfirmed,
+    Verified,
+};
+use chela_core::message::ReplyAddress;
+
+/// What happens to the next sending.
+pub enum Fate {
+    /// It fails like this, and nothing is shown.
+    Fails(fn() -> SendError),
+    /// It is shown, and the answer is lost.
+    ShownButLost,
+}
+
+/// An account on a platform that exists in memory only.
+pub struct RecordingChannel {
+    /// What an unconfirmed part becomes.
+    pub unconfirmed: Unconfirmed,
+    /// What the platform takes.
+    pub limits: Limits,
+    fates: Mutex<VecDeque<Fate>>,
+    shown: Mutex<Vec<(String, String)>>,
+    sends: Mutex<Vec<String>>,
+    typed: Mutex<u32>,
+}
+
+impl Default for RecordingChannel {
+    fn default() -> Self {
+        Self {
+            unconfirmed: Unconfirmed::Flag,
+            limits: Limits { text: 2000, edit_every: None, typing_for: None },
+            fates: Mutex::default(),
+            shown: Mutex::default(),
+            sends: Mutex::default(),
+            typed: Mutex::default(),
+        }
+    }
+}
+
+impl RecordingChannel {
+    /// What the next sendings meet.
+    pub fn will(&self, fates: impl IntoIterator<Item = Fate>) {
+        self.fates.lock().unwrap().extend(fates);
+    }
+
+    /// What the person sees, message by message.
+    pub fn shown(&self) -> Vec<String> {
+        self.shown.lock().unwrap().iter().map(|(_, text)| text.clone()).collect()
+    }
+
+    /// Idempotency keys of all sendings, in order.
+    pub fn keys(&self) -> Vec<String> {
+        self.sends.lock().unwrap().clone()
+    }
+
+    /// How often typing was shown.
+    pub fn typed(&self) -> u32 {
+        *self.typed.lock().unwrap()
+    }
+}
+
+#[async_trait]
+impl Channel for RecordingChannel {
+    fn id(&self) -> &'static str {
+        "recording"
+    }
+
+    fn account(&self) -> &str {
+        "default"
+    }
+
+    fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    fn unconfirmed(&self) -> Unconfirmed {
+        self.unconfirmed
+    }
+
+    fn verify(&self, request: RawRequest) -> Result<Verified, Rejected> {
+        Ok(request.prove())
+    }
+
+    fn parse(&self, _: &Verified) -> Result<Parsed, Rejected> {
+        Ok(Parsed::nothing())
+    }
+
+    async fn send(&self, part: &OutboundPart<'_>) -> Result<Receipt, SendError> {
+        self.sends.lock().unwrap().push(part.idempotency_key.to_owned());
+        let fate = self.fates.lock().unwrap().pop_front();
+        if let Some(Fate::Fails(error)) = fate {
+            return Err(error());
+        }
+        let mut shown = self.shown.lock().unwrap();
+        let id = shown.len().to_string();
+        // A platform that knows the key shows the same part once.
+        let known = shown.iter().any(|(key, _)| key == part.idempotency_key);
+        if !(known && self.unconfirmed == Unconfirmed::ResendWithKey) {
+            shown.push((part.idempotency_key.to_owned(), part.markdown.to_owned()));
+        }
+        match fate {
+            Some(Fate::ShownButLost) => Err(SendError::Unknown { channel: "recording", reason: "no answer".into() }),
+            _ => Ok(Receipt { message_id: id }),
+        }
+    }
+
+    async fn edit(&self, message_id: &str, part: &OutboundPart<'_>) -> Result<(), SendError> {
+        let mut shown = self.shown.lock().unwrap();
+        match message_id.parse::<usize>().ok().and_then(|index| shown.get_mut(index)) {
+            Some(message) => {
+                message.1 = part.markdown.to_owned();
+                Ok(())
+            }
+            None => Err(SendError::Refused { channel: "recording", reason: "no such message".into() }),
+        }
+    }
+
+    async fn typing(&self, _: &ReplyAddress) -> Result<(), SendError> {
+        *self.typed.lock().unwrap() += 1;
+        Ok(())
+    }
+
+    async fn register(&self, _: &str) -> Result<Registration, SendError> {
+        Ok(Registration::Done { summary: "nothing to register".into() })
+    }
+
+    async fn health(&self) -> Result<Health, SendError> {
+        Ok(Health { ok: true, summary: Duration::ZERO.as_secs().to_string() })
+    }
+}
