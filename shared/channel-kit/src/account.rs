@@ -234,3 +234,110 @@ impl ConfigProblem {
         Self::secret(spec.key, unfit.to_string(), format!("copy it again: {}", spec.doc))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chela_core::clock::Millis;
+    use chela_http::HttpOptions;
+    use serde_json::json;
+
+    struct Still;
+
+    impl Clock for Still {
+        fn now(&self) -> Millis {
+            Millis(0)
+        }
+
+        fn unique(&self) -> String {
+            "u".to_owned()
+        }
+    }
+
+    const TOKEN: SecretSpec = SecretSpec { key: "botToken", env: "X_TOKEN", doc: "from the console.", required: true };
+
+    const CHANNEL: ChannelDescriptor = ChannelDescriptor {
+        id: "x",
+        title: "X",
+        secrets: &[TOKEN],
+        options: &[API_BASE_URL],
+        urls: &["apiBaseUrl", "hooks"],
+        limits: Limits { text: 1, edit_every: None, typing_for: None },
+        features: Features { groups: false, threads: false, media: false, buttons: false },
+        make: |settings| {
+            let keys =
+                crate::ProofKeys::base64(settings.secret(&TOKEN)?, "").map_err(|e| ConfigProblem::key(&TOKEN, e))?;
+            Err(ConfigProblem::option("made", keys.shortest().to_string(), "-"))
+        },
+    };
+
+    fn settings(token: Option<&str>, options: Value) -> AccountSettings {
+        let http = HttpClient::new(HttpOptions { allow_hosts: vec![], user_agent: "t".into(), extra_roots: None });
+        AccountSettings {
+            account: "main".to_owned(),
+            options: options.as_object().unwrap().clone(),
+            secrets: token.map(|token| ("botToken".to_owned(), Secret::new(token))).into_iter().collect(),
+            http: http.unwrap(),
+            clock: Arc::new(Still),
+        }
+    }
+
+    fn refusal(token: Option<&str>) -> String {
+        CHANNEL.open(&settings(token, json!({}))).map(|_| ()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_missing_or_blank_secret_is_refused_by_name_before_anything_is_made() {
+        for token in [None, Some(""), Some(" \n")] {
+            assert_eq!(
+                refusal(token),
+                "channels.x (account \"main\"): the secret \"botToken\" is missing; set \"botToken\" or the environment variable X_TOKEN"
+            );
+        }
+        assert!(refusal(Some("aaaa")).contains("\"made\" cannot be used: 3"));
+    }
+
+    #[test]
+    fn an_unfit_secret_is_refused_without_being_shown() {
+        assert_eq!(
+            refusal(Some("hunter2!")),
+            "channels.x (account \"main\"): the secret \"botToken\" cannot be used: it is not Base64; copy it again: from the console."
+        );
+    }
+
+    #[test]
+    fn options_are_read_by_type_and_refused_with_the_fix() {
+        let settings = settings(None, json!({"a": "t", "n": 1, "l": ["x", "y"], "m": ["x", 1], "null": null}));
+        assert_eq!(settings.text("a"), Ok(Some("t")));
+        assert_eq!((settings.text("null"), settings.text("none")), (Ok(None), Ok(None)));
+        assert_eq!(settings.texts("l"), Ok(vec!["x".to_owned(), "y".to_owned()]));
+        assert_eq!(settings.texts("none"), Ok(vec![]));
+        assert_eq!(
+            settings.text("n").unwrap_err().to_string(),
+            "\"n\" cannot be used: it must be a text; write it in quotes"
+        );
+        assert!(settings.texts("a").is_err() && settings.texts("m").is_err());
+    }
+
+    #[test]
+    fn a_base_url_is_a_place_and_nothing_more() {
+        let base = |value: Value| settings(None, json!({ "apiBaseUrl": value })).base_url("https://api.x.org");
+        assert_eq!(base(Value::Null).unwrap(), "https://api.x.org");
+        assert_eq!(base(json!("http://127.0.0.1:81/tg/")).unwrap(), "http://127.0.0.1:81/tg");
+        for bad in ["api.x.org", "ftp://x", "https://u:p@x", "https://x/?k=1", "https://x/#f"] {
+            assert!(base(json!(bad)).unwrap_err().to_string().contains("apiBaseUrl"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn configured_urls_are_found_as_text_and_in_lists() {
+        let options = json!({"apiBaseUrl": "http://a", "hooks": ["http://b", 1, "http://c"], "other": "http://d"});
+        assert_eq!(CHANNEL.configured_urls(options.as_object().unwrap()), ["http://a", "http://b", "http://c"]);
+    }
+
+    #[test]
+    fn debug_shows_no_value() {
+        let settings = settings(Some("hunter2"), json!({"botToken": "hunter2"}));
+        assert_eq!(format!("{settings:?} {CHANNEL:?}"), "AccountSettings(main) ChannelDescriptor(x)");
+    }
+}

@@ -47,8 +47,12 @@ pub struct ApiCall<'a> {
 impl<'a> ApiCall<'a> {
     /// A POST of JSON.
     pub fn json(url: &'a str, body: &Value, timeout: Duration) -> Self {
-        let content_type = HeaderValue::from_static("application/json; charset=utf-8");
-        let body = Some((content_type, Bytes::from(body.to_string())));
+        Self::post(url, "application/json; charset=utf-8", Bytes::from(body.to_string()), timeout)
+    }
+
+    /// A POST of these very bytes.
+    pub fn post(url: &'a str, content_type: &'static str, body: Bytes, timeout: Duration) -> Self {
+        let body = Some((HeaderValue::from_static(content_type), body));
         Self { method: Method::POST, url, headers: HeaderMap::new(), body, timeout }
     }
 

@@ -12,8 +12,9 @@ const DEEPEST: usize = 6;
 pub fn blocks(markdown: &str) -> Vec<Block> {
     let options = Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TABLES | Options::ENABLE_TASKLISTS;
     let mut reader = Reader { open: vec![Open::new(Kind::Document)], ..Reader::default() };
-    for event in Parser::new_ext(markdown, options) {
-        reader.take(event);
+    for (event, range) in Parser::new_ext(markdown, options).into_offset_iter() {
+        let source = markdown.get(range).unwrap_or_default();
+        reader.take(event, source);
     }
     reader.finish()
 }
@@ -50,13 +51,13 @@ struct Reader {
     strike: u32,
     links: Vec<String>,
     code: Option<(String, String)>,
-    table: Option<Vec<Vec<String>>>,
+    table: Option<Table>,
 }
 
 impl Reader {
-    fn take(&mut self, event: Event<'_>) {
+    fn take(&mut self, event: Event<'_>, source: &str) {
         match event {
-            Event::Start(tag) => self.start(tag),
+            Event::Start(tag) => self.start(tag, source),
             Event::End(tag) => self.end(tag),
             Event::Text(text) => match &mut self.code {
                 Some((_, code)) => code.push_str(&text),
@@ -72,7 +73,7 @@ impl Reader {
         }
     }
 
-    fn start(&mut self, tag: Tag<'_>) {
+    fn start(&mut self, tag: Tag<'_>, source: &str) {
         match tag {
             Tag::BlockQuote(_) => self.enter(Kind::Quote),
             Tag::List(start) => self.enter(Kind::List(start)),
@@ -87,11 +88,11 @@ impl Reader {
             }
             Tag::Table(_) => {
                 self.close_paragraph();
-                self.table = Some(Vec::new());
+                self.table = Some(Table { source: source.trim_end().to_owned(), rows: Vec::new() });
             }
             Tag::TableHead | Tag::TableRow => {
-                if let Some(rows) = &mut self.table {
-                    rows.push(Vec::new());
+                if let Some(table) = &mut self.table {
+                    table.rows.push(Vec::new());
                 }
             }
             Tag::Emphasis => self.italic += 1,
@@ -116,13 +117,13 @@ impl Reader {
                 }
             }
             TagEnd::Table => {
-                if let Some(rows) = self.table.take() {
-                    self.push(Block::Code { language: String::new(), text: aligned(&rows) });
+                if let Some(table) = self.table.take() {
+                    self.push(Block::Code { language: String::new(), text: table.text() });
                 }
             }
             TagEnd::TableCell => {
                 let cell = std::mem::take(&mut self.spans).into_iter().map(|span| span.text).collect();
-                if let Some(row) = self.table.as_mut().and_then(|rows| rows.last_mut()) {
+                if let Some(row) = self.table.as_mut().and_then(|table| table.rows.last_mut()) {
                     row.push(cell);
                 }
             }
@@ -229,32 +230,39 @@ fn rank(level: HeadingLevel) -> u8 {
     }
 }
 
-/// A table in a fixed width: no chat platform has tables. Columns are padded up to a width, so that one long cell does
-/// not multiply the length of all others.
-fn aligned(rows: &[Vec<String>]) -> String {
+/// A table in a fixed width: no chat platform has tables.
+struct Table {
+    source: String,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// Wider cells do not make their whole column wider, so that one long cell does not multiply the length of all.
     const WIDEST: usize = 24;
-    let mut widths = Vec::new();
-    for row in rows {
-        for (column, cell) in row.iter().enumerate() {
-            let width = cell.chars().count().min(WIDEST);
-            match widths.get_mut(column) {
-                Some(widest) => *widest = width.max(*widest),
-                None => widths.push(width),
-            }
+
+    fn text(&self) -> String {
+        let columns = self.rows.first().map_or(0, Vec::len);
+        // Markdown drops cells that stand beyond the head's last column; a reader should see them all the same.
+        let cells = |line: &str| {
+            let line = line.trim_start_matches(['>', ' ']).trim_end();
+            let line = line.strip_prefix('|').unwrap_or(line);
+            line.strip_suffix('|').unwrap_or(line).matches('|').count() + 1
+        };
+        if self.source.lines().any(|line| cells(line) > columns) {
+            return self.source.clone();
         }
-    }
-    let line = |row: &Vec<String>| {
-        let cells: Vec<String> = row
-            .iter()
-            .zip(&widths)
-            .map(|(cell, width)| format!("{}{}", cell, " ".repeat(width.saturating_sub(cell.chars().count()))))
-            .collect();
-        cells.join(" | ").trim_end().to_owned()
-    };
-    let mut lines: Vec<String> = rows.iter().map(line).collect();
-    if lines.len() > 1 {
+        let width = |column: usize| {
+            let cells = self.rows.iter().filter_map(|row| row.get(column));
+            cells.map(|cell| cell.chars().count().min(Self::WIDEST)).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+        let line = |row: &Vec<String>| {
+            let padded = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+            padded.collect::<Vec<_>>().join(" | ").trim_end().to_owned()
+        };
+        let mut lines: Vec<String> = self.rows.iter().map(line).collect();
         let rule: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
-        lines.insert(1, rule.join("-|-"));
+        lines.insert(lines.len().min(1), rule.join("-|-"));
+        lines.join("\n")
     }
-    lines.join("\n")
 }

@@ -88,3 +88,120 @@ impl Dialect for Plain {
         write_spans(spans, self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Marks everything visibly, so that a test reads like the reply.
+    struct Seen;
+
+    impl Dialect for Seen {
+        fn span(&self, span: &Span) -> String {
+            let mut text = span.text.clone();
+            for (on, mark) in
+                [(span.style.code, "c"), (span.style.bold, "b"), (span.style.italic, "i"), (span.style.strike, "s")]
+            {
+                if on {
+                    text = format!("<{mark}>{text}</{mark}>");
+                }
+            }
+            match &span.link {
+                Some(link) => format!("<a {link}>{text}</a>"),
+                None => text,
+            }
+        }
+
+        fn code(&self, language: &str, text: &str) -> String {
+            format!("<pre {language}>{text}</pre>")
+        }
+
+        fn quote(&self, inner: &str) -> String {
+            format!("<q>{inner}</q>")
+        }
+
+        fn heading(&self, level: u8, spans: &[Span]) -> String {
+            format!("<h{level}>{}</h{level}>", write_spans(spans, self))
+        }
+    }
+
+    fn seen(markdown: &str) -> String {
+        render(markdown, &Seen)
+    }
+
+    #[test]
+    fn spans_keep_their_styles_and_links() {
+        assert_eq!(
+            seen("a **b _c_** ~~d~~ `e<` [f **g**](https://h) \\*i\\*"),
+            "a <b>b </b><i><b>c</b></i> <s>d</s> <c>e<</c> <a https://h>f </a><a https://h><b>g</b></a> *i*"
+        );
+    }
+
+    #[test]
+    fn blocks_keep_their_order_and_shape() {
+        assert_eq!(
+            seen("# T\nline\nnext\n\n> q\n> r\n\n---\n\n```rust x\nfn a() {}\n\n```"),
+            "<h1>T</h1>\n\nline\nnext\n\n<q>q\nr</q>\n\n———\n\n<pre rust>fn a() {}\n</pre>"
+        );
+    }
+
+    #[test]
+    fn lists_are_numbered_nested_and_checked() {
+        assert_eq!(seen("- a\n  - b\n\n    c\n- [x] d"), "• a\n  • b\nc\n• [x] d");
+        assert_eq!(seen("3. a\n3. b\n   ```\n   x\n   ```"), "3. a\n4. b\n<pre >x</pre>");
+    }
+
+    #[test]
+    fn a_table_becomes_aligned_text() {
+        assert_eq!(seen("|a|b|\n|-|-|\n|long|`x`|\n|y||"), "<pre >a    | b\n-----|--\nlong | x\ny    |</pre>");
+    }
+
+    #[test]
+    fn cells_beyond_the_last_column_are_not_lost() {
+        assert_eq!(seen("|a|\n|-|\n|b|c|"), "<pre >|a|\n|-|\n|b|c|</pre>");
+        assert_eq!(seen("|a|\n|-|\n|b|c"), "<pre >|a|\n|-|\n|b|c</pre>");
+        assert_eq!(seen("> |a|\n> |-|\n> |b|"), "<q><pre >a\n-\nb</pre></q>");
+    }
+
+    #[test]
+    fn what_has_no_form_stays_readable() {
+        assert_eq!(seen("<b>x</b> & <!-- n -->"), "<b>x</b> & <!-- n -->");
+        assert_eq!(seen("<div>\nblock\n</div>"), "<div>\nblock\n</div>");
+        assert_eq!(seen("![alt](https://p) ![](https://q)"), "<a https://p>alt</a> <a https://q>https://q</a>");
+        assert_eq!(seen("half **open `and"), "half **open `and");
+        assert_eq!(seen("```\nnever closed"), "<pre >never closed</pre>");
+    }
+
+    #[test]
+    fn plain_text_keeps_where_links_lead() {
+        assert_eq!(render("**a** [b](https://c) <https://d>\n> e", &Plain), "a b (https://c) https://d\n\n> e");
+    }
+
+    #[test]
+    fn ten_thousand_nested_quotes_and_lists_exhaust_no_stack() {
+        let on_a_small_stack = |text: String| {
+            let thread = std::thread::Builder::new().stack_size(256 * 1024).spawn(move || seen(&text));
+            thread.unwrap().join().unwrap()
+        };
+        assert!(on_a_small_stack(format!("{}deep", ">".repeat(10_000))).contains("deep"));
+        let lists: String = (0..500).map(|depth| format!("{}- {depth}\n", "  ".repeat(depth))).collect();
+        assert!(on_a_small_stack(lists).contains("499"));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn no_word_is_lost_whatever_the_markup(parts in prop::collection::vec((0_usize..14, "[a-z]{3,6}"), 1..30)) {
+            let marks = ["**", "*", "`", "~~", "\n\n", "\n> ", "\n- ", "\n1. ", "\n# ", " | ", "\n```\n", "<", "[", "\n|a|b|\n|-|-|\n|"];
+            let markdown: String = parts.iter().map(|(mark, word)| format!("{}w{word} ", marks[*mark])).collect();
+            let shown = render(&markdown, &Plain);
+            let mut rest = shown.as_str();
+            for (_, word) in &parts {
+                let after = rest.split_once(&format!("w{word}")).map(|(_, after)| after);
+                prop_assert!(after.is_some(), "w{word} of {markdown:?} is not in {shown:?}");
+                rest = after.unwrap();
+            }
+        }
+    }
+}
