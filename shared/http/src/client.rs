@@ -97,12 +97,7 @@ impl HttpClient {
             let Some(next) = next else {
                 return Ok(StreamingResponse { inner, origin: target.origin(), idle, limit, taken: 0 });
             };
-            if next.url.origin() != target.url.origin() {
-                // A stranger may send us on, but neither into private networks nor with what was meant for another
-                // (CVE-2026-32913, CVE-2026-41345).
-                allow = &[];
-                headers = without_credentials(&headers);
-            }
+            (allow, headers) = carry(&target, &next, allow, headers);
             hops -= 1;
             target = next;
         }
@@ -167,10 +162,14 @@ fn redirect(from: &Target, answer: &reqwest::Response) -> Result<Option<Target>,
     Target::parse(next.as_str()).map(Some)
 }
 
-/// What a request may show to an origin it was not made for.
-fn without_credentials(headers: &HeaderMap) -> HeaderMap {
+/// What goes along with a redirect. Another origin may send us on, but neither into private networks nor with what was
+/// meant for the first one (CVE-2026-32913, CVE-2026-41345).
+fn carry<'a>(from: &Target, to: &Target, allow: &'a [HostPort], headers: HeaderMap) -> (&'a [HostPort], HeaderMap) {
+    if from.url.origin() == to.url.origin() {
+        return (allow, headers);
+    }
     let harmless = |name| headers.get(&name).map(|value| (name, value.clone()));
-    [ACCEPT, USER_AGENT].into_iter().filter_map(harmless).collect()
+    (&[], [ACCEPT, USER_AGENT].into_iter().filter_map(harmless).collect())
 }
 
 fn inner_client(
@@ -217,4 +216,106 @@ fn add_roots(roots: &mut rustls::RootCertStore, path: &std::path::Path) -> Resul
         roots.add(certificate).map_err(|error| error.to_string())?;
     }
     if roots.len() == before { Err("it contains no certificate in PEM form".to_owned()) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::net::IpAddr;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use http::HeaderValue;
+    use http::header::AUTHORIZATION;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A client that knows one name, and how often it asked for it.
+    fn client_where(allow: &[&str], answers: &'static [&'static str]) -> (HttpClient, Arc<AtomicUsize>) {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counter = asked.clone();
+        let lookup: Lookup = Arc::new(move |_| {
+            counter.fetch_add(1, Ordering::Relaxed);
+            let found: Vec<IpAddr> = answers.iter().map(|address| address.parse().unwrap()).collect();
+            Box::pin(async move { Ok(found) })
+        });
+        (client_with(allow, lookup), asked)
+    }
+
+    fn client_with(allow: &[&str], lookup: Lookup) -> HttpClient {
+        let allow_hosts = allow.iter().map(|url| HostPort::of_url(url).unwrap()).collect();
+        let options = HttpOptions { allow_hosts, user_agent: "t".to_owned(), extra_roots: None };
+        HttpClient::with_lookup(options, lookup).unwrap()
+    }
+
+    fn get(url: &str) -> Request {
+        Request::get(url, Duration::from_secs(60), 1024)
+    }
+
+    #[tokio::test]
+    async fn a_public_name_with_private_addresses_is_blocked() {
+        let (client, asked) = client_where(&[], &["127.0.0.1", "10.0.0.1", "::1"]);
+        let error = client.send(get("https://rebind.example/x")).await.unwrap_err();
+        assert!(matches!(&error, HttpError::Blocked { origin, .. } if origin == "https://rebind.example"), "{error:?}");
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+    }
+
+    /// S09: the addresses that were vetted are the ones that are dialled; there is no second look-up to lie to.
+    #[tokio::test]
+    async fn the_connection_goes_to_a_vetted_address_after_one_look_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://box.example:{}/", listener.local_addr().unwrap().port());
+        let (client, asked) = client_where(&[&url], &["169.254.169.254", "127.0.0.1"]);
+        let serve = async {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            assert!(socket.read(&mut [0; 1024]).await.unwrap() > 0);
+            socket.write_all(b"HTTP/1.1 204 No\r\n\r\n").await.unwrap();
+        };
+        let (answer, ()) = tokio::join!(client.send(get(&url)), serve);
+        assert_eq!(answer.unwrap().status, StatusCode::NO_CONTENT);
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn a_configured_name_still_reaches_no_metadata_service() {
+        let (client, _) = client_where(&["https://box.example"], &["169.254.169.254"]);
+        let error = client.send(get("https://box.example/")).await.unwrap_err();
+        assert!(matches!(error, HttpError::Blocked { .. }), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn another_port_of_a_configured_name_is_public_ground() {
+        let (client, _) = client_where(&["https://box.example"], &["127.0.0.1"]);
+        let error = client.send(get("https://box.example:9001/")).await.unwrap_err();
+        assert!(matches!(error, HttpError::Blocked { .. }), "{error:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_name_that_cannot_be_found_was_no_request() {
+        let failing: Lookup = Arc::new(|_| Box::pin(async { Err(io::Error::other("no such name")) }));
+        let hanging: Lookup = Arc::new(|_| Box::pin(std::future::pending()));
+        let empty: Lookup = Arc::new(|_| Box::pin(async { Ok(Vec::new()) }));
+        for lookup in [failing, hanging, empty] {
+            let error = client_with(&[], lookup).send(get("https://gone.example/")).await.unwrap_err();
+            assert!(matches!(error, HttpError::NotSent { .. }), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_takes_nothing_along_to_another_origin() {
+        let at = |url| Target::parse(url).unwrap();
+        let allow = [HostPort::of_url("http://127.0.0.1:1").unwrap()];
+        let names = ["authorization", "x-api-key", "private-token", "cookie", "accept", "user-agent"];
+        let headers: HeaderMap =
+            names.map(|n| (n.parse().unwrap(), HeaderValue::from_static("v"))).into_iter().collect();
+        let here = at("https://a.example/1");
+        let (kept, carried) = carry(&here, &at("https://a.example/2"), &allow, headers.clone());
+        assert_eq!((kept.len(), carried.len()), (1, 6));
+        for there in ["https://b.example/", "http://a.example/", "https://a.example:444/", "https://a.example.evil/"] {
+            let (kept, carried) = carry(&here, &at(there), &allow, headers.clone());
+            assert_eq!((kept.len(), carried.len()), (0, 2), "{there}");
+            assert!(carried.get(AUTHORIZATION).is_none() && carried.contains_key(ACCEPT), "{there}");
+        }
+    }
 }

@@ -43,7 +43,6 @@ impl Target {
             return Err(bad("it must name a host, and no user or password before it; use a header for credentials"));
         }
         let mut url = Url::parse(text).map_err(|_| bad("its host or port is malformed"))?;
-        url.set_fragment(None);
         let host = canonical_host(&mut url).ok_or(bad("its host is malformed"))?;
         let port = url.port_or_known_default().filter(|port| *port != 0).ok_or(bad("port 0 cannot be spoken to"))?;
         Ok(Self { place: HostPort { host, port }, url })

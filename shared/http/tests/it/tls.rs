@@ -1,0 +1,86 @@
+//! Trust: bundled roots, plus what the options name, and nothing else.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chela_http::{HttpClient, HttpError, HttpOptions, Request};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tempfile::NamedTempFile;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use crate::server::{Act, client, converse, get, ok};
+
+struct TlsServer {
+    port: u16,
+    roots: NamedTempFile,
+}
+
+/// A server whose certificate is for `localhost` only.
+async fn tls_server() -> TlsServer {
+    let issued = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let mut roots = NamedTempFile::new().unwrap();
+    roots.write_all(issued.cert.pem().as_bytes()).unwrap();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(issued.signing_key.serialize_der()));
+    let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![issued.cert.der().clone()], key)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                if let Ok(socket) = acceptor.accept(socket).await {
+                    let act = Arc::new(|_: &str| Act::Answer(ok("sealed")));
+                    converse(socket, Arc::new(Mutex::new(Vec::new())), act).await;
+                }
+            });
+        }
+    });
+    TlsServer { port, roots }
+}
+
+#[tokio::test]
+async fn an_unknown_authority_ends_before_the_request_leaves() {
+    let server = tls_server().await;
+    let url = format!("https://localhost:{}/", server.port);
+    let error = client(&[&url], None).send(get(&url)).await.unwrap_err();
+    assert!(matches!(&error, HttpError::NotSent { reason, .. } if reason.contains("certificate")), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_authority_named_in_the_options_is_trusted_for_its_names_only() {
+    let server = tls_server().await;
+    let (right, wrong) = (format!("https://localhost:{}/", server.port), format!("https://127.0.0.1:{}/", server.port));
+    let client = client(&[&right, &wrong], Some(server.roots.path().to_owned()));
+    assert_eq!(&client.send(get(&right)).await.unwrap().body[..], b"sealed");
+    let error = client.send(get(&wrong)).await.unwrap_err();
+    assert!(matches!(error, HttpError::NotSent { .. }), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handshake_that_never_ends_was_no_request() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}/", listener.local_addr().unwrap());
+    let request = Request::post(&url, "x", Duration::from_secs(20), 1024);
+    let error = client(&[&url], None).send(request).await.unwrap_err();
+    assert!(matches!(error, HttpError::NotSent { .. }), "{error:?}");
+}
+
+#[test]
+fn roots_that_cannot_be_read_are_named() {
+    let mut empty = NamedTempFile::new().unwrap();
+    writeln!(empty, "nothing").unwrap();
+    for path in [empty.path().to_owned(), "/nowhere/roots.pem".into()] {
+        let name = path.display().to_string();
+        let options = HttpOptions { allow_hosts: vec![], user_agent: "t".to_owned(), extra_roots: Some(path) };
+        let error = HttpClient::new(options).map(|_| ()).unwrap_err();
+        assert!(matches!(&error, HttpError::Setup { reason } if reason.contains(&name)), "{error:?}");
+    }
+}
