@@ -1,1 +1,34 @@
-//! chela-aws
+//! The AWS adapters of the ports in `chela-core`: the only crate that uses the AWS SDK.
+//!
+//! | port | adapter | service |
+//! |---|---|---|
+//! | `SessionStore`, `AccessStore` | [`Table`] | DynamoDB, one table |
+//! | `Queue` | [`Lanes`] | SQS FIFO, three queues |
+//! | `BlobStore` | [`Bucket`] | S3 |
+//! | `Schedules` | [`ScheduleGroup`] | EventBridge Scheduler |
+//! | `SecretStore` | [`Secrets`] | Systems Manager parameters, Secrets Manager |
+//! | `EventBus` | [`Bus`] | EventBridge |
+//!
+//! A function constructs the adapters it uses from one [`AwsClients`], so it pays at start only for those; each of
+//! them names the variable it misses. All requests leave through `chela_http::HttpClient`.
+
+mod access;
+mod blob;
+mod client;
+mod environment;
+mod event;
+mod item;
+mod queue;
+mod schedule;
+mod secret;
+mod session;
+mod table;
+
+pub use blob::Bucket;
+pub use client::AwsClients;
+pub use environment::{AwsEnvironment, MissingVariable};
+pub use event::Bus;
+pub use queue::Lanes;
+pub use schedule::{ScheduleGroup, firing};
+pub use secret::Secrets;
+pub use table::Table;

@@ -1,0 +1,223 @@
+//! The rows of the table: their keys and attributes, and what they weigh. Names are short because they are billed
+//! with every row (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html>).
+//!
+//! | row | `pk` | `sk` | attributes |
+//! |---|---|---|---|
+//! | head | `S#<session>` | `HEAD` | `e` epoch · `o` owner · `l` lease end, ms · `n` last finished turn · `c` event in progress · `a` attempts of it · `r` finished events, `,x,y,` · `i` intents, JSON · `s` settled parts, JSON · `p` preview · `f` forgotten up to |
+//! | event | `S#<session>` | `E#<event>` | `j` `Accepted`, JSON · `ttl` eight days |
+//! | entry | `S#<session>` | `M#<turn>#<step>#…` | `j` `Entry`, JSON |
+//! | flag | `FLAGGED` | `S#<session>#<turn>#<part>` | `j` `Flagged`, JSON · `ttl` thirty days |
+//! | control | `CONTROL#S#<session>` | `CONTROL` | `j` `Control`, JSON · `ttl` fifteen days |
+//! | approval | `ACCESS#<channel>#<account>` | `A#<sender>` | – |
+//! | pairing | `ACCESS#<channel>#<account>` | `PAIRING` | `j` the requests that wait, JSON · `ttl` their end |
+//!
+//! Attributes that are empty or zero are left out. Names that are longer than a key may be are replaced by their hash,
+//! marked `H#` instead of `S#` (or `~` instead of `#`), so that they meet no other name. Controls have a partition of
+//! their own so that a webhook's role can be limited to it (`dynamodb:LeadingKeys`).
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use chela_core::access::SenderRef;
+use chela_core::message::EventKey;
+use chela_core::session::{Entry, Flagged, StoreError};
+use chela_core::session_key::SessionKey;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+
+/// Longest name that stands in a key as it is: sort keys take 1,024 bytes, and something is added to most.
+const NAME_BYTES: usize = 900;
+
+/// A row as the SDK carries it.
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// Where a row is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub(crate) pk: String,
+    pub(crate) sk: String,
+}
+
+impl Key {
+    pub(crate) fn head(session: &SessionKey) -> Self {
+        Self { pk: session_name(session), sk: "HEAD".to_owned() }
+    }
+
+    pub(crate) fn event(session: &SessionKey, event: &EventKey) -> Self {
+        Self { pk: session_name(session), sk: name("E#", "E~", event.as_str()) }
+    }
+
+    pub(crate) fn entry(session: &SessionKey, entry: &Entry) -> Self {
+        let place = entry.place();
+        // Only a tool call's id, which a provider chooses, can make a place long.
+        let sk = match place.split_once("#J#") {
+            Some((step, id)) => format!("{step}{}", name("#J#", "#J~", id)),
+            None => place,
+        };
+        Self { pk: session_name(session), sk }
+    }
+
+    pub(crate) fn flag(flagged: &Flagged) -> Self {
+        let Flagged { session, turn, part, .. } = flagged;
+        Self { pk: FLAGGED.to_owned(), sk: format!("{}#{turn:012}#{part:05}", session_name(session)) }
+    }
+
+    pub(crate) fn control(session: &SessionKey) -> Self {
+        Self { pk: format!("CONTROL#{}", session_name(session)), sk: "CONTROL".to_owned() }
+    }
+
+    pub(crate) fn approval(who: &SenderRef) -> Self {
+        Self { pk: account_name(&who.channel, &who.account), sk: name("A#", "A~", &who.sender) }
+    }
+
+    pub(crate) fn pairing(channel: &str, account: &str) -> Self {
+        Self { pk: account_name(channel, account), sk: "PAIRING".to_owned() }
+    }
+
+    /// The key's two attributes, to put others beside.
+    pub(crate) fn item(&self) -> Item {
+        Item::from([("pk".to_owned(), text(&self.pk)), ("sk".to_owned(), text(&self.sk))])
+    }
+}
+
+/// The partition of all flags: they are few, and read together.
+pub(crate) const FLAGGED: &str = "FLAGGED";
+
+/// The partition of a session.
+pub(crate) fn session_name(session: &SessionKey) -> String {
+    name("S#", "H#", session.as_str())
+}
+
+fn account_name(channel: &str, account: &str) -> String {
+    // No other channel and account together give the same text.
+    let channel = channel.replace('%', "%25").replace('#', "%23");
+    format!("ACCESS#{}", name("", "~", &format!("{channel}#{account}")))
+}
+
+/// `name` after `mark`; if it is too long, its hash after `hashed`.
+fn name(mark: &str, hashed: &str, name: &str) -> String {
+    if name.len() <= NAME_BYTES {
+        format!("{mark}{name}")
+    } else {
+        format!("{hashed}{}", hex::encode(Sha256::digest(name.as_bytes())))
+    }
+}
+
+pub(crate) fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+pub(crate) fn number(value: u64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+/// The bytes DynamoDB counts for a row: names and values, numbers by their digits.
+pub(crate) fn size(item: &Item) -> usize {
+    item.iter().map(|(name, value)| name.len().saturating_add(value_size(value))).sum()
+}
+
+fn value_size(value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::N(digits) => digits.len().div_ceil(2).saturating_add(1),
+        AttributeValue::S(text) => text.len(),
+        // Rows here have no others.
+        _ => 0,
+    }
+}
+
+/// Reads the attributes of a stored row; what it cannot read it names.
+pub(crate) struct Row<'a>(pub(crate) &'a Item);
+
+impl Row<'_> {
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).and_then(|value| value.as_s().ok()).map(String::as_str)
+    }
+
+    /// A number; 0 if it was left out.
+    pub(crate) fn number(&self, name: &str) -> Result<u64, StoreError> {
+        match self.0.get(name) {
+            None => Ok(0),
+            Some(AttributeValue::N(digits)) => digits.parse().map_err(|_| self.damaged(name)),
+            Some(_) => Err(self.damaged(name)),
+        }
+    }
+
+    /// What the JSON of an attribute says; `None` if it was left out.
+    pub(crate) fn json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {
+        let Some(json) = self.text(name) else { return Ok(None) };
+        serde_json::from_str(json).map(Some).map_err(|_| self.damaged(name))
+    }
+
+    /// What the row says in `j`, as most rows do.
+    pub(crate) fn body<T: DeserializeOwned>(&self) -> Result<T, StoreError> {
+        self.json("j")?.ok_or_else(|| self.damaged("j"))
+    }
+
+    fn damaged(&self, name: &str) -> StoreError {
+        let (pk, sk) = (self.text("pk").unwrap_or_default(), self.text("sk").unwrap_or_default());
+        StoreError::Damaged(format!("attribute \"{name}\" of pk \"{pk}\", sk \"{sk}\""))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chela_core::clock::Millis;
+    use chela_core::model::Block;
+    use chela_core::session::EntryBody;
+
+    use super::*;
+
+    fn session(name: &str) -> SessionKey {
+        SessionKey::from_stored(name)
+    }
+
+    fn done(id: &str) -> Entry {
+        let result = Block::ToolResult { id: id.into(), text: String::new(), is_error: false };
+        Entry { turn: 1, step: 0, at: Millis(1), body: EntryBody::ToolDone { result } }
+    }
+
+    #[test]
+    fn long_names_stay_within_a_key_and_apart() {
+        let long = "x".repeat(5000);
+        let keys = [
+            Key::head(&session(&long)),
+            Key::head(&session(&format!("{long}y"))),
+            Key::head(&session(&Key::head(&session(&long)).pk)),
+            Key::entry(&session("a"), &done(&long)),
+            Key::entry(&session("a"), &done(&format!("{long}y"))),
+            Key::flag(&Flagged { session: session(&long), turn: 1, part: 0, at: Millis(1), reason: String::new() }),
+            Key::flag(&Flagged {
+                session: session(&"x".repeat(NAME_BYTES)),
+                turn: u64::MAX,
+                part: u16::MAX,
+                at: Millis(1),
+                reason: String::new(),
+            }),
+            Key::control(&session(&long)),
+            Key::approval(&SenderRef { channel: long.clone(), account: long.clone(), sender: long.clone() }),
+        ];
+        for key in &keys {
+            assert!(key.pk.len() <= 2048 && key.sk.len() <= 1024, "{key:?}");
+        }
+        let apart: std::collections::BTreeSet<_> = keys.iter().map(|key| (&key.pk, &key.sk)).collect();
+        assert_eq!(apart.len(), keys.len());
+    }
+
+    #[test]
+    fn an_account_is_not_part_of_a_channel() {
+        let names = [("a", "b#c"), ("a#b", "c"), ("a%23b", "c"), ("a", "b%23c")];
+        let apart: std::collections::BTreeSet<_> = names.iter().map(|(c, a)| account_name(c, a)).collect();
+        assert_eq!(apart.len(), names.len());
+        assert_eq!(account_name("telegram", "main"), "ACCESS#telegram#main");
+    }
+
+    #[test]
+    fn a_damaged_row_is_named() {
+        let mut item = Key::head(&session("a")).item();
+        item.insert("e".into(), text("one"));
+        let error = Row(&item).number("e").unwrap_err();
+        assert_eq!(error.to_string(), r#"a stored row is damaged: attribute "e" of pk "S#a", sk "HEAD""#);
+        item.insert("j".into(), text("{"));
+        assert!(matches!(Row(&item).body::<Flagged>(), Err(StoreError::Damaged(_))));
+    }
+}

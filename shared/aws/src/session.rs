@@ -1,0 +1,284 @@
+//! Sessions as rows of the table. A claim, a save, an accepted event and an entry are one request each; a plain turn
+//! writes five rows of at most 1 KB.
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+use chela_core::clock::Millis;
+use chela_core::message::EventKey;
+use chela_core::session::{
+    Accepted, Claim, Claimed, Control, Entry, Fence, Flagged, Head, Put, SessionStore, StoreError,
+};
+use chela_core::session_key::SessionKey;
+use serde::de::value::Error as ValueError;
+use serde::de::{DeserializeOwned, IntoDeserializer};
+use serde::{Deserialize, Serialize};
+
+use crate::item::{FLAGGED, Item, Key, Row, number, session_name, size, text};
+use crate::table::{Table, Written};
+
+const DAY_S: u64 = 24 * 60 * 60;
+
+/// Longer than any platform repeats an event (WhatsApp: seven days).
+const EVENT_KEPT_S: u64 = 8 * DAY_S;
+
+/// Longer than a queue keeps a message (fourteen days), so that no turn can miss a mark meant for it:
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
+const CONTROL_KEPT_S: u64 = 15 * DAY_S;
+
+/// How long the owner has to decide about a reply.
+const FLAG_KEPT_S: u64 = 30 * DAY_S;
+
+/// Largest row. DynamoDB takes 400 KB, names and overhead included; larger entries are refused, not spilled:
+/// a tool must cut its results long before, and no model would read them.
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>
+const ROW_BYTES: usize = 350 * 1024;
+
+/// Takes the session if nobody else holds it and the event is not finished.
+const CLAIM: &str = "SET o = :me, l = :until, e = if_not_exists(e, :zero) + :one, \
+    a = if_not_exists(a, :zero) + :one, c = if_not_exists(c, :event)";
+const CLAIMABLE: &str = "(attribute_not_exists(l) OR l <= :now OR o = :me) AND NOT contains(r, :finished)";
+
+#[async_trait]
+impl SessionStore for Table {
+    async fn claim(&self, key: &SessionKey, claim: &Claim<'_>) -> Result<Claimed, StoreError> {
+        let Key { pk, sk } = Key::head(key);
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .key("pk", text(pk))
+            .key("sk", text(sk))
+            .update_expression(CLAIM)
+            .condition_expression(CLAIMABLE)
+            .expression_attribute_values(":me", text(claim.owner))
+            .expression_attribute_values(":now", number(claim.now.0))
+            .expression_attribute_values(":until", number(claim.until.0))
+            .expression_attribute_values(":event", text(claim.event.as_str()))
+            .expression_attribute_values(":finished", text(format!(",{},", claim.event.short())))
+            .expression_attribute_values(":zero", number(0))
+            .expression_attribute_values(":one", number(1))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let error = match update.send().await {
+            Ok(answer) => return decode_head(&answer.attributes.unwrap_or_default()).map(Claimed::Held),
+            Err(error) => error,
+        };
+        match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(refusal)) => {
+                let head = refusal.item().map(decode_head).transpose()?.unwrap_or_default();
+                let finished = head.finished(claim.event);
+                Ok(if finished { Claimed::Finished } else { Claimed::Busy { until: head.lease_until } })
+            }
+            _ => Err(self.failed(&error)),
+        }
+    }
+
+    async fn save(&self, key: &SessionKey, head: &Head, fence: &Fence<'_>) -> Result<(), StoreError> {
+        let values = Item::from([
+            (":epoch".to_owned(), number(fence.epoch)),
+            (":owner".to_owned(), text(fence.owner)),
+            (":reaches".to_owned(), number(fence.lease_reaches.0)),
+        ]);
+        let fenced = "e = :epoch AND o = :owner AND l >= :reaches";
+        match self.put_if(encode_head(key, head)?, fenced, values).await? {
+            Written::Done => Ok(()),
+            // A repetition of a save that released the session (the first answer was lost) finds its own work: nobody
+            // else can have written this head, because every claim changes the epoch.
+            Written::Refused(Some(stored)) if head.owner != fence.owner && decode_head(&stored)? == *head => Ok(()),
+            Written::Refused(_) => Err(StoreError::Fenced),
+        }
+    }
+
+    async fn head(&self, key: &SessionKey) -> Result<Option<Head>, StoreError> {
+        self.get(&Key::head(key)).await?.as_ref().map(decode_head).transpose()
+    }
+
+    async fn accept(&self, key: &SessionKey, accepted: &Accepted) -> Result<Put<Accepted>, StoreError> {
+        let mut item = encode(&Key::event(key, &accepted.event), accepted)?;
+        item.insert("ttl".to_owned(), expires(accepted.at, EVENT_KEPT_S));
+        self.put_first(item).await
+    }
+
+    async fn accepted(&self, key: &SessionKey, event: &EventKey) -> Result<Option<Accepted>, StoreError> {
+        self.get(&Key::event(key, event)).await?.map(|item| Row(&item).body()).transpose()
+    }
+
+    async fn append(&self, key: &SessionKey, entry: &Entry) -> Result<Put<Entry>, StoreError> {
+        self.put_first(encode(&Key::entry(key, entry), entry)?).await
+    }
+
+    async fn history(&self, key: &SessionKey, after_turn: u64, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .key_condition_expression("pk = :pk AND sk BETWEEN :first AND :last")
+            .expression_attribute_values(":pk", text(session_name(key)))
+            .expression_attribute_values(":first", text(Entry::turn_place(after_turn.saturating_add(1))))
+            // '$' comes right after '#': the end of all places.
+            .expression_attribute_values(":last", text("M$"))
+            .scan_index_forward(false)
+            .consistent_read(true);
+        let mut newest_first: Vec<Entry> = Vec::new();
+        let mut from = None;
+        while newest_first.len() < limit {
+            let missing = limit.saturating_sub(newest_first.len());
+            let page = query
+                .clone()
+                .limit(i32::try_from(missing).unwrap_or(i32::MAX))
+                .set_exclusive_start_key(from)
+                .send()
+                .await
+                .map_err(|error| self.failed(&error))?;
+            for item in page.items() {
+                newest_first.push(Row(item).body()?);
+            }
+            from = page.last_evaluated_key;
+            if from.is_none() {
+                break;
+            }
+        }
+        newest_first.reverse();
+        Ok(newest_first)
+    }
+
+    async fn flag(&self, flagged: &Flagged) -> Result<(), StoreError> {
+        let mut item = encode(&Key::flag(flagged), flagged)?;
+        item.insert("ttl".to_owned(), expires(flagged.at, FLAG_KEPT_S));
+        self.put(item).await
+    }
+
+    async fn flagged(&self, limit: usize) -> Result<Vec<Flagged>, StoreError> {
+        // Rows lie by what was flagged, so that flagging twice is one row; their order in time is made here. There
+        // are few: each is a reply somebody must look at, and none is older than thirty days.
+        let query = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", text(FLAGGED));
+        let mut flags: Vec<Flagged> = Vec::new();
+        let mut from = None;
+        loop {
+            let page = query.clone().set_exclusive_start_key(from).send().await.map_err(|error| self.failed(&error))?;
+            for item in page.items() {
+                flags.push(Row(item).body()?);
+            }
+            from = page.last_evaluated_key;
+            if from.is_none() {
+                break;
+            }
+        }
+        flags.sort_by_key(|flag| std::cmp::Reverse(flag.at));
+        flags.truncate(limit);
+        Ok(flags)
+    }
+
+    async fn set_control(&self, key: &SessionKey, control: &Control) -> Result<(), StoreError> {
+        let mut item = encode(&Key::control(key), control)?;
+        item.insert("ttl".to_owned(), expires(control.stop_before, CONTROL_KEPT_S));
+        self.put(item).await
+    }
+
+    async fn control(&self, key: &SessionKey) -> Result<Option<Control>, StoreError> {
+        self.get(&Key::control(key)).await?.map(|item| Row(&item).body()).transpose()
+    }
+}
+
+impl Table {
+    async fn put_first<T: DeserializeOwned>(&self, item: Item) -> Result<Put<T>, StoreError> {
+        match self.put_if(item, "attribute_not_exists(pk)", Item::new()).await? {
+            Written::Done => Ok(Put::Stored),
+            Written::Refused(Some(theirs)) => Row(&theirs).body().map(Put::Exists),
+            Written::Refused(None) => Err(StoreError::Unavailable("the row that was in the way is gone".to_owned())),
+        }
+    }
+}
+
+fn expires(at: Millis, kept_s: u64) -> aws_sdk_dynamodb::types::AttributeValue {
+    number(at.seconds().saturating_add(kept_s))
+}
+
+/// A row that is its value's JSON.
+fn encode<T: Serialize>(key: &Key, value: &T) -> Result<Item, StoreError> {
+    let mut item = key.item();
+    item.insert("j".to_owned(), text(json(value)?));
+    fitting(key, item)
+}
+
+fn fitting(key: &Key, item: Item) -> Result<Item, StoreError> {
+    let bytes = size(&item);
+    if bytes > ROW_BYTES {
+        return Err(StoreError::Full(format!(
+            "row {} of {} has {bytes} bytes, and DynamoDB takes no more than {ROW_BYTES}; shorten what the turn stores",
+            key.sk, key.pk
+        )));
+    }
+    Ok(item)
+}
+
+fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::Damaged(format!("a value cannot be stored: {error}")))
+}
+
+fn encode_head(session: &SessionKey, head: &Head) -> Result<Item, StoreError> {
+    // Every field by name, so that a new one cannot be forgotten.
+    let Head { epoch, owner, lease_until, last_turn, current, attempts, intents, settled, preview, forgotten, recent } =
+        head;
+    let key = Key::head(session);
+    let mut item = key.item();
+    let mut set = |name: &str, value| item.insert(name.to_owned(), value);
+    set("e", number(*epoch));
+    // Always there, because the fence compares it.
+    set("l", number(lease_until.0));
+    if !owner.is_empty() {
+        set("o", text(owner));
+    }
+    if *last_turn > 0 {
+        set("n", number(*last_turn));
+    }
+    // Without a turn in progress there are no attempts of one: the next claim counts from 1.
+    if let Some(event) = current {
+        set("c", text(event.as_str()));
+        set("a", number(u64::from(*attempts)));
+    }
+    if !intents.is_empty() {
+        set("i", text(json(intents)?));
+    }
+    if !settled.is_empty() {
+        set("s", text(json(settled)?));
+    }
+    if let Some(message) = preview {
+        set("p", text(message));
+    }
+    if *forgotten > 0 {
+        set("f", number(*forgotten));
+    }
+    if !recent.is_empty() {
+        set("r", text(format!(",{},", recent.join(","))));
+    }
+    fitting(&key, item)
+}
+
+fn event_key(stored: &str) -> Option<EventKey> {
+    EventKey::deserialize(IntoDeserializer::<ValueError>::into_deserializer(stored)).ok()
+}
+
+fn decode_head(item: &Item) -> Result<Head, StoreError> {
+    let row = Row(item);
+    let recent = row.text("r").unwrap_or_default().split(',').filter(|event| !event.is_empty());
+    Ok(Head {
+        epoch: row.number("e")?,
+        owner: row.text("o").unwrap_or_default().to_owned(),
+        lease_until: Millis(row.number("l")?),
+        last_turn: row.number("n")?,
+        current: row.text("c").and_then(event_key),
+        attempts: u32::try_from(row.number("a")?).unwrap_or(u32::MAX),
+        intents: row.json("i")?.unwrap_or_default(),
+        settled: row.json("s")?.unwrap_or_default(),
+        preview: row.text("p").map(str::to_owned),
+        forgotten: row.number("f")?,
+        recent: recent.map(str::to_owned).collect(),
+    })
+}
