@@ -1,1 +1,33 @@
-//! chela-embedded
+//! The ports on one machine: SQLite for sessions, queue and schedules, a folder for files, the environment for
+//! secrets, a broadcast for events.
+//!
+//! Everything lives in one data folder:
+//!
+//! | name | what |
+//! |---|---|
+//! | `chela.sqlite` | the database, with `-wal` and `-shm` beside it while it is open |
+//! | `files/` | the files, each under its key |
+//! | `incoming/` | files being written |
+//! | `chela.lock` | held by the process that works on the folder, with its process id |
+//!
+//! What is answered is durable. A folder belongs to one process at a time.
+
+mod access;
+mod blob;
+mod clock;
+mod database;
+mod event;
+mod open;
+mod queue;
+mod schedule;
+mod secret;
+mod session;
+
+pub use blob::FolderBlobs;
+pub use clock::SystemClock;
+pub use event::LocalEvents;
+pub use open::{Embedded, OpenError};
+pub use queue::{Buried, Depth, SqliteQueue};
+pub use schedule::{Expression, SqliteSchedules};
+pub use secret::LocalSecrets;
+pub use session::SqliteSessions;

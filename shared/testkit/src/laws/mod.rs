@@ -19,6 +19,7 @@
 
 pub mod access;
 pub mod blobs;
+pub mod channel;
 pub mod events;
 pub mod queue;
 pub mod schedules;
@@ -28,7 +29,9 @@ pub mod sessions;
 mod sample;
 
 use std::any::Any;
+use std::borrow::Borrow;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use chela_core::clock::Millis;
 
@@ -38,18 +41,18 @@ pub const NOW: Millis = Millis(4_000_000_000_000);
 
 /// A fresh, empty adapter, and whatever must live as long as it does (a temporary folder, a server).
 pub struct Subject<P: ?Sized> {
-    port: Box<P>,
+    port: Arc<P>,
     _kept: Box<dyn Any + Send + Sync>,
 }
 
 impl<P: ?Sized> Subject<P> {
     /// An adapter that needs nothing else.
     pub fn new(port: Box<P>) -> Self {
-        Self::keeping(port, ())
+        Self::keeping(port.into(), ())
     }
 
     /// An adapter and what it stands on; `kept` is dropped after the adapter.
-    pub fn keeping(port: Box<P>, kept: impl Any + Send + Sync) -> Self {
+    pub fn keeping(port: Arc<P>, kept: impl Any + Send + Sync) -> Self {
         Self { port, _kept: Box::new(kept) }
     }
 }
@@ -58,6 +61,13 @@ impl<P: ?Sized> Deref for Subject<P> {
     type Target = P;
 
     fn deref(&self) -> &P {
+        &self.port
+    }
+}
+
+/// A law borrows the port; suites with subjects of their own borrow those.
+impl<P: ?Sized> Borrow<P> for Subject<P> {
+    fn borrow(&self) -> &P {
         &self.port
     }
 }
@@ -73,7 +83,7 @@ macro_rules! law_tests {
                 #[tokio::test]
                 async fn $law() {
                     let subject = ($make)().await;
-                    $crate::laws::$suite::$law(&subject).await;
+                    $crate::laws::$suite::$law(std::borrow::Borrow::borrow(&subject)).await;
                 }
             )*
         }

@@ -1,0 +1,225 @@
+//! Schedules in the database, and what is due.
+//!
+//! A firing is reported until [`SqliteSchedules::queued`] says that it is safely in the queue, also by the next
+//! process; being the same firing, its repetitions make one turn. Of several occasions that passed while no process
+//! ran, only the newest is reported: nobody wants to be told of yesterday's hours one by one.
+
+mod cron;
+mod expression;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chela_core::clock::{Clock, Millis};
+use chela_core::schedule::{Firing, Schedule, ScheduleError, Schedules};
+use rusqlite::{Connection, OptionalExtension, params};
+use tokio::sync::Notify;
+
+use crate::database::{Database, DatabaseError, integer, unsigned};
+
+pub use self::expression::Expression;
+
+/// Longest sleep before the clock is looked at again: timers stand still while a laptop sleeps, and clocks are set.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
+/// [`Schedules`] on SQLite.
+pub struct SqliteSchedules {
+    database: Arc<Database>,
+    clock: Arc<dyn Clock>,
+    changed: Notify,
+}
+
+impl SqliteSchedules {
+    pub(crate) fn new(database: Arc<Database>, clock: Arc<dyn Clock>) -> Self {
+        Self { database, clock, changed: Notify::new() }
+    }
+
+    /// The firings due at `now` that are not yet known to be in the queue, oldest first. Durable: a process that ends
+    /// before [`SqliteSchedules::queued`] is followed by one that reports the same firings.
+    pub async fn due(&self, now: Millis) -> Result<Vec<Firing>, ScheduleError> {
+        let passed = self.database.run(move |connection: &Connection| passed(connection, now)).await?;
+        let mut steps = Vec::with_capacity(passed.len());
+        for Waiting { body, since, next_at } in passed {
+            let schedule = read(&body)?;
+            let expression = Expression::parse(&schedule)?;
+            let newest = expression.newest(next_at, now, since);
+            let next = expression.after(now, since);
+            steps.push(Step { name: schedule.name, from: next_at, newest, next });
+        }
+        let firings = self
+            .database
+            .run(move |connection: &Connection| {
+                for step in &steps {
+                    step.store(connection)?;
+                }
+                firings(connection)
+            })
+            .await?;
+        Ok(firings)
+    }
+
+    /// Notes that a firing is safely in the queue: it is not reported again. Noting it twice is harmless.
+    pub async fn queued(&self, firing: &Firing) -> Result<(), ScheduleError> {
+        let Firing { name, scheduled_at } = firing.clone();
+        self.database
+            .run(move |connection: &Connection| {
+                connection
+                    .prepare_cached("DELETE FROM firings WHERE name = ?1 AND scheduled_at = ?2")?
+                    .execute(params![name, integer(scheduled_at.0)])
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// When [`SqliteSchedules::due`] will have something to report: `now` if it has already; `None` if never.
+    pub async fn next_due(&self, now: Millis) -> Result<Option<Millis>, ScheduleError> {
+        let next = self
+            .database
+            .run(|connection: &Connection| {
+                connection
+                    .prepare_cached(
+                        "SELECT min(at) FROM (SELECT min(next_at) AS at FROM schedules
+                         UNION ALL SELECT min(scheduled_at) FROM firings)",
+                    )?
+                    .query_row([], |row| row.get::<_, Option<i64>>(0))
+            })
+            .await?;
+        Ok(next.map(|at| Millis(unsigned(at)).max(now)))
+    }
+
+    /// Returns when [`SqliteSchedules::due`] has something to report.
+    pub async fn wait(&self) -> Result<(), ScheduleError> {
+        loop {
+            let changed = self.changed.notified();
+            let mut changed = std::pin::pin!(changed);
+            changed.as_mut().enable();
+            let now = self.clock.now();
+            match self.next_due(now).await? {
+                Some(at) if at <= now => return Ok(()),
+                Some(at) => {
+                    let sleep = Duration::from_millis(at.since(now)).min(LOOK_AGAIN);
+                    let _ = tokio::time::timeout(sleep, changed).await;
+                }
+                None => changed.await,
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Schedules for SqliteSchedules {
+    async fn put(&self, schedule: &Schedule) -> Result<(), ScheduleError> {
+        let expression = Expression::parse(schedule)?;
+        let now = self.clock.now();
+        let next = expression.after(now, now).filter(|_| schedule.enabled);
+        let name = schedule.name.clone();
+        let body = serde_json::to_string(schedule)
+            .map_err(|error| ScheduleError::Invalid { name: name.clone(), reason: error.to_string() })?;
+        self.database
+            .run(move |connection: &Connection| {
+                let known: Option<String> = connection
+                    .prepare_cached("SELECT body FROM schedules WHERE name = ?1")?
+                    .query_row(params![name], |row| row.get(0))
+                    .optional()?;
+                // The same schedule goes on as it was: a restart does not begin its interval anew.
+                if known.as_ref() == Some(&body) {
+                    return Ok(());
+                }
+                connection
+                    .prepare_cached(
+                        "INSERT OR REPLACE INTO schedules (name, since, next_at, body) VALUES (?1, ?2, ?3, ?4)",
+                    )?
+                    .execute(params![name, integer(now.0), next.map(|at| integer(at.0)), body])?;
+                Ok(())
+            })
+            .await?;
+        self.changed.notify_waiters();
+        Ok(())
+    }
+
+    async fn delete(&self, name: &str) -> Result<(), ScheduleError> {
+        let name = name.to_owned();
+        self.database
+            .run(move |connection: &Connection| {
+                for sql in ["DELETE FROM schedules WHERE name = ?1", "DELETE FROM firings WHERE name = ?1"] {
+                    connection.prepare_cached(sql)?.execute(params![name])?;
+                }
+                Ok(())
+            })
+            .await?;
+        Ok(())
+    }
+
+    async fn list(&self) -> Result<Vec<Schedule>, ScheduleError> {
+        let bodies = self
+            .database
+            .run(|connection: &Connection| {
+                connection
+                    .prepare_cached("SELECT body FROM schedules ORDER BY name")?
+                    .query_map([], |row| row.get::<_, String>(0))?
+                    .collect::<rusqlite::Result<Vec<_>>>()
+            })
+            .await?;
+        bodies.iter().map(|body| read(body)).collect()
+    }
+}
+
+impl From<DatabaseError> for ScheduleError {
+    fn from(error: DatabaseError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+/// A schedule whose next occasion has come.
+struct Waiting {
+    body: String,
+    since: Millis,
+    next_at: Millis,
+}
+
+/// What becomes of it.
+struct Step {
+    name: String,
+    from: Millis,
+    newest: Millis,
+    next: Option<Millis>,
+}
+
+impl Step {
+    /// Nothing happens if the schedule has been changed in the meantime, or somebody else has taken the step.
+    fn store(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let next = self.next.map(|at| integer(at.0));
+        let stepped = connection
+            .prepare_cached("UPDATE schedules SET next_at = ?3 WHERE name = ?1 AND next_at = ?2")?
+            .execute(params![self.name, integer(self.from.0), next])?;
+        if stepped == 1 {
+            connection
+                .prepare_cached("INSERT OR IGNORE INTO firings (name, scheduled_at) VALUES (?1, ?2)")?
+                .execute(params![self.name, integer(self.newest.0)])?;
+        }
+        Ok(())
+    }
+}
+
+fn passed(connection: &Connection, now: Millis) -> rusqlite::Result<Vec<Waiting>> {
+    let mut passed = connection.prepare_cached("SELECT body, since, next_at FROM schedules WHERE next_at <= ?1")?;
+    let rows = passed.query_map(params![integer(now.0)], |row| {
+        let (since, next_at) = (Millis(unsigned(row.get(1)?)), Millis(unsigned(row.get(2)?)));
+        Ok(Waiting { body: row.get(0)?, since, next_at })
+    })?;
+    rows.collect()
+}
+
+fn firings(connection: &Connection) -> rusqlite::Result<Vec<Firing>> {
+    connection
+        .prepare_cached("SELECT name, scheduled_at FROM firings ORDER BY scheduled_at, name")?
+        .query_map([], |row| Ok(Firing { name: row.get(0)?, scheduled_at: Millis(unsigned(row.get(1)?)) }))?
+        .collect()
+}
+
+fn read(body: &str) -> Result<Schedule, ScheduleError> {
+    serde_json::from_str(body).map_err(|error| {
+        ScheduleError::Unavailable(format!("a stored schedule cannot be read ({error}): put it again"))
+    })
+}

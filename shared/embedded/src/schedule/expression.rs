@@ -1,0 +1,147 @@
+//! The expressions of EventBridge Scheduler: `rate(…)`, `cron(…)` and `at(…)`.
+//! <https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html>
+
+use chela_core::clock::Millis;
+use chela_core::schedule::{Schedule, ScheduleError};
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
+use super::cron::Cron;
+
+const MINUTE: u64 = 60_000;
+const DAY: u64 = 24 * 60 * MINUTE;
+
+/// Longest interval of a rate: a year. What is rarer has a date.
+const RATE_MAX: u64 = 366 * DAY;
+
+/// A schedule that was understood.
+#[derive(Clone, Debug)]
+pub struct Expression {
+    form: Form,
+    zone: TimeZone,
+}
+
+#[derive(Clone, Debug)]
+enum Form {
+    Rate { every: u64 },
+    Cron(Box<Cron>),
+    At(Millis),
+}
+
+impl Expression {
+    /// Checks name, expression and time zone; the error says which is wrong and what would be right.
+    pub fn parse(schedule: &Schedule) -> Result<Self, ScheduleError> {
+        let invalid = |reason| ScheduleError::Invalid { name: schedule.name.clone(), reason };
+        check_name(&schedule.name).map_err(invalid)?;
+        let zone = zone(&schedule.timezone).map_err(invalid)?;
+        let form = Form::parse(&schedule.expression.0, &zone).map_err(invalid)?;
+        Ok(Self { form, zone })
+    }
+
+    /// The first occasion after `time`; `None` if there is none. `since` is when the schedule began: its rate counts
+    /// from there, and the first occasion of a rate is one interval later.
+    #[must_use]
+    pub fn after(&self, time: Millis, since: Millis) -> Option<Millis> {
+        match &self.form {
+            Form::Rate { every } => {
+                let passed = time.since(since) / every;
+                Some(since.plus(every.saturating_mul(passed.saturating_add(1))))
+            }
+            Form::Cron(cron) => cron.after(time, &self.zone),
+            Form::At(at) => Some(*at).filter(|at| *at > time),
+        }
+    }
+
+    /// The newest occasion up to `now`, given that `known` is one.
+    pub(super) fn newest(&self, known: Millis, now: Millis, since: Millis) -> Millis {
+        let mut reach = MINUTE;
+        loop {
+            // Looking back twice as far each time, so that neither many occasions nor a long gap costs much.
+            let from = Millis(now.0.saturating_sub(reach));
+            if from <= known {
+                return self.last_between(known, known, now, since);
+            }
+            if let Some(found) = self.after(from, since).filter(|at| *at <= now) {
+                return self.last_between(found, found, now, since);
+            }
+            reach = reach.saturating_mul(2);
+        }
+    }
+
+    fn last_between(&self, mut last: Millis, from: Millis, now: Millis, since: Millis) -> Millis {
+        let mut time = from;
+        while let Some(next) = self.after(time, since).filter(|at| *at <= now) {
+            (last, time) = (next, next);
+        }
+        last
+    }
+}
+
+impl Form {
+    fn parse(text: &str, zone: &TimeZone) -> Result<Self, String> {
+        const FORMS: &str = "write rate(30 minutes), cron(0 8 * * ? *) or at(2026-12-24T18:00:00)";
+        let call = text.trim().strip_suffix(')').and_then(|text| text.split_once('('));
+        let Some((kind, inside)) = call else { return Err(format!("\"{text}\" is no expression: {FORMS}")) };
+        match kind {
+            "rate" => rate(inside).map(|every| Self::Rate { every }),
+            "cron" => Cron::parse(inside).map(|cron| Self::Cron(Box::new(cron))),
+            "at" => at(inside, zone).map(Self::At),
+            _ => Err(format!("\"{kind}\" is no kind of expression: {FORMS}")),
+        }
+    }
+}
+
+fn rate(inside: &str) -> Result<u64, String> {
+    let wrong = || format!("rate({inside}) needs a whole number from 1 and minutes, hours or days: rate(30 minutes)");
+    let mut words = inside.split_whitespace();
+    let (Some(value), Some(unit), None) = (words.next(), words.next(), words.next()) else { return Err(wrong()) };
+    let unit = match unit {
+        "minute" | "minutes" => MINUTE,
+        "hour" | "hours" => 60 * MINUTE,
+        "day" | "days" => DAY,
+        _ => return Err(wrong()),
+    };
+    let every = value.parse::<u32>().ok().filter(|value| *value > 0).ok_or_else(wrong)?;
+    let every = u64::from(every).saturating_mul(unit);
+    if every > RATE_MAX {
+        return Err(format!("rate({inside}) is longer than a year: use cron or at"));
+    }
+    Ok(every)
+}
+
+fn at(inside: &str, zone: &TimeZone) -> Result<Millis, String> {
+    let wrong = || format!("at({inside}) needs a date and time that exist, without a zone: at(2026-12-24T18:00:00)");
+    let shape = |(place, byte): (usize, u8)| match place {
+        4 | 7 => byte == b'-',
+        10 => byte == b'T',
+        13 | 16 => byte == b':',
+        _ => byte.is_ascii_digit(),
+    };
+    if inside.len() != 19 || !inside.bytes().enumerate().all(shape) {
+        return Err(wrong());
+    }
+    let time: DateTime = inside.parse().map_err(|_| wrong())?;
+    // A time the clocks skip is taken as long after the change as it is written after its beginning.
+    let zoned = zone.to_ambiguous_zoned(time).compatible().map_err(|_| wrong())?;
+    millis(zoned.timestamp()).ok_or_else(wrong)
+}
+
+/// Milliseconds of a time; `None` before 1970.
+pub(super) fn millis(time: Timestamp) -> Option<Millis> {
+    u64::try_from(time.as_millisecond()).ok().map(Millis)
+}
+
+fn check_name(name: &str) -> Result<(), String> {
+    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    if name.is_empty() || name.len() > 64 || !plain {
+        return Err("the name needs 1 to 64 letters, digits, '-', '_' and '.', such as \"morning-news\"".to_owned());
+    }
+    Ok(())
+}
+
+fn zone(name: &str) -> Result<TimeZone, String> {
+    TimeZone::get(name).map_err(|_| {
+        format!("\"{name}\" is no time zone: use a name of the IANA list, such as \"Europe/Berlin\" or \"UTC\"")
+    })
+}
