@@ -1,1 +1,57 @@
-//! chela-channel-registry
+//! The channels of this house. A new one is a line in `Cargo.toml`, a line in [`CHANNELS`] and one among the simulators.
+
+use chela_channel_kit::ChannelDescriptor;
+#[cfg(feature = "simulator")]
+use chela_channel_kit::Simulator;
+
+/// All channels, by name.
+const CHANNELS: &[ChannelDescriptor] = &[
+    chela_channel_telegram::DESCRIPTOR,
+    chela_channel_webhook::DESCRIPTOR,
+];
+
+#[cfg(feature = "simulator")]
+const SIMULATORS: &[Simulator] = &[
+    chela_channel_telegram::SIMULATOR,
+    chela_channel_webhook::SIMULATOR,
+];
+
+/// All channels, sorted by their names.
+pub fn descriptors() -> &'static [ChannelDescriptor] {
+    CHANNELS
+}
+
+/// The channel of this name.
+pub fn find(id: &str) -> Option<&'static ChannelDescriptor> {
+    CHANNELS.iter().find(|channel| channel.id == id)
+}
+
+/// How to play the platform of this channel.
+#[cfg(feature = "simulator")]
+pub fn simulator(id: &str) -> Option<&'static Simulator> {
+    SIMULATORS.iter().find(|simulator| simulator.channel == id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_channel_has_a_name_of_its_own_and_they_are_sorted() {
+        let names: Vec<_> = descriptors().iter().map(|channel| channel.id).collect();
+        assert!(names.windows(2).all(|pair| pair[0] < pair[1]), "{names:?}");
+        assert!(names.iter().all(|name| find(name).is_some_and(|found| found.id == *name)));
+        assert!(find("telegramm").is_none());
+    }
+
+    #[cfg(feature = "simulator")]
+    #[test]
+    fn every_channel_can_be_played() {
+        for channel in descriptors() {
+            let simulator = simulator(channel.id).unwrap_or_else(|| panic!("{} has no simulator", channel.id));
+            let secrets = simulator.test_secrets();
+            let required = channel.secrets.iter().filter(|secret| secret.required);
+            assert!(required.into_iter().all(|secret| secrets.contains_key(secret.key)), "{}", channel.id);
+        }
+    }
+}

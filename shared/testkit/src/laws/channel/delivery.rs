@@ -1,0 +1,199 @@
+//! What goes out.
+
+use std::time::Duration;
+
+use chela_core::channel::{OutboundPart, SendError};
+use chela_core::chunk::{ChunkMode, chunk_markdown};
+
+use super::platform::{Answer, Platform, nobody};
+use super::{ChannelUnderTest, Fate, Shown, part};
+
+/// The control: when all is well, one request shows one message, and its id can be used to edit it.
+pub async fn a_reply_is_shown_and_confirmed(subject: &ChannelUnderTest) {
+    let platform = subject.platform().await;
+    let channel = subject.open(platform.url());
+    let id = subject.send(&*channel, "All is **well**.").await.unwrap();
+    assert!(!id.is_empty());
+    let shown = shown(subject, &platform);
+    assert_eq!(shown.len(), 1);
+    // Plain channels leave the marks where they are.
+    assert_eq!(shown[0].visible.replace("**", "").trim(), "All is well.");
+    let typed = channel.typing(&subject.address()).await;
+    assert!(typed.is_ok(), "{typed:?}");
+    if channel.limits().edit_every.is_some() {
+        let to = subject.address();
+        channel.edit(&id, &part(&to, "changed")).await.unwrap();
+    }
+}
+
+fn shown(subject: &ChannelUnderTest, platform: &Platform) -> Vec<Shown> {
+    platform.take().iter().filter_map(|seen| (subject.shown)(seen)).collect()
+}
+
+/// However long and however odd the reply is, its words arrive in order, no message is longer than the platform takes,
+/// and no code block is left open.
+pub async fn long_replies_arrive_whole_and_within_the_limit(subject: &ChannelUnderTest) {
+    let platform = subject.platform().await;
+    let channel = subject.open(platform.url());
+    for (what, reply) in long_replies(channel.limits().text) {
+        let parts = chunk_markdown(&reply, channel.limits().text, ChunkMode::Length);
+        assert!(parts.len() > 1, "{what} is not long");
+        for part in &parts {
+            subject.send(&*channel, part).await.unwrap_or_else(|error| panic!("{what}: {error}"));
+        }
+        let shown = shown(subject, &platform);
+        assert_eq!(shown.len(), parts.len(), "{what}");
+        for message in &shown {
+            let length = message.visible.encode_utf16().count();
+            assert!(length <= subject.longest, "{what}: {length} units");
+            let (open, close) = subject.code_marks;
+            let marks = (message.raw.matches(open).count(), message.raw.matches(close).count());
+            let closed = if open == close { marks.0 % 2 == 0 } else { marks.0 == marks.1 };
+            assert!(closed, "{what}: an open code block in {}", message.raw);
+        }
+        if what.contains("code") {
+            let (open, _) = subject.code_marks;
+            assert!(shown.iter().all(|message| message.raw.contains(open)), "{what} is not shown as code");
+        }
+        let all: Vec<String> = shown.into_iter().map(|message| message.visible).collect();
+        let all = all.join(" ");
+        let mut rest = all.as_str();
+        for word in words(&reply) {
+            let after = rest.split_once(&word).map(|(_, after)| after);
+            rest = after.unwrap_or_else(|| panic!("{what}: {word} is lost"));
+        }
+    }
+}
+
+/// Replies three times as long as a part may be. Their words are numbered.
+fn long_replies(limit: usize) -> Vec<(&'static str, String)> {
+    let long = |line: &dyn Fn(usize) -> String| {
+        let mut text = String::new();
+        let mut at = 0;
+        while text.encode_utf16().count() < 3 * limit {
+            text.push_str(&line(at));
+            at += 1;
+        }
+        text
+    };
+    let code = long(&|at| format!("if w{at}q < 1 && true {{ return \"<b>\" }}\n"));
+    let table = long(&|at| format!("| w{at}q | {} |\n", "x".repeat(at % 40)));
+    vec![
+        ("prose", long(&|at| format!("word w{at}q, **bold** and _soft_. "))),
+        ("lines", long(&|at| format!("w{at}q\n"))),
+        ("escapes", long(&|at| format!("<&> w{at}q \"&amp;\" \\*not bold\\* "))),
+        ("signs", long(&|at| format!("& < > w{at}q & < > & < > "))),
+        ("a code block", format!("```rust\n{code}```\n")),
+        ("a table", format!("| name | value |\n|---|---|\n{table}")),
+        ("numbers", long(&|at| format!("1. w{at}q\n"))),
+        ("nested lists", long(&|at| format!("{}- w{at}q\n", "  ".repeat(at % 4)))),
+        ("quotes", long(&|at| format!("> w{at}q _x_\n>\n"))),
+        ("links", long(&|at| format!("[w{at}q](https://example.org/{at}) "))),
+        ("emoji", long(&|at| format!("👩‍👩‍👧‍👦 w{at}q 🇩🇪 "))),
+        ("half-open marks", long(&|at| format!("**w{at}q _ ` ~~ [ "))),
+        ("headings", long(&|at| format!("## w{at}q & <x>\n\ntext\n\n"))),
+        ("html", long(&|at| format!("<b>w{at}q</b> <script>1</script> "))),
+    ]
+}
+
+fn words(reply: &str) -> Vec<String> {
+    let is_word = |word: &&str| word.len() > 2 && word.starts_with('w') && word.ends_with('q');
+    reply.split(|c: char| !c.is_ascii_alphanumeric()).filter(is_word).map(str::to_owned).collect()
+}
+
+fn fate(error: &SendError) -> Fate {
+    match error {
+        SendError::RateLimited { after, .. } => Fate::Waits(after.as_secs()),
+        SendError::NotSent { .. } => Fate::NotSent,
+        SendError::Unknown { .. } => Fate::Unknown,
+        SendError::Refused { .. } => Fate::Refused,
+    }
+}
+
+/// Each answer of the platform leads to what the caller can do.
+pub async fn each_refusal_has_its_fate(subject: &ChannelUnderTest) {
+    let refusals = (subject.refusals)();
+    let status = |answer: &Answer| match answer {
+        Answer::Http(status, ..) => *status,
+        Answer::Silence => 0,
+    };
+    let of = |wanted: &dyn Fn(Fate) -> bool| refusals.iter().any(|(_, fate)| wanted(*fate));
+    assert!(of(&|fate| matches!(fate, Fate::Waits(_))), "how does the platform ask to wait?");
+    assert!(of(&|fate| fate == Fate::Refused), "how does the platform refuse for good?");
+    assert!(refusals.iter().any(|(answer, _)| status(answer) >= 500), "what does a broken platform mean?");
+    let platform = subject.platform().await;
+    let channel = subject.open(platform.url());
+    for (answer, wanted) in refusals {
+        let what = format!("{answer:?}");
+        platform.next(answer);
+        let error = subject.send(&*channel, "hello").await.expect_err(&what);
+        assert_eq!(fate(&error), wanted, "{what}: {error}");
+        assert_eq!(platform.take().len(), 1, "{what}: the caller tries again, not the channel");
+    }
+}
+
+/// A closed port is certain.
+pub async fn nobody_there_is_not_sent(subject: &ChannelUnderTest) {
+    let channel = subject.open(&nobody().await);
+    let error = subject.send(&*channel, "hello").await.unwrap_err();
+    assert_eq!(fate(&error), Fate::NotSent, "{error}");
+}
+
+/// Silence is not.
+pub async fn no_answer_is_unknown(subject: &ChannelUnderTest) {
+    let platform = subject.platform().await;
+    let channel = subject.open(platform.url());
+    platform.next(Answer::Silence);
+    let to = subject.address();
+    let part = OutboundPart { timeout: Duration::from_millis(200), ..part(&to, "hello") };
+    let error = channel.send(&part).await.unwrap_err();
+    assert_eq!(fate(&error), Fate::Unknown, "{error}");
+    assert_eq!(platform.take().len(), 1, "it was asked");
+}
+
+/// Whatever the platform says, also where it quotes the request.
+pub async fn errors_and_debug_show_no_secret(subject: &ChannelUnderTest) {
+    let platform = subject.platform().await;
+    let channel = subject.open(platform.url());
+    let secrets = subject.simulator.test_secrets();
+    let words: Vec<&str> = secrets.values().flat_map(|secret| secret.expose().split_whitespace()).collect();
+    let quoted = words.join(" ");
+    let mut said = Vec::new();
+    for (answer, _) in (subject.refusals)() {
+        if let Answer::Http(status, headers, body) = answer {
+            // Where the platform explains itself, it now quotes what it was sent.
+            let body = body.replace(": ", &format!(": {quoted} ")).replace(' ', &format!(" {quoted} "));
+            platform.next(Answer::Http(status, headers, body));
+            let error = subject.send(&*channel, "hello").await.unwrap_err();
+            said.push(format!("{error} {error:?}"));
+        }
+    }
+    let unheard = subject.open(&nobody().await);
+    let error = subject.send(&*unheard, "hello").await.unwrap_err();
+    said.push(format!("{error} {error:?}"));
+    for channel in [&channel, &unheard] {
+        said.push(format!("{:?}", channel.health().await));
+        said.push(format!("{:?}", channel.register("https://example.org/webhook").await));
+        said.push(format!("{:?}", channel.typing(&subject.address()).await));
+    }
+    said.push(format!(
+        "{:?} {:?}",
+        subject.descriptor,
+        subject.settings(platform.url(), secrets.clone(), super::ARRIVAL)
+    ));
+    for text in said {
+        for word in &words {
+            assert!(!text.contains(word), "a secret is shown in: {text}");
+        }
+    }
+}
+
+/// Nobody knows how often a deployment runs it.
+pub async fn registering_twice_changes_nothing(subject: &ChannelUnderTest) {
+    let platform = subject.platform().await;
+    let channel = subject.open(platform.url());
+    let url = "https://example.org/webhook/x";
+    let first = (channel.register(url).await.unwrap(), platform.take());
+    let again = (channel.register(url).await.unwrap(), platform.take());
+    assert_eq!(first, again);
+}
