@@ -1,1 +1,42 @@
-//! chela-config
+//! The configuration: one JSON5 file in OpenClaw's key names. See docs/configuration.md.
+
+mod agents;
+mod channels;
+mod check;
+mod document;
+mod excerpt;
+mod include;
+mod live;
+mod openclaw;
+mod path;
+mod providers;
+#[cfg(test)]
+mod reference;
+mod report;
+mod safety;
+mod schedules;
+mod secrets;
+mod settings;
+mod shape;
+mod variables;
+
+pub use agents::{Agent, AgentDefaults, AgentsSection, Heartbeat, ModelChoice, Ownership, SystemAgent};
+pub use channels::{
+    Account, ChannelConfig, ChannelDefaults, ChannelsSection, ChunkMode, DEFAULT_ACCOUNT, OwnKeys, Streaming,
+    StreamingMode,
+};
+pub use check::{Checked, Surroundings, check, schema};
+pub use live::{LiveConfig, LoadError, Refreshed};
+pub use providers::{Model, ModelCost, ModelInput, ModelsSection, Provider, ProviderApi};
+pub use report::{Finding, Report, Severity};
+pub use schedules::{CronSection, Destination, HEARTBEAT_PROMPT, Job, Planned};
+pub use secrets::SecretInput;
+pub use settings::{
+    Config, GatewayAuth, GatewayLimits, GatewaySection, GroupChat, LogLevel, LoggingSection, MessagesSection,
+    QueueMode, QueueSection, ToolPolicy,
+};
+pub use shape::{ChannelKeys, SecretKey};
+pub use variables::{MissingVariable, SecretUse};
+
+/// The reference manual: every key with its default, as a configuration that changes nothing.
+pub const DEFAULT_TEXT: &str = include_str!("../chela.default.json5");

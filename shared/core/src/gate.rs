@@ -56,8 +56,9 @@ pub struct GroupRule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group_policy: Option<GroupPolicy>,
     /// Ids of the senders who are heard in this room, instead of `groupAllowFrom`; `"*"` is everybody.
+    /// Slack's name for it is `users`.
     #[serde(default, alias = "users", skip_serializing_if = "Option::is_none", deserialize_with = "some_ids")]
-    #[schemars(with = "Option<Vec<SenderId>>")]
+    #[schemars(with = "Option<Vec<SenderId>>", extend("x-aliases" = ["users"]))]
     pub allow_from: Option<Vec<String>>,
 }
 

@@ -13,8 +13,13 @@ const ALLOWED: Gate = Gate::Allow(Standing::Allowed);
 const IF_PAIRED: Gate = Gate::Allow(Standing::IfPaired);
 
 fn message(kind: PeerKind, peer: &str, sender: &str) -> Inbound {
-    let reply_to =
-        ReplyAddress { channel: "telegram".into(), account: "default".into(), to: peer.into(), thread: None, message: None };
+    let reply_to = ReplyAddress {
+        channel: "telegram".into(),
+        account: "default".into(),
+        to: peer.into(),
+        thread: None,
+        message: None,
+    };
     Inbound {
         channel: "telegram".into(),
         account: "default".into(),
@@ -181,8 +186,7 @@ fn the_nearest_mention_rule_wins() {
         (true, rooms(&[("r1", silent()), ("*", rule(false))]), true),
     ];
     for (require_mention, groups, heard) in cases {
-        let policy =
-            GatePolicy { group_policy: GroupPolicy::Open, require_mention, groups, ..GatePolicy::default() };
+        let policy = GatePolicy { group_policy: GroupPolicy::Open, require_mention, groups, ..GatePolicy::default() };
         let expected = if heard { ALLOWED } else { Gate::Ignore(Ignored::NotMentioned) };
         assert_eq!(decide(&policy, &message(PeerKind::Group, "r1", "7")), expected, "{policy:?}");
     }
@@ -232,9 +236,13 @@ fn any_id() -> impl Strategy<Value = String> {
 }
 
 fn any_rule() -> impl Strategy<Value = GroupRule> {
-    (any::<Option<bool>>(), any::<Option<bool>>(), proptest::option::of(proptest::collection::vec(any_id(), 0..3))).prop_map(
-        |(enabled, require_mention, allow_from)| GroupRule { enabled, require_mention, group_policy: None, allow_from },
-    )
+    (any::<Option<bool>>(), any::<Option<bool>>(), proptest::option::of(proptest::collection::vec(any_id(), 0..3)))
+        .prop_map(|(enabled, require_mention, allow_from)| GroupRule {
+            enabled,
+            require_mention,
+            group_policy: None,
+            allow_from,
+        })
 }
 
 proptest! {

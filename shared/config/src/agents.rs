@@ -1,0 +1,205 @@
+//! `agents`: who answers, with which model, and when unasked.
+
+use std::collections::BTreeMap;
+
+use chela_core::agent_id::{DEFAULT_AGENT_ID, normalize_agent_id};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer};
+
+use crate::schedules::Destination;
+use crate::settings::{GroupChat, ToolPolicy};
+
+/// `agents`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AgentsSection {
+    /// What holds for every agent that does not say otherwise.
+    pub defaults: AgentDefaults,
+    /// The agents by id. Without any there is one, `main`.
+    pub entries: BTreeMap<String, Agent>,
+    /// The agents, each with its id: the older form of `entries`, which counts if both are there.
+    pub list: Vec<Agent>,
+    /// `"explicit"` where no agent answers unless a binding names it.
+    pub ownership: Option<Ownership>,
+}
+
+impl AgentsSection {
+    /// The agent with this id, if it is configured.
+    pub fn entry(&self, id: &str) -> Option<&Agent> {
+        let same = |other: &str| normalize_agent_id(Some(other)) == normalize_agent_id(Some(id));
+        if self.entries.is_empty() {
+            return self.list.iter().find(|agent| agent.id.as_deref().is_some_and(same));
+        }
+        self.entries.iter().find(|(key, _)| same(key)).map(|(_, agent)| agent)
+    }
+
+    /// Ids of all agents in their normal form; `main` if none is configured.
+    pub fn ids(&self) -> Vec<String> {
+        let named: Vec<&str> = if self.entries.is_empty() {
+            self.list.iter().filter_map(|agent| agent.id.as_deref()).collect()
+        } else {
+            self.entries.keys().map(String::as_str).collect()
+        };
+        if named.is_empty() {
+            return vec![DEFAULT_AGENT_ID.to_owned()];
+        }
+        named.into_iter().map(|id| normalize_agent_id(Some(id))).collect()
+    }
+
+    /// Models to ask for this agent, in order of preference, as `provider/model`; none if nothing says so.
+    pub fn models_of(&self, id: &str) -> Vec<String> {
+        let own = self.entry(id).and_then(|agent| agent.model.as_ref());
+        own.or(self.defaults.model.as_ref()).map(ModelChoice::in_order).unwrap_or_default()
+    }
+
+    /// The heartbeat of this agent.
+    pub fn heartbeat_of(&self, id: &str) -> Option<&Heartbeat> {
+        self.entry(id).and_then(|agent| agent.heartbeat.as_ref()).or(self.defaults.heartbeat.as_ref())
+    }
+}
+
+/// `agents.ownership`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Ownership {
+    /// Only bindings decide who answers.
+    Explicit,
+}
+
+/// `agents.defaults`.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AgentDefaults {
+    /// The model, as `provider/model`. Without one the offline model `echo` answers.
+    pub model: Option<ModelChoice>,
+    /// The zone in which days of notes begin and schedules are meant, as in `Europe/Berlin`; UTC if left out.
+    pub user_timezone: Option<String>,
+    /// Most characters of one workspace file in the prompt.
+    #[schemars(range(min = 500))]
+    pub bootstrap_max_chars: u32,
+    /// Most characters of all workspace files in the prompt.
+    #[schemars(range(min = 500))]
+    pub bootstrap_total_max_chars: u32,
+    /// Longest a turn may take, in seconds.
+    #[schemars(range(min = 5, max = 86_400))]
+    pub timeout_seconds: u32,
+    /// A turn at regular intervals, if something says how often.
+    pub heartbeat: Option<Heartbeat>,
+    /// The agent that does the house's own work.
+    pub system_agent: Option<SystemAgent>,
+}
+
+impl Default for AgentDefaults {
+    fn default() -> Self {
+        Self {
+            model: None,
+            user_timezone: None,
+            bootstrap_max_chars: 8_000,
+            bootstrap_total_max_chars: 24_000,
+            timeout_seconds: 600,
+            heartbeat: None,
+            system_agent: None,
+        }
+    }
+}
+
+/// `agents.defaults.systemAgent`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SystemAgent {
+    /// Its id.
+    pub agent_id: Option<String>,
+}
+
+/// One agent.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Agent {
+    /// Its id, in `agents.list`; in `agents.entries` the key is the id.
+    pub id: Option<String>,
+    /// What people call it.
+    pub name: Option<String>,
+    /// Whether it answers what no binding claims.
+    #[serde(rename = "default")]
+    pub is_default: Option<bool>,
+    /// Its model, instead of `agents.defaults.model`.
+    pub model: Option<ModelChoice>,
+    /// Its heartbeat, instead of `agents.defaults.heartbeat`.
+    pub heartbeat: Option<Heartbeat>,
+    /// What addresses it in rooms.
+    pub group_chat: GroupChat,
+    /// Which tools it may use, within what `tools` allows.
+    pub tools: ToolPolicy,
+}
+
+/// A model and what stands in for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ModelChoice {
+    /// Asked first, as `provider/model`.
+    pub primary: Option<String>,
+    /// Asked in this order while those before do not answer.
+    pub fallbacks: Vec<String>,
+}
+
+impl ModelChoice {
+    fn in_order(&self) -> Vec<String> {
+        self.primary.iter().chain(&self.fallbacks).cloned().collect()
+    }
+}
+
+impl<'de> Deserialize<'de> for ModelChoice {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Name(String),
+            Both {
+                primary: Option<String>,
+                #[serde(default)]
+                fallbacks: Vec<String>,
+            },
+        }
+        Ok(match Written::deserialize(from)? {
+            Written::Name(name) => Self { primary: Some(name), fallbacks: Vec::new() },
+            Written::Both { primary, fallbacks } => Self { primary, fallbacks },
+        })
+    }
+}
+
+impl JsonSchema for ModelChoice {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ModelChoice".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A model as `provider/model`, or a model and what stands in for it.",
+            "anyOf": [
+                { "type": "string" },
+                {
+                    "type": "object",
+                    "properties": {
+                        "primary": { "type": "string", "description": "Asked first, as `provider/model`." },
+                        "fallbacks": {
+                            "type": "array",
+                            "items": { "type": "string" },
+                            "description": "Asked in this order while those before do not answer.",
+                        },
+                    },
+                },
+            ],
+        })
+    }
+}
+
+/// A turn at regular intervals.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Heartbeat {
+    /// How often: `30m`, `2h`, `1d`. `0m` is never.
+    pub every: Option<String>,
+    /// What the agent is asked; a short default if left out.
+    pub prompt: Option<String>,
+    /// Where an answer goes; nowhere if left out. `HEARTBEAT_OK` is never sent.
+    pub deliver_to: Option<Destination>,
+}

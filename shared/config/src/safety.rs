@@ -1,0 +1,336 @@
+//! What is allowed and yet probably not meant, and what must not be: rules that look at several keys at once.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use chela_core::agent_id::normalize_agent_id;
+use chela_core::gate::{DmPolicy, GroupPolicy};
+
+use crate::channels::{Account, ChannelConfig, DEFAULT_ACCOUNT};
+use crate::check::Surroundings;
+use crate::path::Path;
+use crate::schedules::{Destination, expression_problem, rate_of};
+use crate::secrets::SecretInput;
+use crate::settings::Config;
+use crate::shape::{Misfit, SecretKey};
+use crate::variables::MissingVariable;
+
+/// Shortest API key that does not earn a warning.
+const TOKEN_LENGTH: usize = 16;
+
+/// Everything that is unsafe or contradicts itself.
+pub(crate) fn inspect(config: &Config, surroundings: &Surroundings<'_>) -> Vec<Misfit> {
+    let mut inspection = Inspection { config, surroundings, misfits: Vec::new() };
+    inspection.gateway();
+    inspection.agents();
+    inspection.bindings();
+    for (id, channel) in &config.channels.by_id {
+        inspection.channel(id, channel);
+    }
+    inspection.schedules();
+    inspection.misfits
+}
+
+struct Inspection<'a> {
+    config: &'a Config,
+    surroundings: &'a Surroundings<'a>,
+    misfits: Vec<Misfit>,
+}
+
+impl Inspection<'_> {
+    fn error(&mut self, path: Path, message: impl Into<String>, fix: impl Into<String>) {
+        self.misfits.push(Misfit { path, at_key: false, warning: false, message: message.into(), fix: fix.into() });
+    }
+
+    fn warn(&mut self, path: Path, message: impl Into<String>, fix: impl Into<String>) {
+        self.misfits.push(Misfit { path, at_key: false, warning: true, message: message.into(), fix: fix.into() });
+    }
+
+    fn gateway(&mut self) {
+        let gateway = &self.config.gateway;
+        let token = gateway.auth.token.as_ref().filter(|token| !token.is_blank());
+        let at = Path::of(&["gateway", "auth", "token"]);
+        let local = match gateway.listen.ip() {
+            IpAddr::V4(ip) => ip.is_loopback(),
+            IpAddr::V6(ip) => ip.is_loopback(),
+        };
+        match token {
+            None if !local => self.error(
+                Path::of(&["gateway", "listen"]),
+                "the API would be reachable from other machines without a key",
+                "set gateway.auth.token, or listen on 127.0.0.1",
+            ),
+            Some(SecretInput::Value(secret)) if secret.expose().len() < TOKEN_LENGTH => {
+                self.warn(
+                    at,
+                    "the API key is short enough to be guessed",
+                    "use at least 16 random characters: openssl rand -hex 24",
+                );
+            }
+            _ => {}
+        }
+        let origin = gateway.public_origin.as_deref();
+        if origin.is_some_and(|origin| !is_http_url(origin)) {
+            let fix = "write it as https://chela.example.com";
+            self.error(Path::of(&["gateway", "publicOrigin"]), "is not a web address", fix);
+        }
+    }
+
+    fn agents(&mut self) {
+        let defaults = &self.config.agents.defaults;
+        self.zone(Path::of(&["agents", "defaults", "userTimezone"]), defaults.user_timezone.as_deref());
+        let mut heartbeats = vec![(Path::of(&["agents", "defaults", "heartbeat"]), defaults.heartbeat.as_ref())];
+        let mut models = vec![(Path::of(&["agents", "defaults", "model"]), defaults.model.as_ref())];
+        let entries =
+            self.config.agents.entries.iter().map(|(id, agent)| (Path::of(&["agents", "entries", id]), agent));
+        let list = self.config.agents.list.iter().enumerate();
+        let list = list.map(|(at, agent)| (Path::of(&["agents", "list"]).index(at), agent));
+        for (path, agent) in entries.chain(list) {
+            heartbeats.push((path.key("heartbeat"), agent.heartbeat.as_ref()));
+            models.push((path.key("model"), agent.model.as_ref()));
+        }
+        for (path, heartbeat) in heartbeats {
+            let Some(heartbeat) = heartbeat else { continue };
+            if heartbeat.every.as_deref().is_some_and(|every| rate_of(every).is_none()) {
+                self.error(path.key("every"), "is not an interval", "write it as \"30m\", \"2h\" or \"1d\"");
+            }
+            self.destination(&path.key("deliverTo"), heartbeat.deliver_to.as_ref());
+        }
+        for (path, model) in models {
+            let names = model.map(|model| model.primary.iter().chain(&model.fallbacks)).into_iter().flatten();
+            if names.into_iter().any(|name| !name.contains('/')) {
+                self.error(path, "a model is named without its provider", "write it as \"provider/model\"");
+            }
+        }
+    }
+
+    fn zone(&mut self, path: Path, zone: Option<&str>) {
+        if zone.is_some_and(|zone| jiff::tz::TimeZone::get(zone).is_err()) {
+            self.error(path, "is not a time zone", "write it as \"Europe/Berlin\" or \"UTC\"");
+        }
+    }
+
+    fn bindings(&mut self) {
+        let agents: BTreeSet<String> = self.config.agents.ids().into_iter().collect();
+        for (at, binding) in self.config.bindings.iter().enumerate() {
+            let path = Path::of(&["bindings"]).index(at);
+            let id = binding.agent_id.as_deref().map(|id| normalize_agent_id(Some(id)));
+            if id.is_some_and(|id| !agents.contains(&id)) {
+                self.warn(path.key("agentId"), "there is no such agent", "name one of agents.entries, or add it there");
+            }
+            let channel = binding.matches.channel.as_str();
+            if channel.is_empty() {
+                self.error(path.key("match"), "a binding without a channel matches nothing", "add match.channel");
+            } else if !self.config.channels.by_id.contains_key(channel) {
+                self.warn(
+                    path.key("match").key("channel"),
+                    "this channel is not configured",
+                    "add it to channels, or remove the binding",
+                );
+            }
+        }
+    }
+
+    fn channel(&mut self, id: &str, channel: &ChannelConfig) {
+        let base = Path::of(&["channels", id]);
+        for (name, account) in channel.accounts.iter().flatten() {
+            let path = base.key("accounts").key(name);
+            if account.accounts.is_some() {
+                self.error(
+                    path.key("accounts"),
+                    "an account cannot have accounts",
+                    "move them to the channel's accounts",
+                );
+            }
+            let anybody = |list: &Option<Vec<String>>| list.as_deref().map(|ids| ids.iter().any(|id| id.trim() == "*"));
+            if anybody(&account.allow_from) == Some(true) && anybody(&channel.allow_from) == Some(false) {
+                let fix = "remove \"*\" here, or add it to the channel's allowFrom too, to say that it is meant";
+                self.warn(
+                    path.key("allowFrom"),
+                    "this account opens to everybody what its channel keeps to a list",
+                    fix,
+                );
+            }
+        }
+        for name in channel.account_ids() {
+            let Some(account) = self.config.account(id, &name) else { continue };
+            if !account.gate.enabled {
+                continue;
+            }
+            let own = channel.accounts.as_ref().and_then(|accounts| accounts.get(&name));
+            let path = if own.is_some() { base.key("accounts").key(&name) } else { base.clone() };
+            let scope = Scope { base: &base, path: &path, own };
+            self.direct(&scope, &account);
+            self.rooms(&scope, &account);
+            self.patterns(&scope, &account);
+            self.secrets(&scope, &account);
+        }
+    }
+
+    fn direct(&mut self, scope: &Scope<'_>, account: &Account) {
+        let gate = &account.gate;
+        let anybody = gate.allow_from.iter().any(|id| id.trim() == "*");
+        let policy = scope.at("dmPolicy", |own| own.dm_policy.is_some());
+        let list = scope.at("allowFrom", |own| own.allow_from.is_some());
+        match gate.dm_policy {
+            DmPolicy::Open if !anybody => self.error(
+                policy,
+                "\"open\" lets everybody in, and allowFrom does not say so",
+                "add allowFrom: [\"*\"] if everybody may spend your money, else use \"pairing\"",
+            ),
+            DmPolicy::Allowlist if gate.allow_from.is_empty() => {
+                self.warn(
+                    policy,
+                    "the list of senders is empty: nobody is heard",
+                    "add sender ids to allowFrom, or use \"pairing\"",
+                );
+            }
+            DmPolicy::Open | DmPolicy::Pairing | DmPolicy::Allowlist if anybody => {
+                self.warn(
+                    list.clone(),
+                    "anybody can write directly and spend your money",
+                    "name the senders, unless this is meant",
+                );
+            }
+            _ => {}
+        }
+        self.names(&list, &gate.allow_from);
+    }
+
+    fn rooms(&mut self, scope: &Scope<'_>, account: &Account) {
+        let gate = &account.gate;
+        let list = scope.at("groupAllowFrom", |own| own.group_allow_from.is_some());
+        self.names(&list, gate.group_allow_from.as_deref().unwrap_or_default());
+        let groups = scope.at("groups", |own| own.groups.is_some());
+        for (room, rule) in &gate.groups {
+            self.names(&groups.key(room).key("allowFrom"), rule.allow_from.as_deref().unwrap_or_default());
+        }
+        let deaf = gate.groups.values().any(|rule| {
+            let mode = rule.group_policy.unwrap_or(gate.group_policy);
+            let senders = rule.allow_from.as_ref().or(gate.group_allow_from.as_ref()).unwrap_or(&gate.allow_from);
+            mode == GroupPolicy::Allowlist && senders.is_empty() && rule.enabled != Some(false)
+        });
+        if deaf && gate.group_policy != GroupPolicy::Disabled {
+            let fix = "add sender ids to groupAllowFrom, or \"*\" for every member of the listed rooms";
+            self.warn(groups, "rooms are listed, but no sender is heard in some of them", fix);
+        }
+    }
+
+    /// Entries that can never be an id.
+    fn names(&mut self, path: &Path, ids: &[String]) {
+        for id in ids {
+            let id = id.trim();
+            // Ids of Matrix begin with @ too, and always name a server.
+            let name = (id.starts_with('@') || id.starts_with('#')) && !id.contains(':');
+            if name || id.is_empty() || id.contains(char::is_whitespace) || id.starts_with("accessGroup:") {
+                let fix = "write the platform's id of the sender: names can be taken by anyone, so they never match";
+                return self.warn(path.clone(), "an entry of this list is no id and matches nobody", fix);
+            }
+        }
+    }
+
+    fn patterns(&mut self, scope: &Scope<'_>, account: &Account) {
+        if account.gate.mention_patterns.iter().any(|pattern| pattern.contains(['\\', '(', '[', '^', '$', '|', '+'])) {
+            let path = scope.at("mentionPatterns", |own| own.mention_patterns.is_some());
+            self.warn(
+                path,
+                "a pattern looks like a regular expression, which is not read here",
+                "write a word, or a glob with * and ?",
+            );
+        }
+    }
+
+    /// Secrets an account cannot be without: above all the one that proves who calls its webhook.
+    fn secrets(&mut self, scope: &Scope<'_>, account: &Account) {
+        let Surroundings { channels, variables, missing } = self.surroundings;
+        let Some(keys) = channels.iter().find(|keys| keys.id == account.channel) else { return };
+        for SecretKey { key, env, required } in &keys.secrets {
+            let path = scope.at(key, |own| own.own.secret(key).is_some());
+            let written = account.own.secret(key);
+            let message = match &written {
+                Some(value) if value.is_blank() => format!("{key} is empty"),
+                // The variable stands in for the default account alone, as in OpenClaw.
+                None if *required
+                    && (account.id != DEFAULT_ACCOUNT
+                        || (variables)(env).is_none_or(|value| value.trim().is_empty())) =>
+                {
+                    format!(
+                        "{key} is missing: nobody could tell the platform's requests from forged ones, or answer them"
+                    )
+                }
+                _ => continue,
+            };
+            let fix =
+                format!("write {key}: \"${{{env}}}\", or a secret reference such as {{ source: \"ssm\", id: \"…\" }}");
+            // A function that is given only the secrets it uses cannot judge those of other channels.
+            if *missing == MissingVariable::Defer && written.is_none() {
+                self.warn(path, message, fix);
+            } else {
+                self.error(path, message, fix);
+            }
+        }
+    }
+
+    fn schedules(&mut self) {
+        let mut names = BTreeSet::new();
+        for (at, job) in self.config.cron.jobs.iter().enumerate() {
+            let path = Path::of(&["cron", "jobs"]).index(at);
+            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+            if job.name.is_empty() || job.name.len() > 64 || !job.name.chars().all(plain) {
+                self.error(
+                    path.key("name"),
+                    "is not a name of a schedule",
+                    "use up to 64 letters, digits, '-', '_' and '.'",
+                );
+            } else if !names.insert(job.name.to_ascii_lowercase()) {
+                self.error(path.key("name"), "another schedule has this name", "choose another name");
+            }
+            if let Some(problem) = expression_problem(&job.expression) {
+                let fix = "write rate(30 minutes), cron(0 8 * * ? *) or at(2026-12-24T18:00:00)";
+                self.error(path.key("expression"), problem, fix);
+            }
+            self.zone(path.key("timezone"), job.timezone.as_deref());
+            let agents = self.config.agents.ids();
+            if job.agent.as_deref().is_some_and(|id| !agents.contains(&normalize_agent_id(Some(id)))) {
+                self.error(path.key("agent"), "there is no such agent", "name one of agents.entries, or add it there");
+            }
+            self.destination(&path.key("deliverTo"), job.deliver_to.as_ref());
+        }
+    }
+
+    fn destination(&mut self, path: &Path, destination: Option<&Destination>) {
+        let Some(to) = destination else { return };
+        match self.config.channels.by_id.get(&to.channel) {
+            None => self.error(path.key("channel"), "this channel is not configured", "add it to channels"),
+            Some(channel) => {
+                let account = to.account.as_deref().unwrap_or(DEFAULT_ACCOUNT);
+                if !channel.account_ids().iter().any(|id| id == account) {
+                    let fix = format!("name one of: {}", channel.account_ids().join(", "));
+                    self.error(path.key("account"), "the channel has no such account", fix);
+                }
+            }
+        }
+        if to.to.trim().is_empty() {
+            self.error(path.key("to"), "is empty", "name the chat, room or person as the platform does");
+        }
+    }
+}
+
+/// Where the keys of an account may stand.
+struct Scope<'a> {
+    base: &'a Path,
+    path: &'a Path,
+    own: Option<&'a ChannelConfig>,
+}
+
+impl Scope<'_> {
+    /// The path of a key: in the account if it says it itself, else in the channel.
+    fn at(&self, key: &str, says: impl Fn(&ChannelConfig) -> bool) -> Path {
+        if self.own.is_some_and(says) { self.path.key(key) } else { self.base.key(key) }
+    }
+}
+
+fn is_http_url(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    host.is_some_and(|host| !host.is_empty() && !host.starts_with('/') && !host.contains(char::is_whitespace))
+}

@@ -1,0 +1,218 @@
+//! The sections of `chela.json5`. Comments of fields are what `chela config schema` and docs/configuration.md say.
+
+use std::net::SocketAddr;
+
+use chela_core::agent_id::AgentId;
+use chela_core::route::{Binding, RoutingConfig, SessionConfig};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::agents::AgentsSection;
+use crate::channels::ChannelsSection;
+use crate::providers::ModelsSection;
+use crate::schedules::CronSection;
+use crate::secrets::SecretInput;
+
+/// The whole configuration. Everything has a default: an empty file is a configuration.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Config {
+    /// Where editors find the schema; ignored otherwise.
+    #[serde(rename = "$schema")]
+    pub schema: Option<String>,
+    /// Who answers.
+    pub agents: AgentsSection,
+    /// Which agent answers what: the first rule that matches, from the narrowest kind to the widest.
+    pub bindings: Vec<Binding>,
+    /// How messages are grouped into conversations.
+    pub session: SessionConfig,
+    /// The messaging platforms, by name.
+    pub channels: ChannelsSection,
+    /// The providers of models.
+    pub models: ModelsSection,
+    /// How messages are taken in.
+    pub messages: MessagesSection,
+    /// Turns that nobody has to ask for.
+    pub cron: CronSection,
+    /// The HTTP server and its API.
+    pub gateway: GatewaySection,
+    /// Which tools agents may use.
+    pub tools: ToolPolicy,
+    /// What is logged.
+    pub logging: LoggingSection,
+    /// The same agents, bindings and session rules as routing reads them.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub routing: RoutingConfig,
+}
+
+impl Config {
+    /// Whether an agent may use a tool: the global policy and the agent's own must both allow it.
+    pub fn tool_allowed(&self, agent: &AgentId, tool: &str) -> bool {
+        let own = self.agents.entry(agent.as_str()).map(|entry| &entry.tools);
+        self.tools.allows(tool) && own.is_none_or(|policy| policy.allows(tool))
+    }
+}
+
+/// `messages`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct MessagesSection {
+    /// What happens to messages that come while the agent is busy in the same conversation.
+    pub queue: QueueSection,
+    /// For rooms of every channel.
+    pub group_chat: GroupChat,
+}
+
+/// `messages.queue`.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct QueueSection {
+    /// What becomes of waiting messages.
+    pub mode: QueueMode,
+    /// Another mode for some channels, by channel.
+    pub by_channel: std::collections::BTreeMap<String, QueueMode>,
+    /// Most messages that one turn takes together.
+    #[schemars(range(min = 1, max = 100))]
+    pub cap: u32,
+}
+
+impl Default for QueueSection {
+    fn default() -> Self {
+        Self { mode: QueueMode::default(), by_channel: std::collections::BTreeMap::new(), cap: 20 }
+    }
+}
+
+impl QueueSection {
+    /// The mode of a channel.
+    pub fn mode_of(&self, channel: &str) -> QueueMode {
+        self.by_channel.get(channel).copied().unwrap_or(self.mode)
+    }
+}
+
+/// What becomes of messages that come while the agent is busy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum QueueMode {
+    /// They become one turn together.
+    #[default]
+    Collect,
+    /// Each becomes a turn of its own.
+    Followup,
+    /// They are handed to the running turn between its steps.
+    Steer,
+    /// The running turn ends and the newest message is answered.
+    Interrupt,
+}
+
+/// `groupChat`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct GroupChat {
+    /// Words (`chela`) or globs (`hey chela*`) that address the agent in rooms, whatever their case. OpenClaw's regular
+    /// expressions are not read.
+    pub mention_patterns: Vec<String>,
+}
+
+/// `gateway`.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct GatewaySection {
+    /// Where `chela run` listens: address and port. Anything but a loopback address needs `auth.token`.
+    #[serde(deserialize_with = "socket_address")]
+    #[schemars(with = "String")]
+    pub listen: SocketAddr,
+    /// The address platforms reach us at, such as `https://chela.example.com`: what `chela channels register` tells them.
+    pub public_origin: Option<String>,
+    /// Who may call the API.
+    pub auth: GatewayAuth,
+    /// What one caller may take.
+    pub limits: GatewayLimits,
+}
+
+impl Default for GatewaySection {
+    fn default() -> Self {
+        Self {
+            // OpenClaw's port, so that its clients find it.
+            listen: SocketAddr::from(([127, 0, 0, 1], 18789)),
+            public_origin: None,
+            auth: GatewayAuth::default(),
+            limits: GatewayLimits::default(),
+        }
+    }
+}
+
+fn socket_address<'de, D: serde::Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(from)?;
+    text.parse().map_err(|_| serde::de::Error::custom("expected an address and a port, such as \"127.0.0.1:18789\""))
+}
+
+/// `gateway.auth`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct GatewayAuth {
+    /// The API key, sent as `Authorization: Bearer …`. Without it the API answers nobody.
+    pub token: Option<SecretInput>,
+}
+
+/// `gateway.limits`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct GatewayLimits {
+    /// Largest request body, in bytes.
+    #[schemars(range(min = 1024, max = 6_291_456))]
+    pub body_bytes: u32,
+    /// Most messages of one sender that are answered in a minute; 0 is no limit.
+    pub messages_per_minute: u32,
+}
+
+impl Default for GatewayLimits {
+    fn default() -> Self {
+        Self { body_bytes: 1024 * 1024, messages_per_minute: 30 }
+    }
+}
+
+/// `tools`: which tools may be used.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ToolPolicy {
+    /// Names of tools that may be used; all if left out.
+    pub allow: Option<Vec<String>>,
+    /// Names of tools that may not be used, whatever `allow` says.
+    pub deny: Vec<String>,
+}
+
+impl ToolPolicy {
+    /// Whether a tool may be used.
+    pub fn allows(&self, tool: &str) -> bool {
+        let names = |list: &[String]| list.iter().any(|name| name == "*" || name == tool);
+        !names(&self.deny) && self.allow.as_deref().is_none_or(names)
+    }
+}
+
+/// `logging`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LoggingSection {
+    /// The least important lines that are written. Bodies of messages never are.
+    pub level: LogLevel,
+}
+
+/// How important a log line is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Nothing is written.
+    Silent,
+    /// What somebody must look at.
+    Error,
+    /// What somebody may want to look at.
+    Warn,
+    /// One line per turn.
+    #[default]
+    Info,
+    /// One line per step.
+    Debug,
+    /// Everything.
+    Trace,
+}
