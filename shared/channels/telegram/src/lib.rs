@@ -1,1 +1,151 @@
-//! chela-channel-telegram
+#![doc = include_str!("../README.md")]
+
+mod html;
+mod inbound;
+mod mention;
+mod outbound;
+mod pace;
+mod setup;
+#[cfg(feature = "simulator")]
+mod simulator;
+mod update;
+mod verify;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chela_channel_kit::account::API_BASE_URL;
+use chela_channel_kit::{
+    AccountSettings, Api, ChannelDescriptor, ConfigProblem, Features, OptionSpec, ProofKeys, SecretSpec,
+};
+use chela_core::channel::{
+    Channel, Health, Limits, OutboundPart, Parsed, RawRequest, Receipt, Registration, Rejected, SendError, Verified,
+};
+use chela_core::message::ReplyAddress;
+use chela_core::secret::Secret;
+
+use crate::mention::Me;
+use crate::pace::Pace;
+#[cfg(feature = "simulator")]
+pub use crate::simulator::SIMULATOR;
+
+/// The channel's name.
+pub const ID: &str = "telegram";
+
+/// Where the Bot API is.
+const API: &str = "https://api.telegram.org";
+
+/// Authorises what we send.
+const BOT_TOKEN: SecretSpec = SecretSpec {
+    key: "botToken",
+    env: "TELEGRAM_BOT_TOKEN",
+    doc: "The token that @BotFather shows for the bot: 123456789:AA….",
+    required: true,
+};
+
+/// Proves what Telegram sends.
+const WEBHOOK_SECRET: SecretSpec = SecretSpec {
+    key: "webhookSecret",
+    env: "TELEGRAM_WEBHOOK_SECRET",
+    doc: "A random word of your own, 1 to 256 of A-Z a-z 0-9 _ -, which Telegram repeats in every post; several, separated by a space, while you rotate it, the new one first.",
+    required: true,
+};
+
+const BOT_USERNAME: OptionSpec = OptionSpec {
+    key: "botUsername",
+    doc: "The bot's username, shown by `chela channels status`: without it mentions in groups are not recognised.",
+};
+
+/// A message holds 4096 UTF-16 units of visible text (<https://core.telegram.org/bots/api#sendmessage>); marks do not
+/// count, and what a list or table may grow by is left free. Edits keep to about one a second
+/// (<https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this>), see also [`pace`]. A chat action
+/// is shown for 5 s (<https://core.telegram.org/bots/api#sendchataction>).
+const LIMITS: Limits =
+    Limits { text: 4_000, edit_every: Some(Duration::from_secs(1)), typing_for: Some(Duration::from_secs(5)) };
+
+/// How the registry knows this channel.
+pub const DESCRIPTOR: ChannelDescriptor = ChannelDescriptor {
+    id: ID,
+    title: "Telegram",
+    secrets: &[BOT_TOKEN, WEBHOOK_SECRET],
+    options: &[API_BASE_URL, BOT_USERNAME],
+    urls: &[API_BASE_URL.key],
+    limits: LIMITS,
+    features: Features { groups: true, threads: true, media: true, buttons: true },
+    make: |settings| Ok(Arc::new(Telegram::new(settings)?)),
+};
+
+/// One bot.
+struct Telegram {
+    account: String,
+    me: Me,
+    keys: ProofKeys,
+    secret_token: Secret,
+    /// Base URL and token: the beginning of every method's URL. Never shown.
+    methods: Secret,
+    api: Api,
+    pace: Pace,
+}
+
+impl Telegram {
+    fn new(settings: &AccountSettings) -> Result<Self, ConfigProblem> {
+        let token = settings.secret(&BOT_TOKEN)?;
+        let secret = settings.secret(&WEBHOOK_SECRET)?;
+        let base = settings.base_url(API)?;
+        let (keys, secret_token) = verify::keys(secret)?;
+        let trimmed = token.expose().trim();
+        Ok(Self {
+            account: settings.account.clone(),
+            me: Me::new(trimmed, settings.text(BOT_USERNAME.key)?)?,
+            keys,
+            secret_token,
+            methods: Secret::new(format!("{base}/bot{trimmed}/")),
+            api: Api::new(ID, settings.http.clone(), vec![token.clone(), secret.clone()]),
+            pace: Pace::new(settings.clock.clone()),
+        })
+    }
+}
+
+#[async_trait]
+impl Channel for Telegram {
+    fn id(&self) -> &'static str {
+        ID
+    }
+
+    fn account(&self) -> &str {
+        &self.account
+    }
+
+    fn limits(&self) -> Limits {
+        LIMITS
+    }
+
+    fn verify(&self, request: RawRequest) -> Result<Verified, Rejected> {
+        verify::verify(request, &self.keys)
+    }
+
+    fn parse(&self, verified: &Verified) -> Result<Parsed, Rejected> {
+        inbound::parse(verified.request(), &self.account, &self.me)
+    }
+
+    async fn send(&self, part: &OutboundPart<'_>) -> Result<Receipt, SendError> {
+        self.send_message(part).await
+    }
+
+    async fn edit(&self, message_id: &str, part: &OutboundPart<'_>) -> Result<(), SendError> {
+        self.edit_message(message_id, part).await
+    }
+
+    async fn typing(&self, to: &ReplyAddress) -> Result<(), SendError> {
+        self.chat_action(to).await
+    }
+
+    async fn register(&self, url: &str) -> Result<Registration, SendError> {
+        self.set_webhook(url).await
+    }
+
+    async fn health(&self) -> Result<Health, SendError> {
+        self.ask_health().await
+    }
+}
