@@ -1,1 +1,15 @@
-//! chela-models
+#![doc = include_str!("../README.md")]
+
+mod anthropic;
+mod catalog;
+mod echo;
+mod endpoint;
+mod failure;
+mod finished;
+mod openai_chat;
+mod sse;
+mod transcript;
+
+pub use catalog::{
+    Api, BUILTIN, BadModelRef, Builtin, MaxTokensField, ModelRef, OpenError, ProviderConfig, builtin, open,
+};
