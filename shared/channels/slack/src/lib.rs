@@ -59,21 +59,20 @@ struct Slack {
 
 impl Slack {
     fn new(account: &AccountSettings) -> Result<Self, ConfigProblem> {
-        let keys = ProofKeys::words(account.secret(&SIGNING_SECRET)?)
-            .map_err(|unfit| ConfigProblem::key(&SIGNING_SECRET, unfit))?;
+        let signing = account.secret(&SIGNING_SECRET)?;
         let bot = account.secret(&BOT_TOKEN)?;
         if bot.expose().trim_start().starts_with("xapp-") {
             return Err(unfit(&BOT_TOKEN, "it is an app-level token"));
         }
         let manager = account.optional_secret(&APP_CONFIG_TOKEN);
-        let hidden = [bot].into_iter().chain(manager).cloned().collect();
+        let hidden = [signing, bot].into_iter().chain(manager).cloned().collect();
         let renewal = "reinstall the app and set channels.slack.botToken to the token it then shows";
         let manager_renewal = "generate a new app configuration token at https://api.slack.com/apps and set \
                                channels.slack.appConfigToken to it";
         Ok(Self {
             account: account.account.clone(),
             settings: Settings::read(&account.options)?,
-            keys,
+            keys: ProofKeys::words(signing).map_err(|unfit| ConfigProblem::key(&SIGNING_SECRET, unfit))?,
             web: WebApi {
                 api: Api::new(ID, account.http.clone(), hidden),
                 base_url: account.base_url(API)?,

@@ -21,9 +21,12 @@ const MOST_UPDATE_TEXT: usize = 4000;
 /// The text of a section block. <https://docs.slack.dev/reference/block-kit/blocks/section-block>
 const MOST_SECTION_TEXT: usize = 3000;
 
-/// Sizes tried, in markdown, for the sections of a text that is too long for `chat.update`. Escaped text is at most
-/// five times as long, so that the last always fits.
-const SECTION_SIZES: [usize; 3] = [2400, 1200, MOST_SECTION_TEXT / 5];
+/// Sizes tried, in markdown, for the sections of a text that is too long for `chat.update`.
+const SECTION_SIZES: [usize; 3] = [2400, 1200, 600];
+
+/// The size that always fits: `&` becomes five characters, and each line of six nested quotes in bold, italics and
+/// strikethrough gets eighteen more, so that two characters can become twenty-four.
+const SMALLEST_SECTION: usize = MOST_SECTION_TEXT / 12;
 
 /// For calls that no lease waits for.
 const ADMINISTRATION: Duration = Duration::from_secs(15);
@@ -232,7 +235,7 @@ fn sections(markdown: &str) -> Value {
         chunk_markdown(markdown, size, ChunkMode::Length).iter().map(|chunk| mrkdwn(chunk)).collect()
     };
     let fits = |texts: &Vec<String>| texts.iter().all(|text| utf16(text) <= MOST_SECTION_TEXT);
-    let texts = SECTION_SIZES.into_iter().map(written).find(fits).unwrap_or_else(|| written(MOST_SECTION_TEXT / 5));
+    let texts = SECTION_SIZES.into_iter().map(written).find(fits).unwrap_or_else(|| written(SMALLEST_SECTION));
     let section = |text: String| json!({ "type": "section", "text": { "type": "mrkdwn", "text": text } });
     texts.into_iter().map(section).collect()
 }
@@ -244,5 +247,44 @@ fn utf16(text: &str) -> usize {
 fn set(body: &mut Value, key: &str, value: Value) {
     if let Value::Object(fields) = body {
         fields.insert(key.to_owned(), value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn texts(markdown: &str) -> Vec<String> {
+        let Value::Array(blocks) = sections(markdown) else { panic!("not a list") };
+        blocks.iter().map(|block| block["text"]["text"].as_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn the_longest_parts_fit_however_much_they_grow() {
+        let limit = crate::LIMITS.text;
+        let parts = [
+            "&".repeat(limit),
+            "1. &\n".repeat(limit / 5),
+            format!(">>>>>>***~~{}~~***", "&\n".repeat(limit / 2 - 10)),
+            format!("```\n{}\n```", "<>\n".repeat(limit / 3 - 3)),
+        ];
+        for part in parts {
+            let texts = texts(&part);
+            assert!(texts.len() <= 50, "Slack takes 50 blocks, not {}", texts.len());
+            let longest = texts.iter().map(|text| utf16(text)).max().unwrap();
+            assert!(longest <= MOST_SECTION_TEXT, "{longest} of {part:.40}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_part_fits(pieces in prop::collection::vec("[&<>a*_~` \n|1.\\-#\\[\\]()]{1,12}", 1..300)) {
+            let markdown: String = pieces.concat().chars().take(crate::LIMITS.text).collect();
+            let texts = texts(&markdown);
+            prop_assert!(texts.len() <= 50);
+            prop_assert!(texts.iter().all(|text| utf16(text) <= MOST_SECTION_TEXT));
+        }
     }
 }

@@ -1,11 +1,14 @@
 //! What Slack is asked, and what its answers mean.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "test code")]
 
 mod account;
 
 use std::time::Duration;
 
-use account::{BOT, Call, FakeSlack, address, open, part};
+use account::{BOT, Call, Slack, address, open};
 use chela_core::channel::{Health, Receipt, SendError};
+use chela_testkit::laws::channel::part;
+use chela_testkit::laws::channel::platform::Answer;
 use serde_json::{Value, json};
 
 const TOKEN: &str = "Bearer xoxb-simulator";
@@ -16,8 +19,8 @@ fn call(method: &str, body: Value) -> Call {
 
 #[tokio::test]
 async fn an_answer_is_posted_as_mrkdwn_without_previews() {
-    let slack = FakeSlack::start().await;
-    slack.answers(json!({ "ok": true, "channel": "C1", "ts": "7.000100", "message": {} }));
+    let slack = Slack::start().await;
+    slack.answers(&json!({ "ok": true, "channel": "C1", "ts": "7.000100", "message": {} }));
     let receipt = slack.account().send(&part(&address("C1", None), "**a** < b")).await.unwrap();
     assert_eq!(receipt, Receipt { message_id: "C1:7.000100".into() });
     let body = json!({ "channel": "C1", "text": "*a* &lt; b", "unfurl_links": false, "unfurl_media": false });
@@ -26,16 +29,16 @@ async fn an_answer_is_posted_as_mrkdwn_without_previews() {
 
 #[tokio::test]
 async fn an_answer_to_a_thread_stays_in_it() {
-    let slack = FakeSlack::start().await;
-    slack.answers(json!({ "ok": true, "channel": "C1", "ts": "7.000100" }));
+    let slack = Slack::start().await;
+    slack.answers(&json!({ "ok": true, "channel": "C1", "ts": "7.000100" }));
     slack.account().send(&part(&address("C1", Some("5.000100")), "hi")).await.unwrap();
     assert_eq!(slack.calls()[0].body["thread_ts"], "5.000100");
 }
 
 #[tokio::test]
 async fn a_message_is_edited_where_it_stands_even_if_it_was_sent_to_a_person() {
-    let slack = FakeSlack::start().await;
-    slack.answers(json!({ "ok": true, "channel": "D9", "ts": "7.000100" })).answers(json!({ "ok": true }));
+    let slack = Slack::start().await;
+    slack.answers(&json!({ "ok": true, "channel": "D9", "ts": "7.000100" })).answers(&json!({ "ok": true }));
     let (account, to) = (slack.account(), address("U1", None));
     let sent = account.send(&part(&to, "…")).await.unwrap();
     account.edit(&sent.message_id, &part(&to, "_done_")).await.unwrap();
@@ -45,8 +48,8 @@ async fn a_message_is_edited_where_it_stands_even_if_it_was_sent_to_a_person() {
 
 #[tokio::test]
 async fn an_edit_that_escapes_grow_beyond_the_limit_becomes_blocks() {
-    let slack = FakeSlack::start().await;
-    slack.answers(json!({ "ok": true }));
+    let slack = Slack::start().await;
+    slack.answers(&json!({ "ok": true }));
     let code = format!("```html\n{}\n```", "<td>&nbsp;</td>\n".repeat(240));
     assert!(code.encode_utf16().count() < 3900);
     slack.account().edit("C1:7.000100", &part(&address("C1", None), &code)).await.unwrap();
@@ -65,8 +68,8 @@ async fn an_edit_that_escapes_grow_beyond_the_limit_becomes_blocks() {
 
 #[tokio::test]
 async fn typing_is_shown_in_threads_of_direct_messages_only() {
-    let slack = FakeSlack::start().await;
-    slack.answers(json!({ "ok": true }));
+    let slack = Slack::start().await;
+    slack.answers(&json!({ "ok": true }));
     let account = slack.account();
     account.typing(&address("C1", Some("5.000100"))).await.unwrap();
     account.typing(&address("D1", None)).await.unwrap();
@@ -77,21 +80,21 @@ async fn typing_is_shown_in_threads_of_direct_messages_only() {
 }
 
 /// What an answer of Slack makes of a sending.
-async fn fails(status: u16, headers: Vec<(&'static str, &'static str)>, body: &str) -> SendError {
-    let slack = FakeSlack::start().await;
-    slack.answers_with(status, headers, body);
+async fn fails(answer: Answer) -> SendError {
+    let slack = Slack::start().await;
+    slack.gives(answer);
     slack.account().send(&part(&address("C1", None), "hi")).await.unwrap_err()
 }
 
 async fn fails_with(error: &str) -> SendError {
-    fails(200, Vec::new(), &json!({ "ok": false, "error": error }).to_string()).await
+    fails(Answer::json(200, &json!({ "ok": false, "error": error }))).await
 }
 
 #[tokio::test]
 async fn a_rate_limit_is_waited_for_as_long_as_slack_says() {
     let limited = r#"{"ok":false,"error":"ratelimited"}"#;
     for (status, body) in [(429, limited), (200, limited), (429, ""), (429, r#"{"ok":false,"error":"other"}"#)] {
-        let error = fails(status, vec![("retry-after", "30")], body).await;
+        let error = fails(Answer::text(status, body).header("retry-after", "30")).await;
         let SendError::RateLimited { after, .. } = error else { panic!("{status} {body} is {error:?}") };
         assert_eq!(after, Duration::from_secs(30));
     }
@@ -109,11 +112,12 @@ async fn what_slack_may_have_done_is_unknown() {
     for error in ["internal_error", "fatal_error", "service_unavailable"] {
         assert!(matches!(fails_with(error).await, SendError::Unknown { .. }), "{error}");
     }
-    let pages = [(500, ""), (503, "<html>"), (502, r#"{"ok":false}"#), (500, r#"{"ok":true,"ts":"1.0"}"#), (200, "<html>")];
+    let pages =
+        [(500, ""), (503, "<html>"), (502, r#"{"ok":false}"#), (500, r#"{"ok":true,"ts":"1.0"}"#), (200, "<html>")];
     for (status, body) in pages {
-        assert!(matches!(fails(status, Vec::new(), body).await, SendError::Unknown { .. }), "{status} {body}");
+        assert!(matches!(fails(Answer::text(status, body)).await, SendError::Unknown { .. }), "{status} {body}");
     }
-    let without_ts = fails(200, Vec::new(), r#"{"ok":true}"#).await;
+    let without_ts = fails(Answer::text(200, r#"{"ok":true}"#)).await;
     assert!(matches!(without_ts, SendError::Unknown { .. }));
 }
 
@@ -134,14 +138,14 @@ async fn a_refusal_says_what_the_owner_can_do() {
         let words = refused.to_string();
         assert!(words.contains(error) && words.contains(fix), "{words}");
     }
-    let scope = fails(200, Vec::new(), r#"{"ok":false,"error":"missing_scope","needed":"chat:write"}"#).await;
+    let scope = fails(Answer::text(200, r#"{"ok":false,"error":"missing_scope","needed":"chat:write"}"#)).await;
     assert!(scope.to_string().contains("chat:write"), "{scope}");
-    assert!(matches!(fails(404, Vec::new(), "<html>").await, SendError::Refused { .. }));
+    assert!(matches!(fails(Answer::text(404, "<html>")).await, SendError::Refused { .. }));
 }
 
 #[tokio::test]
 async fn no_error_shows_the_token() {
-    let words = fails(400, Vec::new(), r#"{"ok":false,"error":"xoxb-simulator is not a token"}"#).await.to_string();
+    let words = fails(Answer::text(400, r#"{"ok":false,"error":"xoxb-simulator is not a token"}"#)).await.to_string();
     assert!(words.contains("is not a token") && !words.contains("xoxb-simulator"), "{words}");
 }
 
@@ -154,8 +158,8 @@ async fn a_slack_that_is_not_there_was_sent_nothing() {
 }
 
 async fn health(answer: Value) -> Result<Health, SendError> {
-    let slack = FakeSlack::start().await;
-    slack.answers(answer);
+    let slack = Slack::start().await;
+    slack.answers(&answer);
     let health = slack.account().health().await;
     assert_eq!(slack.calls(), [call("auth.test", json!({}))]);
     health

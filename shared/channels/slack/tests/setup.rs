@@ -1,16 +1,17 @@
 //! Opening an account, and pointing Slack at us.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "test code")]
 
 mod account;
 
-use account::{FakeSlack, open};
+use account::{Slack, open};
 use chela_channel_slack::DESCRIPTOR;
 use chela_core::channel::{Registration, SendError};
 use serde_json::{Value, json};
 
 const URL: &str = "https://example.com/webhook/slack";
 
-fn manager(slack: &FakeSlack, more: &Value) -> std::sync::Arc<dyn chela_core::channel::Channel> {
-    let mut options = json!({ "apiBaseUrl": slack.url, "appId": "A1" });
+fn manager(slack: &Slack, more: &Value) -> std::sync::Arc<dyn chela_core::channel::Channel> {
+    let mut options = json!({ "apiBaseUrl": slack.url(), "appId": "A1" });
     options.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     open(options, &[("appConfigToken", "xoxe.xoxp-manager")])
 }
@@ -34,9 +35,9 @@ fn existing() -> Value {
 
 #[tokio::test]
 async fn register_changes_what_is_ours_in_the_manifest_and_keeps_the_rest() {
-    let slack = FakeSlack::start().await;
-    slack.answers(json!({ "ok": true, "manifest": existing() }));
-    slack.answers(json!({ "ok": true, "app_id": "A1", "permissions_updated": true }));
+    let slack = Slack::start().await;
+    slack.answers(&json!({ "ok": true, "manifest": existing() }));
+    slack.answers(&json!({ "ok": true, "app_id": "A1", "permissions_updated": true }));
     let done = manager(&slack, &json!({})).register(URL).await.unwrap();
     let summary = "app A1 now posts its events, commands and buttons to https://example.com/webhook/slack; its \
                    permissions changed: reinstall it at https://api.slack.com/apps/A1/install-on-team";
@@ -86,22 +87,24 @@ async fn register_changes_what_is_ours_in_the_manifest_and_keeps_the_rest() {
 
 #[tokio::test]
 async fn registering_twice_changes_nothing() {
-    let slack = FakeSlack::start().await;
-    slack.answers(json!({ "ok": true, "manifest": existing() })).answers(json!({ "ok": true }));
+    let slack = Slack::start().await;
+    slack.answers(&json!({ "ok": true, "manifest": existing() })).answers(&json!({ "ok": true }));
     let account = manager(&slack, &json!({}));
     account.register(URL).await.unwrap();
-    let set: Value = serde_json::from_str(slack.calls()[1].body["manifest"].as_str().unwrap()).unwrap();
-    slack.answers(json!({ "ok": true, "manifest": set }));
+    let calls = slack.calls();
+    let set: Value = serde_json::from_str(calls[1].body["manifest"].as_str().unwrap()).unwrap();
+    slack.answers(&json!({ "ok": true, "manifest": set }));
     let again = account.register(URL).await.unwrap();
     let summary = "app A1 already posts to https://example.com/webhook/slack";
     assert_eq!(again, Registration::Done { summary: summary.into() });
-    assert_eq!(slack.calls().len(), 3, "nothing was set the second time");
+    let methods: Vec<_> = slack.calls().into_iter().map(|call| call.method).collect();
+    assert_eq!(methods, ["apps.manifest.export"], "nothing is set the second time");
 }
 
 #[tokio::test]
 async fn an_app_can_ask_for_mentions_only() {
-    let slack = FakeSlack::start().await;
-    slack.answers(json!({ "ok": true, "manifest": {} })).answers(json!({ "ok": true }));
+    let slack = Slack::start().await;
+    slack.answers(&json!({ "ok": true, "manifest": {} })).answers(&json!({ "ok": true }));
     manager(&slack, &json!({ "mentionsOnly": true, "slashCommand": { "name": "/claw" } })).register(URL).await.unwrap();
     let set: Value = serde_json::from_str(slack.calls()[1].body["manifest"].as_str().unwrap()).unwrap();
     assert_eq!(set["settings"]["event_subscriptions"]["bot_events"], json!(["app_mention", "message.im"]));
@@ -112,8 +115,8 @@ async fn an_app_can_ask_for_mentions_only() {
 
 #[tokio::test]
 async fn a_manager_token_that_has_expired_is_told_with_its_fix() {
-    let slack = FakeSlack::start().await;
-    slack.answers(json!({ "ok": false, "error": "token_expired" }));
+    let slack = Slack::start().await;
+    slack.answers(&json!({ "ok": false, "error": "token_expired" }));
     let refused = manager(&slack, &json!({})).register(URL).await.unwrap_err();
     assert!(matches!(refused, SendError::Refused { .. }));
     let words = refused.to_string();
@@ -122,8 +125,8 @@ async fn a_manager_token_that_has_expired_is_told_with_its_fix() {
 
 #[tokio::test]
 async fn without_a_manager_token_the_steps_are_told() {
-    let slack = FakeSlack::start().await;
-    for options in [json!({ "apiBaseUrl": slack.url }), json!({ "apiBaseUrl": slack.url, "appId": "A1" })] {
+    let slack = Slack::start().await;
+    for options in [json!({ "apiBaseUrl": slack.url() }), json!({ "apiBaseUrl": slack.url(), "appId": "A1" })] {
         let Registration::Manual { steps } = open(options, &[]).register(URL).await.unwrap() else { panic!("no API") };
         let (manifest, steps) = steps.split_last().unwrap();
         let manifest: Value = serde_json::from_str(manifest).unwrap();
@@ -152,4 +155,16 @@ fn tokens_that_cannot_be_are_refused_without_being_shown() {
     for words in [app_level, torn, torn_manager] {
         assert!(!words.contains("hunter2"), "{words}");
     }
+}
+
+#[tokio::test]
+async fn the_readme_shows_the_manifest_that_is_set() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let (_, shown) = readme.split_once("```json\n").unwrap();
+    let (shown, _) = shown.split_once("```").unwrap();
+    let shown: Value = serde_json::from_str(shown).unwrap();
+    let registered = open(json!({}), &[]).register("https://YOUR-URL/webhook/slack").await.unwrap();
+    let Registration::Manual { steps } = registered else { panic!("no API") };
+    let set: Value = serde_json::from_str(steps.last().unwrap()).unwrap();
+    assert_eq!(shown, set);
 }
