@@ -359,7 +359,7 @@ mod tests {
             ModelMessage { role: Role::User, blocks: vec![result] },
             user("new"),
         ];
-        assert_eq!(recent_enough(&past, 60), vec![user("new")]);
+        assert_eq!(recent_enough(&past, 55), vec![user("new")]);
         assert_eq!(recent_enough(&past, 1000).len(), 4);
     }
 }

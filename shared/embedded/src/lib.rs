@@ -14,9 +14,11 @@
 
 mod access;
 mod blob;
-mod clock;
+
 mod database;
 mod event;
+#[cfg(test)]
+mod full_disk;
 mod open;
 mod queue;
 mod schedule;
@@ -24,7 +26,7 @@ mod secret;
 mod session;
 
 pub use blob::FolderBlobs;
-pub use clock::SystemClock;
+
 pub use event::LocalEvents;
 pub use open::{Embedded, OpenError};
 pub use queue::{Buried, Depth, SqliteQueue};

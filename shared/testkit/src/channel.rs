@@ -45,6 +45,13 @@ impl Default for RecordingChannel {
 }
 
 impl RecordingChannel {
+    /// With this in place of what an ordinary platform does.
+    pub fn with(change: impl FnOnce(&mut Self)) -> Self {
+        let mut channel = Self::default();
+        change(&mut channel);
+        channel
+    }
+
     /// What the next sendings meet.
     pub fn will(&self, fates: impl IntoIterator<Item = Fate>) {
         self.fates.lock().unwrap().extend(fates);

@@ -1,12 +1,19 @@
 //! Whatever dies, wherever: answered exactly once, or visibly flagged.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use chela_agent::Outcome;
+use chela_core::agent_id::AgentId;
+use chela_core::model::{Block, Delta, Model, ModelAnswer, ModelError, ModelRequest, Stop, Usage};
 use chela_core::session::{EntryBody, SessionStore};
 use chela_core::session_key::SessionKey;
 use chela_core::tool::Effect;
 use chela_testkit::channel::RecordingChannel;
+use chela_testkit::model::assert_valid;
+use serde_json::json;
 
-use crate::world::{World, calls, keyed_channel, says};
+use crate::world::{World, calls, keyed_channel, says, settings};
 
 /// More operations than any of these turns has.
 const EVERY_OPERATION: u32 = 20;
@@ -62,9 +69,9 @@ async fn killed_everywhere(channel: fn() -> RecordingChannel, effect: Effect) ->
     let mut seen = Vec::new();
     for operation in 0..EVERY_OPERATION {
         for applied in [false, true] {
-            // Enough lines for a model that is asked again after a crash.
-            let script = [calls(&["a"]), says(&long), says(&long)];
-            let world = World::with(script, channel(), effect);
+            let mut world = World::with([], channel(), effect);
+            let steadfast = Arc::new(Steadfast(long.clone()));
+            world.installation.agents.insert(AgentId::new("main"), settings(steadfast, world.lamp.clone()));
             let envelope = world.says("1", "switch on the lamp");
             world.store.dies_at(operation, applied);
             let _ = world.answer(&envelope).await;
@@ -84,6 +91,26 @@ async fn killed_everywhere(channel: fn() -> RecordingChannel, effect: Effect) ->
         }
     }
     seen
+}
+
+/// A model that says the same however often it is asked: the lamp first, then the long answer.
+struct Steadfast(String);
+
+#[async_trait]
+impl Model for Steadfast {
+    async fn call(
+        &self,
+        request: &ModelRequest,
+        _: &mut (dyn for<'d> FnMut(&'d Delta) + Send),
+    ) -> Result<ModelAnswer, ModelError> {
+        assert_valid(request);
+        let last = request.messages.last().and_then(|message| message.blocks.last());
+        let (block, stop) = match last {
+            Some(Block::ToolResult { .. }) => (Block::Text { text: self.0.clone() }, Stop::End),
+            _ => (Block::ToolUse { id: "a".into(), name: "lamp".into(), input: json!({}) }, Stop::ToolUse),
+        };
+        Ok(ModelAnswer { blocks: vec![block], stop, usage: Usage::default() })
+    }
 }
 
 async fn assert_valid_at_rest(world: &World) {
@@ -118,7 +145,8 @@ async fn without_keys_nothing_happens_twice_and_what_is_unknown_is_flagged() {
 
 #[tokio::test]
 async fn an_unfinished_turn_is_finished_before_the_next_message() {
-    let world = World::new([says("to one"), says("to two")]);
+    // The first answer is lost with its process, before it could be stored.
+    let world = World::new([says("lost"), says("to one"), says("to two")]);
     let one = world.says("1", "one");
     world.store.dies_at(2, false);
     let _ = world.answer(&one).await;

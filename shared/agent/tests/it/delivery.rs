@@ -83,7 +83,7 @@ async fn a_slow_answer_is_typed_shown_growing_and_ends_as_one_message() {
         edit_every: Some(Duration::from_secs(1)),
         typing_for: Some(Duration::from_secs(5)),
     };
-    let channel = RecordingChannel { limits, ..RecordingChannel::default() };
+    let channel = RecordingChannel::with(|channel| channel.limits = limits);
     let mut world = World::with([], channel, Effect::None);
     let slow = std::sync::Arc::new(crate::models::Dictation::new("The quick brown fox jumps over the lazy dog again and again."));
     world.installation.agents.insert(chela_core::agent_id::AgentId::new("main"), crate::world::settings(slow, world.lamp.clone()));

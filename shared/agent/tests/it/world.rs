@@ -145,7 +145,7 @@ pub(crate) fn message(event: &str, text: &str, kind: PeerKind, standing: Standin
 
 /// A platform that knows idempotency keys.
 pub(crate) fn keyed_channel() -> RecordingChannel {
-    RecordingChannel { unconfirmed: Unconfirmed::ResendWithKey, ..RecordingChannel::default() }
+    RecordingChannel::with(|channel| channel.unconfirmed = Unconfirmed::ResendWithKey)
 }
 
 /// A tool whose effect can be counted, by idempotency key.
