@@ -280,3 +280,6 @@ fn together(connection: &Connection, batch: &mut [Box<dyn Job>]) -> rusqlite::Re
     }
     result
 }
+
+#[cfg(test)]
+mod tests;

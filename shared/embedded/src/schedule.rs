@@ -1,13 +1,14 @@
 //! Schedules in the database, and what is due.
 //!
-//! A firing is reported until [`SqliteSchedules::queued`] says that it is safely in the queue, also by the next
-//! process; being the same firing, its repetitions make one turn. Of several occasions that passed while no process
-//! ran, only the newest is reported: nobody wants to be told of yesterday's hours one by one.
+//! A firing is stored before it is reported, and removed when the caller comes back for the next ones: if the process
+//! ends in between, the next one reports it again, and being the same firing its repetitions make one turn. Of
+//! several occasions that passed while no process ran only the newest is reported: nobody wants to be told of
+//! yesterday's hours one by one.
 
 mod cron;
 mod expression;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -28,64 +29,65 @@ pub struct SqliteSchedules {
     database: Arc<Database>,
     clock: Arc<dyn Clock>,
     changed: Notify,
+    /// What the last call of `due` answered.
+    reported: Mutex<Vec<Firing>>,
 }
 
 impl SqliteSchedules {
     pub(crate) fn new(database: Arc<Database>, clock: Arc<dyn Clock>) -> Self {
-        Self { database, clock, changed: Notify::new() }
+        Self { database, clock, changed: Notify::new(), reported: Mutex::default() }
     }
 
-    /// The firings due at `now` that are not yet known to be in the queue, oldest first. Durable: a process that ends
-    /// before [`SqliteSchedules::queued`] is followed by one that reports the same firings.
+    /// The firings due at `now`, oldest first. For one caller, who queues them and then asks again: asking again says
+    /// that the firings of the last answer are safely queued. Until then they are kept, and reported by the next
+    /// process if this one ends.
     pub async fn due(&self, now: Millis) -> Result<Vec<Firing>, ScheduleError> {
         let passed = self.database.run(move |connection: &Connection| passed(connection, now)).await?;
         let mut steps = Vec::with_capacity(passed.len());
-        for Waiting { body, since, next_at } in passed {
+        for Passed { body, since, next_at } in passed {
             let schedule = read(&body)?;
             let expression = Expression::parse(&schedule)?;
             let newest = expression.newest(next_at, now, since);
             let next = expression.after(now, since);
             steps.push(Step { name: schedule.name, from: next_at, newest, next });
         }
+        let queued = self.reported().clone();
         let firings = self
             .database
             .run(move |connection: &Connection| {
+                for firing in &queued {
+                    connection
+                        .prepare_cached("DELETE FROM firings WHERE name = ?1 AND scheduled_at = ?2")?
+                        .execute(params![firing.name, integer(firing.scheduled_at.0)])?;
+                }
                 for step in &steps {
                     step.store(connection)?;
                 }
                 firings(connection)
             })
             .await?;
+        self.reported().clone_from(&firings);
         Ok(firings)
     }
 
-    /// Notes that a firing is safely in the queue: it is not reported again. Noting it twice is harmless.
-    pub async fn queued(&self, firing: &Firing) -> Result<(), ScheduleError> {
-        let Firing { name, scheduled_at } = firing.clone();
-        self.database
-            .run(move |connection: &Connection| {
-                connection
-                    .prepare_cached("DELETE FROM firings WHERE name = ?1 AND scheduled_at = ?2")?
-                    .execute(params![name, integer(scheduled_at.0)])
-            })
-            .await?;
-        Ok(())
-    }
-
-    /// When [`SqliteSchedules::due`] will have something to report: `now` if it has already; `None` if never.
+    /// When [`SqliteSchedules::due`] will have something new to report: `now` if it has already; `None` if never.
     pub async fn next_due(&self, now: Millis) -> Result<Option<Millis>, ScheduleError> {
-        let next = self
+        let (next, stored) = self
             .database
             .run(|connection: &Connection| {
-                connection
-                    .prepare_cached(
-                        "SELECT min(at) FROM (SELECT min(next_at) AS at FROM schedules
-                         UNION ALL SELECT min(scheduled_at) FROM firings)",
-                    )?
-                    .query_row([], |row| row.get::<_, Option<i64>>(0))
+                let next: Option<i64> =
+                    connection.prepare_cached("SELECT min(next_at) FROM schedules")?.query_row([], |row| row.get(0))?;
+                Ok((next, firings(connection)?))
             })
             .await?;
+        if stored.iter().any(|firing| !self.reported().contains(firing)) {
+            return Ok(Some(now));
+        }
         Ok(next.map(|at| Millis(unsigned(at)).max(now)))
+    }
+
+    fn reported(&self) -> MutexGuard<'_, Vec<Firing>> {
+        self.reported.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns when [`SqliteSchedules::due`] has something to report.
@@ -172,7 +174,7 @@ impl From<DatabaseError> for ScheduleError {
 }
 
 /// A schedule whose next occasion has come.
-struct Waiting {
+struct Passed {
     body: String,
     since: Millis,
     next_at: Millis,
@@ -202,11 +204,11 @@ impl Step {
     }
 }
 
-fn passed(connection: &Connection, now: Millis) -> rusqlite::Result<Vec<Waiting>> {
+fn passed(connection: &Connection, now: Millis) -> rusqlite::Result<Vec<Passed>> {
     let mut passed = connection.prepare_cached("SELECT body, since, next_at FROM schedules WHERE next_at <= ?1")?;
     let rows = passed.query_map(params![integer(now.0)], |row| {
         let (since, next_at) = (Millis(unsigned(row.get(1)?)), Millis(unsigned(row.get(2)?)));
-        Ok(Waiting { body: row.get(0)?, since, next_at })
+        Ok(Passed { body: row.get(0)?, since, next_at })
     })?;
     rows.collect()
 }
