@@ -2,6 +2,7 @@
 
 use chela_core::queue::Lane;
 use chela_core::secret::Secret;
+use chela_http::{HostPort, HttpOptions};
 
 /// The variables of AWS deployments. Each function of the system has only those it needs; an adapter that misses one
 /// names it.
@@ -69,6 +70,23 @@ impl AwsEnvironment {
             session_token: text("AWS_SESSION_TOKEN").map(Secret::new),
             endpoint_url: text("AWS_ENDPOINT_URL"),
         }
+    }
+
+    /// What [`crate::AwsClients`] needs of its HTTP client: the way to the endpoint that stands in for AWS, private or
+    /// not. Where that is no URL, the first request says so.
+    pub fn http_options(&self) -> HttpOptions {
+        let endpoint = self.endpoint_url.as_deref().and_then(|url| HostPort::of_url(url).ok());
+        HttpOptions {
+            allow_hosts: endpoint.into_iter().collect(),
+            user_agent: concat!("chela/", env!("CARGO_PKG_VERSION")).to_owned(),
+            extra_roots: None,
+        }
+    }
+
+    /// The lane whose queue has this ARN, as an SQS event names its source; `None` if it is none of ours.
+    pub fn lane_of(&self, queue_arn: &str) -> Option<Lane> {
+        let name = queue_arn.rsplit(':').next()?;
+        Lane::ALL.into_iter().find(|lane| self.queue(*lane).is_ok_and(|url| url.rsplit('/').next() == Some(name)))
     }
 
     pub(crate) fn stage(&self) -> Result<&str, MissingVariable> {
@@ -155,6 +173,29 @@ mod tests {
             assert_eq!(environment.queue(Lane::Background).unwrap_err().name, "CHELA_QUEUE_BACKGROUND");
             assert_eq!(environment.secret_access_key().unwrap_err().name, "AWS_SECRET_ACCESS_KEY");
         }
+    }
+
+    #[test]
+    fn an_event_source_is_a_lane_by_the_whole_name_of_its_queue() {
+        let url = |name: &str| Some(format!("https://sqs.eu-west-1.amazonaws.com/1/{name}"));
+        let environment = AwsEnvironment {
+            queue_live: url("chela-dev-live.fifo"),
+            queue_background: url("live.fifo"),
+            ..AwsEnvironment::default()
+        };
+        let lane_of = |name: &str| environment.lane_of(&format!("arn:aws:sqs:eu-west-1:1:{name}"));
+        assert_eq!(lane_of("chela-dev-live.fifo"), Some(Lane::Live));
+        assert_eq!(lane_of("live.fifo"), Some(Lane::Background));
+        assert_eq!(lane_of("chela-dev-scheduled.fifo"), None);
+        assert_eq!(environment.lane_of(""), None);
+    }
+
+    #[test]
+    fn only_the_endpoint_that_stands_in_for_aws_may_be_private() {
+        let endpoint_url = Some("http://127.0.0.1:4566".to_owned());
+        let emulated = AwsEnvironment { endpoint_url, ..AwsEnvironment::default() };
+        assert_eq!(emulated.http_options().allow_hosts, [HostPort::of_url("http://127.0.0.1:4566/x").unwrap()]);
+        assert_eq!(AwsEnvironment::default().http_options().allow_hosts, []);
     }
 
     #[test]

@@ -15,6 +15,7 @@
 mod access;
 mod blob;
 mod client;
+mod clock;
 mod environment;
 mod event;
 mod item;
@@ -23,12 +24,15 @@ mod schedule;
 mod secret;
 mod session;
 mod table;
+mod variable;
 
 pub use blob::Bucket;
 pub use client::AwsClients;
+pub use clock::LambdaClock;
 pub use environment::{AwsEnvironment, MissingVariable};
 pub use event::Bus;
 pub use queue::Lanes;
 pub use schedule::{ScheduleGroup, firing};
 pub use secret::Secrets;
 pub use table::Table;
+pub use variable::variable;

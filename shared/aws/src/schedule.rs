@@ -8,6 +8,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use chela_core::clock::Millis;
 use chela_core::schedule::{Firing, Schedule, ScheduleError, ScheduleExpression, Schedules};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::client::{AwsClients, reason};
 use crate::environment::{AwsEnvironment, MissingVariable};
@@ -39,10 +40,10 @@ struct Input {
 
 /// Reads what a firing handed to the heartbeat function. An emulator that leaves the time to be filled in gets `now`,
 /// cut to the minute, because no schedule fires twice within one.
-pub fn firing(event: &str, now: Millis) -> Result<Firing, ScheduleError> {
+pub fn firing(event: &Value, now: Millis) -> Result<Firing, ScheduleError> {
     let invalid = |name: &str, reason: String| ScheduleError::Invalid { name: name.to_owned(), reason };
     let expected = format!(r#"the schedule's input must be {{"name":"…","scheduledTime":"{SCHEDULED_TIME}"}}"#);
-    let Input { name, scheduled_time } = serde_json::from_str(event).map_err(|_| invalid("", expected.clone()))?;
+    let Input { name, scheduled_time } = Input::deserialize(event).map_err(|_| invalid("", expected.clone()))?;
     if scheduled_time == SCHEDULED_TIME {
         let minute = now.0.saturating_sub(now.0 % 60_000);
         return Ok(Firing { name, scheduled_at: Millis(minute) });
@@ -187,29 +188,33 @@ fn code<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Option<&s
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     const NOW: Millis = Millis(1_795_219_261_234);
 
     #[test]
     fn a_firing_carries_the_time_it_was_due() {
-        let event = r#"{"name":"daily","scheduledTime":"2026-11-21T09:00:00Z"}"#;
+        let event = json!({"name": "daily", "scheduledTime": "2026-11-21T09:00:00Z"});
         let due = Firing { name: "daily".into(), scheduled_at: Millis(1_795_251_600_000) };
-        assert_eq!(firing(event, NOW).unwrap(), due);
+        assert_eq!(firing(&event, NOW).unwrap(), due);
     }
 
     #[test]
     fn two_firings_within_a_minute_are_one_where_the_time_is_not_filled_in() {
-        let event = r#"{"name":"daily","scheduledTime":"<aws.scheduler.scheduled-time>"}"#;
-        let first = firing(event, NOW).unwrap();
-        assert_eq!(first, firing(event, NOW.plus(5_000)).unwrap());
-        assert_ne!(first, firing(event, NOW.plus(60_000)).unwrap());
+        let event = json!({"name": "daily", "scheduledTime": "<aws.scheduler.scheduled-time>"});
+        let first = firing(&event, NOW).unwrap();
+        assert_eq!(first, firing(&event, NOW.plus(5_000)).unwrap());
+        assert_ne!(first, firing(&event, NOW.plus(60_000)).unwrap());
     }
 
     #[test]
     fn anything_else_is_refused_with_what_is_expected() {
-        for event in ["", "{}", r#"{"name":"a"}"#, r#"{"name":"a","scheduledTime":"soon"}"#, "[]"] {
-            let error = firing(event, NOW).unwrap_err().to_string();
+        for event in
+            [json!(null), json!({}), json!({"name": "a"}), json!({"name": "a", "scheduledTime": "soon"}), json!([])]
+        {
+            let error = firing(&event, NOW).unwrap_err().to_string();
             assert!(error.contains("scheduledTime"), "{event}: {error}");
         }
     }

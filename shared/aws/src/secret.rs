@@ -20,14 +20,17 @@ const KEPT_MS: u64 = 300_000;
 /// Up to so much longer, by chance, so that the processes of one moment do not all ask again in one moment.
 const JITTER_MS: u64 = 60_000;
 
-/// Reads `ssm` and `secretsmanager` references. The role needs `ssm:GetParameter` or `secretsmanager:GetSecretValue`
+/// Reads `ssm` and `secretsmanager` references, and `env` ones for what a deployment put into the environment. The role needs `ssm:GetParameter` or `secretsmanager:GetSecretValue`
 /// for exactly the names it reads.
 pub struct Secrets {
     parameters: aws_sdk_ssm::Client,
     secrets: aws_sdk_secretsmanager::Client,
     clock: Arc<dyn Clock>,
+    variable: Box<Lookup>,
     kept: Mutex<HashMap<SecretRef, Kept>>,
 }
+
+type Lookup = dyn Fn(&str) -> Option<String> + Send + Sync;
 
 struct Kept {
     secret: Secret,
@@ -35,12 +38,17 @@ struct Kept {
 }
 
 impl Secrets {
-    /// Needs no variable of its own. Does no I/O.
-    pub fn new(clients: &AwsClients, clock: Arc<dyn Clock>) -> Self {
+    /// `variable` looks up environment variables. Does no I/O.
+    pub fn new(
+        clients: &AwsClients,
+        clock: Arc<dyn Clock>,
+        variable: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
         Self {
             parameters: aws_sdk_ssm::Client::new(clients.config()),
             secrets: aws_sdk_secretsmanager::Client::new(clients.config()),
             clock,
+            variable: Box::new(variable),
             kept: Mutex::default(),
         }
     }
@@ -100,9 +108,13 @@ impl SecretStore for Secrets {
             return Ok(secret);
         }
         let secret = match reference.source {
+            SecretSource::Env => {
+                let value = (self.variable)(&reference.id).filter(|value| !value.is_empty());
+                return value.map(Secret::new).ok_or_else(|| missing(reference));
+            }
             SecretSource::Ssm => self.parameter(reference).await?,
             SecretSource::SecretsManager => self.secret(reference).await?,
-            source => return Err(SecretError::Unsupported(source, "ssm, secretsmanager")),
+            SecretSource::File => return Err(SecretError::Unsupported(reference.source, "ssm, secretsmanager, env")),
         };
         self.keep(reference, &secret);
         Ok(secret)
@@ -118,10 +130,15 @@ impl fmt::Debug for Secrets {
 fn missing(reference: &SecretRef) -> SecretError {
     let id = &reference.id;
     let fix = match reference.source {
+        SecretSource::Ssm => {
+            format!("create it: aws ssm put-parameter --type SecureString --name {id} --value file://the-secret")
+        }
         SecretSource::SecretsManager => {
             format!("create it: aws secretsmanager create-secret --name {id} --secret-string file://the-secret")
         }
-        _ => format!("create it: aws ssm put-parameter --type SecureString --name {id} --value file://the-secret"),
+        SecretSource::Env | SecretSource::File => {
+            "set the variable for this function in infra/template.yaml, or better refer to a parameter (ssm)".to_owned()
+        }
     };
     SecretError::Missing { source_kind: reference.source, id: id.clone(), fix }
 }

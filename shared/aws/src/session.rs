@@ -282,3 +282,95 @@ fn decode_head(item: &Item) -> Result<Head, StoreError> {
         recent: recent.map(str::to_owned).collect(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use chela_core::model::{Block, Usage};
+    use chela_core::queue::{Standing, Task};
+    use chela_core::session::{AssistantEntry, EntryBody, Intent, Settled, UserFragment};
+    use serde_json::json;
+
+    use super::*;
+
+    const NOW: Millis = Millis(1_795_219_200_000);
+
+    fn session() -> SessionKey {
+        SessionKey::from_stored("agent:main:telegram:main:direct:123456789")
+    }
+
+    fn event(n: usize) -> EventKey {
+        EventKey::of("telegram", "main", &n.to_string())
+    }
+
+    /// A head after thousands of turns, held, with everything it remembers.
+    fn busy_head() -> Head {
+        Head {
+            epoch: 1_234_567,
+            owner: "0190f3a2c4e87b6d9a1b2c3d4e5f6a7b".into(),
+            lease_until: NOW.plus(150_000),
+            last_turn: 123_456,
+            current: Some(event(0)),
+            attempts: 1,
+            intents: vec![Intent::Send { part: 0 }],
+            settled: vec![Settled::Sent { id: "1700000000.000100".into() }],
+            preview: Some("1700000000.000100".into()),
+            forgotten: 123_000,
+            recent: (0..chela_core::session::RECENT_EVENTS).map(|n| event(n).short().to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn a_head_comes_back_as_it_was() {
+        for head in [busy_head(), Head { epoch: 1, ..Head::default() }] {
+            assert_eq!(decode_head(&encode_head(&session(), &head).unwrap()).unwrap(), head);
+        }
+    }
+
+    /// A write is billed for each begun kilobyte.
+    #[test]
+    fn each_of_the_five_writes_of_a_plain_turn_is_under_one_kilobyte() {
+        let text = "Could you remind me to call the dentist tomorrow morning, and tell me what the weather will be?";
+        let inbound = json!({
+            "channel": "telegram", "account": "main", "event_id": "987654321",
+            "peer": {"kind": "direct", "id": "123456789"}, "sender": {"id": "123456789", "name": "Ada Lovelace"},
+            "text": text, "kind": "message", "addressed": true, "sent_at": NOW,
+            "reply_to": {"channel": "telegram", "account": "main", "to": "123456789", "message": "4711"},
+        });
+        let inbound = Box::new(serde_json::from_value(inbound).unwrap());
+        let task = Task::Message { inbound, standing: Standing::Allowed };
+        let accepted = Accepted { event: event(0), turn: 123_457, at: NOW, task };
+        let user = UserFragment { sender: "123456789".into(), name: Some("Ada Lovelace".into()), text: text.into() };
+        let reply = "I will remind you at nine. Tomorrow will be dry and mild, with some sun in the afternoon.";
+        let body = AssistantEntry {
+            user: vec![user],
+            blocks: vec![Block::Text { text: reply.into() }],
+            model: "claude-sonnet-4-5-20250929".into(),
+            usage: Usage { input: 12_345, output: 678, cache_read: 11_000, cache_write: 1_200 },
+            outbox: Some(vec![reply.into()]),
+        };
+        let answer = Entry { turn: 123_457, step: 0, at: NOW, body: EntryBody::Assistant(body) };
+        let mut finished = busy_head();
+        finished.finish();
+
+        let mut event_row = encode(&Key::event(&session(), &accepted.event), &accepted).unwrap();
+        event_row.insert("ttl".into(), expires(NOW, EVENT_KEPT_S));
+        let writes = [
+            ("claim, sending", encode_head(&session(), &busy_head()).unwrap()),
+            ("accept", event_row),
+            ("append", encode(&Key::entry(&session(), &answer), &answer).unwrap()),
+            ("finish", encode_head(&session(), &finished).unwrap()),
+        ];
+        for (what, row) in writes {
+            assert!(size(&row) <= 1024, "{what}: {} bytes, {row:?}", size(&row));
+        }
+    }
+
+    #[test]
+    fn rows_are_weighed_as_the_service_does() {
+        // 2 + 3, 2 + 4, 1 + (2 digits: 2), 1 + 5, by the rules named in `item`.
+        let mut item = Item::from([("pk".into(), text("S#a")), ("sk".into(), text("HEAD"))]);
+        item.insert("e".into(), number(12));
+        item.insert("o".into(), text("owner"));
+        assert_eq!(size(&item), 5 + 6 + 3 + 6);
+    }
+}

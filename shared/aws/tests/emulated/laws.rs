@@ -84,12 +84,19 @@ async fn two_secrets() -> SecretSubject {
     let secrets = aws_sdk_secretsmanager::Client::new(config.config());
     secrets.create_secret().name(&name).secret_string("value of the secret").send().await.unwrap();
     SecretSubject {
-        store: Subject::new(Box::new(Secrets::new(&config, Arc::new(Still)))),
+        store: Subject::new(Box::new(Secrets::new(&config, Arc::new(Still), |name| {
+            (name != "NOT_THERE").then(|| format!("value of the variable {name}"))
+        }))),
         places: vec![
+            SecretPlace {
+                present: reference(SecretSource::Env, "TELEGRAM_BOT_TOKEN".into()),
+                value: "value of the variable TELEGRAM_BOT_TOKEN".into(),
+                missing: reference(SecretSource::Env, "NOT_THERE".into()),
+            },
             place(SecretSource::Ssm, "value of the parameter"),
             place(SecretSource::SecretsManager, "value of the secret"),
         ],
-        unsupported: reference(SecretSource::Env, "HOME".into()),
+        unsupported: reference(SecretSource::File, "/etc/hostname".into()),
     }
 }
 chela_testkit::secret_laws!(two_secrets);
