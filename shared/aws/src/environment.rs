@@ -38,6 +38,11 @@ pub struct AwsEnvironment {
     pub endpoint_url: Option<String>,
 }
 
+/// A variable of the process: the one place where functions read it.
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 /// An adapter was asked for whose variable is not set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the environment variable {name} is not set: {fix}")]
@@ -51,7 +56,7 @@ pub struct MissingVariable {
 const FROM_LAMBDA: &str = "Lambda sets it; elsewhere export it, for an emulator any value does";
 
 impl AwsEnvironment {
-    /// Reads all variables through `lookup` (`|name| std::env::var(name).ok()` in a function). An empty value is none.
+    /// Reads all variables through `lookup` ([`variable`] in a function). An empty value is none.
     pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Self {
         let text = |name| lookup(name).filter(|value| !value.is_empty());
         Self {

@@ -24,15 +24,13 @@ mod schedule;
 mod secret;
 mod session;
 mod table;
-mod variable;
 
 pub use blob::Bucket;
 pub use client::AwsClients;
 pub use clock::LambdaClock;
-pub use environment::{AwsEnvironment, MissingVariable};
+pub use environment::{AwsEnvironment, MissingVariable, variable};
 pub use event::Bus;
 pub use queue::Lanes;
 pub use schedule::{ScheduleGroup, firing};
 pub use secret::Secrets;
 pub use table::Table;
-pub use variable::variable;
