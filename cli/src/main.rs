@@ -1,1 +1,68 @@
-fn main() {}
+//! The `chela` command.
+
+mod channels;
+mod chat;
+mod config;
+mod doctor;
+mod explain;
+mod gateway;
+mod invoke;
+mod pairing;
+mod place;
+mod remote;
+mod show;
+
+use clap::{Parser, Subcommand};
+
+/// One AI assistant that answers in every messaging app you use.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    arg_required_else_help = true,
+    after_help = "Begin with `chela run`, then `chela chat` in another terminal.\nEvery command has examples: `chela <command> --help`."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the whole gateway in this process, on an embedded store
+    Run(gateway::Run),
+    /// Talk in the terminal
+    Chat(chat::Chat),
+    /// Look over configuration, store, channels and models, and say what to mend
+    Doctor(doctor::Doctor),
+    /// Check the configuration, print its schema or a commented example
+    Config(config::ConfigCommand),
+    /// Say which rule decides about a message, a session key or a long text
+    Explain(explain::Explain),
+    /// Post a recorded event, signed afresh, to a running gateway
+    Invoke(invoke::Invoke),
+    /// Register webhooks with platforms, or ask how accounts are doing
+    Channels(channels::Channels),
+    /// Let senders in who asked with a pairing code
+    Pairing(pairing::Pairing),
+}
+
+fn main() -> std::process::ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Explain(explain) => explain.run(),
+        Command::Config(config) => config.run(),
+        Command::Run(run) => gateway::block_on(run.run()),
+        Command::Chat(chat) => gateway::block_on(chat.run()),
+        Command::Doctor(doctor) => gateway::block_on(doctor.run()),
+        Command::Invoke(invoke) => gateway::block_on(invoke.run()),
+        Command::Channels(channels) => gateway::block_on(channels.run()),
+        Command::Pairing(pairing) => gateway::block_on(pairing.run()),
+    };
+    match done {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            show::failure(&error);
+            std::process::ExitCode::FAILURE
+        }
+    }
+}

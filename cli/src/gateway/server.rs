@@ -1,5 +1,6 @@
 //! The HTTP server: every function's handler on one port.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -22,7 +23,7 @@ pub(crate) struct Doors {
 }
 
 /// Takes the port.
-pub(crate) async fn listen(address: &str) -> anyhow::Result<TcpListener> {
+pub(crate) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}: choose another with --listen, or stop what uses it"))

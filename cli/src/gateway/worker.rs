@@ -6,7 +6,7 @@ use chela_agent::Slice;
 use chela_app::answer::Answerer;
 use chela_core::clock::Clock;
 use chela_core::queue::{Delivery, Lane, Queue};
-use chela_embedded::EmbeddedQueue;
+use chela_embedded::SqliteQueue;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -25,7 +25,7 @@ const SLICE_MS: u64 = 150_000;
 /// One lane's worker.
 pub(crate) struct Worker {
     pub(crate) lane: Lane,
-    pub(crate) queue: Arc<EmbeddedQueue>,
+    pub(crate) queue: Arc<SqliteQueue>,
     pub(crate) answerer: Arc<Answerer>,
     pub(crate) clock: Arc<dyn Clock>,
 }

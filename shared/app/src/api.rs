@@ -1,9 +1,12 @@
-//! The HTTP API: health, readiness, `POST /message`, metrics.
+//! The HTTP API: health, readiness, `POST /message`, pairing, metrics.
+
+mod pairing;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use chela_core::access::AccessStore;
 use chela_core::channel::Ack;
 use chela_core::clock::Clock;
 use chela_core::message::{EventKey, Inbound, InboundKind, ReplyAddress, Sender};
@@ -18,7 +21,7 @@ use subtle::ConstantTimeEq;
 
 use crate::live::Live;
 use crate::metrics::Metrics;
-use crate::receive::envelope;
+use crate::receive::{envelope, route};
 
 /// The channel of messages that come through the API; its answers are collected, not sent.
 pub const API_CHANNEL: &str = "api";
@@ -35,12 +38,16 @@ pub struct Api {
     pub queue: Arc<dyn Queue>,
     /// Where answers are found.
     pub sessions: Arc<dyn SessionStore>,
+    /// Who was let in.
+    pub access: Arc<dyn AccessStore>,
     /// What is configured.
     pub live: Arc<Live>,
     /// Time and names.
     pub clock: Arc<dyn Clock>,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// The key where the configuration has none: a gateway on a laptop makes one for itself.
+    pub own_key: Option<Secret>,
     /// How often an answer is looked for: short beside an embedded store, longer where each look is billed.
     pub poll_every: Duration,
 }
@@ -62,31 +69,35 @@ struct Ask {
 impl Api {
     /// Answers one request. `path` has no query.
     pub async fn handle(&self, method: &Method, path: &str, query: &str, headers: &HeaderMap, body: &Bytes) -> Ack {
+        match path {
+            "/healthz" if method == Method::GET => return json_ack(StatusCode::OK, &json!({"status": "ok"})),
+            "/readyz" if method == Method::GET => return self.ready().await,
+            "/metrics" | "/message" | "/pairing" => {}
+            "/healthz" | "/readyz" => return problem(StatusCode::METHOD_NOT_ALLOWED, "only GET is served here"),
+            _ => return problem(StatusCode::NOT_FOUND, "paths: /healthz, /readyz, /metrics, /message, /pairing"),
+        }
+        if !self.authorized(headers).await {
+            let fix = "send the key of gateway.auth.token as \"authorization: Bearer <key>\"";
+            return problem(StatusCode::UNAUTHORIZED, fix);
+        }
         match (method, path) {
-            (&Method::GET, "/healthz") => json_ack(StatusCode::OK, &json!({"status": "ok"})),
-            (&Method::GET, "/readyz") => self.ready().await,
-            (&Method::GET, "/metrics") if self.authorized(headers).await => Ack {
+            (&Method::GET, "/metrics") => Ack {
                 status: StatusCode::OK,
                 content_type: "text/plain; version=0.0.4",
                 body: Bytes::from(self.metrics.render()),
             },
-            (&Method::POST, "/message") if self.authorized(headers).await => self.message(headers, body).await,
-            (&Method::GET, "/message") if self.authorized(headers).await => self.collect(query).await,
-            (_, "/metrics" | "/message") if !self.authorized(headers).await => problem(
-                StatusCode::UNAUTHORIZED,
-                "send the key of gateway.auth.token as \"authorization: Bearer <key>\"",
-            ),
-            (_, "/healthz" | "/readyz" | "/metrics" | "/message") => {
-                problem(StatusCode::METHOD_NOT_ALLOWED, "this path does not take that method")
-            }
-            _ => problem(StatusCode::NOT_FOUND, "paths: /healthz, /readyz, /metrics, /message"),
+            (&Method::POST, "/message") => self.message(headers, body).await,
+            (&Method::GET, "/message") => self.collect(query).await,
+            (&Method::POST, "/pairing") => self.approve_pairing(body).await,
+            (&Method::GET, "/pairing") => self.pending_pairings().await,
+            _ => problem(StatusCode::METHOD_NOT_ALLOWED, "this path does not take that method"),
         }
     }
 
-    /// No key configured: nobody is let in, except on a laptop, where the gateway makes one and prints it.
+    /// Without any key nobody is let in.
     async fn authorized(&self, headers: &HeaderMap) -> bool {
-        let Some(expected) = self.live.current().await.api_key.clone() else { return false };
-        bearer_matches(headers, &expected)
+        let configured = self.live.current().await.api_key.clone();
+        configured.or_else(|| self.own_key.clone()).is_some_and(|expected| bearer_matches(headers, &expected))
     }
 
     async fn ready(&self) -> Ack {
@@ -117,7 +128,12 @@ impl Api {
             Some(_) => return problem(StatusCode::BAD_REQUEST, "idempotency-key must be 1 to 200 printable characters"),
         };
         let built = self.live.current().await;
-        let envelope = envelope(&built, self.inbound(&ask, event_id), Standing::Allowed, self.clock.now());
+        let inbound = self.inbound(&ask, event_id);
+        let (agent, session) = match route(&built, &inbound) {
+            Ok(routed) => routed,
+            Err(error) => return problem(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string()),
+        };
+        let envelope = envelope(agent, session, inbound, Standing::Allowed, self.clock.now());
         if let Err(error) = self.queue.push(Lane::Live, &envelope).await {
             let status = match error {
                 QueueError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,

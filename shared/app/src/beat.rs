@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use chela_core::agent_id::AgentId;
 use chela_core::clock::{Clock, Millis};
 use chela_core::message::EventKey;
 use chela_core::queue::{ENVELOPE_VERSION, Envelope, Lane, Queue, QueueError, Task};
@@ -40,7 +39,7 @@ impl Beater {
         let Some(heartbeat) = built.heartbeat(&firing.name) else {
             return Ok(Beat::Skipped("no schedule of this name is configured"));
         };
-        if !heartbeat.enabled {
+        if !heartbeat.schedule.enabled {
             return Ok(Beat::Skipped("the schedule is disabled"));
         }
         let now = self.clock.now();
@@ -51,7 +50,7 @@ impl Beater {
             version: ENVELOPE_VERSION,
             event: firing_event(firing),
             session: cron_session_key(&firing.name),
-            agent: AgentId::new(&heartbeat.agent),
+            agent: heartbeat.agent.clone(),
             accepted_at: now,
             task: Task::Heartbeat {
                 name: firing.name.clone(),

@@ -5,7 +5,9 @@
 pub mod answer;
 pub mod api;
 pub mod beat;
+pub mod install;
 pub mod live;
 pub mod log;
 pub mod metrics;
+mod models;
 pub mod receive;

@@ -6,22 +6,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use chela_core::channel::{Ack, RawRequest, Rejected};
 use chela_core::clock::{Clock, Millis};
-use chela_core::gate::{Gate, decide};
+use chela_core::agent_id::AgentId;
+use chela_core::gate::{Gate, GatePolicy, decide};
 use chela_core::message::Inbound;
 use chela_core::queue::{ENVELOPE_VERSION, Envelope, Lane, Queue, QueueError, Standing, Task};
+use chela_core::route::{RouteError, RouteInput, resolve_route};
 use chela_core::session::{Control, SessionStore};
 use chela_core::session_key::{PeerKind, SessionKey, thread_session_key};
-use http::{Method, StatusCode};
+use http::StatusCode;
 
-use crate::live::{Built, Live};
+use crate::live::{Built, Live, OpenAccount};
 use crate::metrics::{Count, Metrics};
 
 /// Largest body read from a platform, in bytes: media comes by reference.
 pub const MAX_BODY: usize = 1024 * 1024;
-
-/// Messages one sender may have queued per minute; beyond it the platform is asked to come back later, so that a flood
-/// costs neither turns nor anybody else's place in the queue.
-const PER_SENDER_PER_MINUTE: u32 = 60;
 
 /// Senders whose rate is remembered; the memory is emptied when it is full.
 const RATES_REMEMBERED: usize = 10_000;
@@ -50,7 +48,7 @@ pub struct Received {
     /// Messages queued.
     pub accepted: u32,
     /// Why messages were kept out.
-    pub ignored: Vec<&'static str>,
+    pub ignored: Vec<String>,
     /// Why the request was turned away.
     pub rejected: Option<String>,
 }
@@ -74,7 +72,7 @@ impl Receiver {
             return turned_away(StatusCode::PAYLOAD_TOO_LARGE, format!("body over {MAX_BODY} bytes"));
         }
         let built = self.live.current().await;
-        let Some(open) = built.channel(channel, account) else {
+        let Some(open) = built.account(channel, account) else {
             return turned_away(StatusCode::NOT_FOUND, format!("channel {channel}/{account} is not configured"));
         };
         let parsed = open.channel.verify(request).and_then(|verified| open.channel.parse(&verified));
@@ -84,20 +82,28 @@ impl Receiver {
         };
         let mut received = Received::default();
         for inbound in parsed.messages {
-            let standing = match decide(&open.gate, &inbound) {
-                Gate::Allow(standing) => standing,
-                Gate::Ignore(reason) => {
+            let (agent, session) = match route(&built, &inbound) {
+                Ok(routed) => routed,
+                Err(error) => {
                     self.metrics.add(Count::Ignored, 1);
-                    received.ignored.push(reason);
+                    received.ignored.push(error.to_string());
                     continue;
                 }
             };
-            if !self.within_rate(&inbound) {
+            let standing = match decide(&gate_of(&built, open, &agent), &inbound) {
+                Gate::Allow(standing) => standing,
+                Gate::Ignore(reason) => {
+                    self.metrics.add(Count::Ignored, 1);
+                    received.ignored.push(reason.to_string());
+                    continue;
+                }
+            };
+            if !self.within_rate(&inbound, built.config.gateway.limits.messages_per_minute) {
                 let mut answer = turned_away(StatusCode::TOO_MANY_REQUESTS, "one sender sends too much".into());
                 answer.1.accepted = received.accepted;
                 return answer;
             }
-            if let Err(error) = self.enqueue(&built, inbound, standing).await {
+            if let Err(error) = self.enqueue(agent, session, inbound, standing).await {
                 self.metrics.add(Count::NotQueued, 1);
                 let status = match error {
                     QueueError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -112,9 +118,15 @@ impl Receiver {
     }
 
     /// Queues one message that passed the gate.
-    async fn enqueue(&self, built: &Built, inbound: Inbound, standing: Standing) -> Result<(), QueueError> {
+    async fn enqueue(
+        &self,
+        agent: AgentId,
+        session: SessionKey,
+        inbound: Inbound,
+        standing: Standing,
+    ) -> Result<(), QueueError> {
         let now = self.clock.now();
-        let envelope = envelope(built, inbound, standing, now);
+        let envelope = envelope(agent, session, inbound, standing, now);
         if let Task::Message { inbound, .. } = &envelope.task
             && inbound.text.trim().eq_ignore_ascii_case(STOP)
         {
@@ -136,7 +148,12 @@ impl Receiver {
         turned_away(status, rejected.to_string())
     }
 
-    fn within_rate(&self, inbound: &Inbound) -> bool {
+    /// A flood of one sender costs neither turns nor anybody else's place in the queue: beyond `most` a minute the
+    /// platform is asked to come back later.
+    fn within_rate(&self, inbound: &Inbound, most: u32) -> bool {
+        if most == 0 {
+            return true;
+        }
         let minute = self.clock.now().0 / 60_000;
         let sender = format!("{}/{}/{}", inbound.channel, inbound.account, inbound.sender.id);
         let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
@@ -148,13 +165,12 @@ impl Receiver {
             (*since, *sent) = (minute, 0);
         }
         *sent = sent.saturating_add(1);
-        *sent <= PER_SENDER_PER_MINUTE
+        *sent <= most
     }
 }
 
-/// The envelope of a message: routed, with its session key, which no client ever supplies.
-pub(crate) fn envelope(built: &Built, inbound: Inbound, standing: Standing, now: Millis) -> Envelope {
-    let (agent, session) = route(built, &inbound);
+/// What waits in the queue.
+pub(crate) fn envelope(agent: AgentId, session: SessionKey, inbound: Inbound, standing: Standing, now: Millis) -> Envelope {
     Envelope {
         version: ENVELOPE_VERSION,
         event: inbound.event_key(),
@@ -165,8 +181,9 @@ pub(crate) fn envelope(built: &Built, inbound: Inbound, standing: Standing, now:
     }
 }
 
-fn route(built: &Built, inbound: &Inbound) -> (chela_core::agent_id::AgentId, SessionKey) {
-    let input = chela_core::route::RouteInput {
+/// Who answers, and in which conversation; no client ever supplies either.
+pub(crate) fn route(built: &Built, inbound: &Inbound) -> Result<(AgentId, SessionKey), RouteError> {
+    let input = RouteInput {
         channel: Some(inbound.channel.clone()),
         account_id: Some(inbound.account.clone()),
         peer: Some(inbound.peer.clone()),
@@ -177,22 +194,24 @@ fn route(built: &Built, inbound: &Inbound) -> (chela_core::agent_id::AgentId, Se
         text: Some(inbound.text.clone()),
         ..Default::default()
     };
-    let route = chela_core::route::resolve_route(&built.routing, &input);
+    let route = resolve_route(&built.routing, &input)?;
     let session = match &inbound.thread {
         // A thread in a room is a conversation of its own; in a direct chat it is the same two people talking.
         Some(thread) if inbound.peer.kind != PeerKind::Direct => thread_session_key(&route.session_key, thread),
         _ => route.session_key,
     };
-    (route.agent_id, session)
+    Ok((route.agent_id, session))
+}
+
+/// The account's gate, and what addresses this agent in rooms.
+fn gate_of(built: &Built, open: &OpenAccount, agent: &AgentId) -> GatePolicy {
+    let mut gate = open.gate.clone();
+    gate.mention_patterns.extend_from_slice(built.config.mention_patterns(agent.as_str()));
+    gate
 }
 
 /// The reason stays here, for the log: the sender learns the status only.
 fn turned_away(status: StatusCode, reason: String) -> (Ack, Received) {
     let ack = Ack { status, content_type: "text/plain", body: Bytes::new() };
     (ack, Received { rejected: Some(reason), ..Received::default() })
-}
-
-/// Handshakes come by GET; everything else that is not a POST has no business here.
-pub fn method_allowed(method: &Method) -> bool {
-    method == Method::POST || method == Method::GET
 }

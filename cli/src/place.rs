@@ -1,0 +1,77 @@
+//! Where a gateway keeps its things: a configuration file and a data folder.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use chela_app::install::Scope;
+use chela_app::live::{Ground, Live};
+use chela_core::blob::BlobStore;
+use chela_core::clock::Clock;
+use chela_clock::SystemClock;
+use chela_embedded::{Embedded, FolderBlobs, LocalSecrets};
+use clap::Args;
+
+/// The options every command about a local gateway shares.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Place {
+    /// The configuration; it need not exist
+    #[arg(long, env = "CHELA_CONFIG", default_value = "chela.json5", value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// The folder for sessions, memory and media
+    #[arg(long, env = "CHELA_DATA", default_value = ".chela", value_name = "FOLDER")]
+    pub(crate) data: PathBuf,
+}
+
+/// A variable of the environment: the one place where this program reads it.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+impl Place {
+    /// The clock of this machine.
+    pub(crate) fn clock() -> Arc<dyn Clock> {
+        Arc::new(SystemClock)
+    }
+
+    /// The embedded store. One process at a time.
+    pub(crate) fn open_store(&self) -> anyhow::Result<Embedded> {
+        Embedded::open(&self.data, Self::clock()).with_context(|| format!("cannot open {}", self.data.display()))
+    }
+
+    /// Secrets of the environment and of files.
+    pub(crate) fn secrets() -> Arc<LocalSecrets> {
+        Arc::new(LocalSecrets::new(variable))
+    }
+
+    /// What a gateway here stands on. `files` are the workspaces.
+    pub(crate) fn ground(&self, files: Arc<dyn BlobStore>, scope: Scope) -> anyhow::Result<Ground> {
+        let (config_files, config_key) = self.config_files()?;
+        Ok(Ground {
+            config_files: Arc::new(config_files),
+            config_key,
+            files,
+            secrets: Self::secrets(),
+            variables: Arc::new(variable),
+            clock: Self::clock(),
+            scope,
+        })
+    }
+
+    /// The configuration and its accounts, without the store: a running gateway holds that.
+    pub(crate) async fn live(&self) -> anyhow::Result<Live> {
+        let (files, _) = self.config_files()?;
+        Ok(Live::open(self.ground(Arc::new(files), Scope::Everything)?).await?)
+    }
+
+    /// The folder the configuration is in, and its name there.
+    fn config_files(&self) -> anyhow::Result<(FolderBlobs, String)> {
+        let folder = match self.config.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let name = self.config.file_name().and_then(|name| name.to_str()).context("--config names no file")?;
+        let files = FolderBlobs::open(folder, &std::env::temp_dir().join("chela-incoming"));
+        Ok((files.with_context(|| format!("cannot read {}", folder.display()))?, name.to_owned()))
+    }
+}

@@ -1,0 +1,252 @@
+//! Opens what a configuration names: accounts, models, agents. What cannot be opened is reported and left out; the rest
+//! works.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use chela_agent::{AgentSettings, Installation, Outlet};
+use chela_channel_kit::{AccountSettings, ChannelDescriptor};
+use chela_config::{Account, ChannelKeys, ChunkMode, Config, SecretInput, SecretKey, StreamingMode};
+use chela_core::agent_id::AgentId;
+use chela_core::blob::BlobStore;
+use chela_core::clock::{Clock, Millis};
+use chela_core::message::ReplyAddress;
+use chela_core::route::RoutingTable;
+use chela_core::secret::{Secret, SecretRef, SecretSource, SecretStore};
+use chela_http::{HostPort, HttpClient, HttpOptions};
+use chela_tools::workspace;
+
+use crate::live::{Built, Heartbeat, OpenAccount};
+use crate::models;
+
+/// Model calls in one turn.
+const MAX_STEPS: u16 = 12;
+
+/// What a process opens: a function holds only what its role lets it read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All accounts and models: the agent, the gateway.
+    Everything,
+    /// The accounts of one channel: a webhook function.
+    Channel(String),
+    /// No account, no model, but the key of the API.
+    Api,
+    /// Only what stands in the configuration itself: a heartbeat.
+    Nothing,
+}
+
+/// What each channel reads, for the check of the configuration.
+pub fn channel_keys() -> Vec<ChannelKeys> {
+    let keys = |descriptor: &ChannelDescriptor| ChannelKeys {
+        id: descriptor.id.to_owned(),
+        secrets: descriptor
+            .secrets
+            .iter()
+            .map(|spec| SecretKey { key: spec.key.to_owned(), env: spec.env.to_owned(), required: spec.required })
+            .collect(),
+        options: descriptor.options.iter().map(|spec| spec.key.to_owned()).collect(),
+    };
+    chela_channel_registry::descriptors().iter().map(|descriptor| keys(descriptor)).collect()
+}
+
+/// Opens one version of the configuration.
+pub(crate) async fn open(
+    config: Arc<Config>,
+    secrets: &dyn SecretStore,
+    clock: &Arc<dyn Clock>,
+    scope: &Scope,
+) -> Built {
+    let mut problems = Vec::new();
+    let mut accounts = HashMap::new();
+    let mut outlets = HashMap::new();
+    let http = http_client(&config, &mut problems);
+    if let Some(http) = &http {
+        for account in config.accounts().into_iter().filter(|account| wanted(scope, account)) {
+            match open_account(&account, secrets, clock, http).await {
+                Ok(open) => {
+                    let key = (account.channel.clone(), account.id.clone());
+                    outlets.insert(key.clone(), outlet(&account, &open));
+                    accounts.insert(key, open);
+                }
+                Err(problem) => problems.push(problem),
+            }
+        }
+    }
+    let mut agents = HashMap::new();
+    if let (Scope::Everything, Some(http)) = (scope, &http) {
+        let mut opener = models::Opener::new(&config, secrets, http);
+        for id in config.agents.ids() {
+            let agent = AgentId::new(&id);
+            let models = opener.models_of(&id, &mut problems).await;
+            let tools = chela_tools::all();
+            let tools = tools.into_iter().filter(|tool| config.tool_allowed(&agent, &tool.spec().name)).collect();
+            agents.insert(agent, AgentSettings { system: Arc::from(""), models, tools, max_steps: MAX_STEPS, announce: false });
+        }
+    }
+    let api_key = match (scope, &config.gateway.auth.token) {
+        (Scope::Everything | Scope::Api, Some(token)) => resolve(token, secrets, "gateway.auth.token", &mut problems).await,
+        _ => None,
+    };
+    Built {
+        routing: RoutingTable::new(&config.routing),
+        heartbeats: heartbeats(&config),
+        accounts,
+        installation: Installation { outlets, agents },
+        api_key,
+        problems,
+        config,
+    }
+}
+
+/// The installation with a fresh prompt for one agent. An unreadable workspace leaves the agent without it, and the
+/// agent says so.
+pub(crate) async fn with_prompt(built: &Built, files: &dyn BlobStore, agent: &AgentId, now: Millis) -> Installation {
+    let mut installation =
+        Installation { outlets: built.installation.outlets.clone(), agents: built.installation.agents.clone() };
+    if let Some(settings) = installation.agents.get_mut(agent) {
+        let defaults = &built.config.agents.defaults;
+        let limits = workspace::Limits {
+            per_file: defaults.bootstrap_max_chars as usize,
+            total: defaults.bootstrap_total_max_chars as usize,
+        };
+        let zone = defaults.user_timezone.as_deref().unwrap_or("UTC");
+        settings.system = match workspace::context(files, agent, &limits).await {
+            Ok(context) => format!("{context}\n\nToday is {}.", today(now, zone)).into(),
+            Err(error) => format!(
+                "Your workspace files cannot be read at the moment ({error}). Answer without them, and say so if it matters."
+            )
+            .into(),
+        };
+    }
+    installation
+}
+
+/// The day, not the time: a prompt that changes once a day can be cached by the provider.
+fn today(now: Millis, zone: &str) -> String {
+    let instant = i64::try_from(now.0).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()).unwrap_or_default();
+    let zone = jiff::tz::TimeZone::get(zone).unwrap_or(jiff::tz::TimeZone::UTC);
+    instant.to_zoned(zone).strftime("%A, %Y-%m-%d").to_string()
+}
+
+fn wanted(scope: &Scope, account: &Account) -> bool {
+    account.gate.enabled
+        && match scope {
+            Scope::Everything => true,
+            Scope::Channel(channel) => account.channel == *channel,
+            Scope::Api | Scope::Nothing => false,
+        }
+}
+
+async fn open_account(
+    account: &Account,
+    secrets: &dyn SecretStore,
+    clock: &Arc<dyn Clock>,
+    http: &HttpClient,
+) -> Result<OpenAccount, String> {
+    let Some(descriptor) = chela_channel_registry::find(&account.channel) else {
+        return Err(format!("channels.{}: there is no such channel here", account.channel));
+    };
+    let settings = AccountSettings {
+        account: account.id.clone(),
+        options: account.own.options(&descriptor.secrets.iter().map(|spec| spec.key).collect::<Vec<_>>()),
+        secrets: account_secrets(account, descriptor, secrets).await?,
+        http: http.clone(),
+        clock: clock.clone(),
+    };
+    let channel = descriptor.open(&settings).map_err(|error| error.to_string())?;
+    Ok(OpenAccount { channel, gate: account.gate.clone() })
+}
+
+/// The account's secrets. One that is written nowhere is looked for in the environment under the channel's usual name.
+pub async fn account_secrets(
+    account: &Account,
+    descriptor: &ChannelDescriptor,
+    secrets: &dyn SecretStore,
+) -> Result<BTreeMap<String, Secret>, String> {
+    let mut resolved = BTreeMap::new();
+    for spec in descriptor.secrets {
+        let value = match account.own.secret(spec.key) {
+            Some(SecretInput::Value(secret)) => Some(secret),
+            Some(SecretInput::Ref(reference)) => Some(
+                secrets
+                    .get(&reference)
+                    .await
+                    .map_err(|error| format!("channels.{}.{}: {error}", account.channel, spec.key))?,
+            ),
+            None => {
+                let reference = SecretRef { source: SecretSource::Env, id: spec.env.to_owned() };
+                secrets.get(&reference).await.ok()
+            }
+        };
+        resolved.extend(value.map(|secret| (spec.key.to_owned(), secret)));
+    }
+    Ok(resolved)
+}
+
+fn outlet(account: &Account, open: &OpenAccount) -> Outlet {
+    Outlet {
+        channel: open.channel.clone(),
+        text_limit: account.text_chunk_limit.map(|limit| limit as usize),
+        chunk_mode: match account.streaming.chunk_mode {
+            ChunkMode::Length => chela_core::chunk::ChunkMode::Length,
+            ChunkMode::Newline => chela_core::chunk::ChunkMode::Newline,
+        },
+        streaming: account.streaming.mode != StreamingMode::Off,
+    }
+}
+
+/// A secret of the configuration; a failure becomes a problem under its key.
+pub(crate) async fn resolve(
+    input: &SecretInput,
+    secrets: &dyn SecretStore,
+    key: &str,
+    problems: &mut Vec<String>,
+) -> Option<Secret> {
+    match input {
+        SecretInput::Value(secret) => Some(secret.clone()),
+        SecretInput::Ref(reference) => match secrets.get(reference).await {
+            Ok(secret) => Some(secret),
+            Err(error) => {
+                problems.push(format!("{key}: {error}"));
+                None
+            }
+        },
+    }
+}
+
+/// The way out for channels and models. Base URLs that the owner configured may be private; nothing else may.
+fn http_client(config: &Config, problems: &mut Vec<String>) -> Option<HttpClient> {
+    let of_channels = config.accounts().into_iter().flat_map(|account| {
+        let options = account.own.options(&[]);
+        let urls = chela_channel_registry::find(&account.channel).map(|found| found.configured_urls(&options));
+        urls.unwrap_or_default().into_iter().map(str::to_owned).collect::<Vec<_>>()
+    });
+    let of_models = models::base_urls(config);
+    let allow_hosts = of_channels.chain(of_models).filter_map(|url| HostPort::of_url(&url).ok()).collect();
+    let options = HttpOptions {
+        allow_hosts,
+        user_agent: concat!("Chela/", env!("CARGO_PKG_VERSION")).to_owned(),
+        extra_roots: None,
+    };
+    HttpClient::new(options).map_err(|error| problems.push(error.to_string())).ok()
+}
+
+fn heartbeats(config: &Config) -> Vec<Heartbeat> {
+    let fallback = config.agents.ids().first().map(|id| AgentId::new(id)).unwrap_or_default();
+    config
+        .plan()
+        .into_iter()
+        .map(|planned| Heartbeat {
+            schedule: planned.schedule,
+            prompt: planned.prompt,
+            agent: planned.agent.as_deref().map_or_else(|| fallback.clone(), AgentId::new),
+            deliver_to: planned.deliver_to.map(|to| ReplyAddress {
+                channel: to.channel,
+                account: to.account.unwrap_or_else(|| "default".to_owned()),
+                to: to.to,
+                thread: to.thread,
+                message: None,
+            }),
+        })
+        .collect()
+}

@@ -1,0 +1,188 @@
+//! What is configured right now. The file is looked at again every half minute; a change is live without a deploy,
+//! a broken change leaves what was there and is reported.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chela_agent::Installation;
+use chela_config::{ChannelKeys, Config, LiveConfig, LoadError, MissingVariable, Refreshed, Report, Surroundings};
+use chela_core::agent_id::AgentId;
+use chela_core::blob::BlobStore;
+use chela_core::channel::Channel;
+use chela_core::clock::{Clock, Millis};
+use chela_core::gate::GatePolicy;
+use chela_core::message::ReplyAddress;
+use chela_core::route::RoutingTable;
+use chela_core::schedule::Schedule;
+use chela_core::secret::{Secret, SecretStore};
+use tokio::sync::Mutex;
+
+use crate::install::{self, Scope};
+
+/// How long a workspace's prompt is kept; a changed SOUL.md speaks at the latest then.
+const PROMPT_FOR_MS: u64 = 30_000;
+
+/// What a [`Live`] stands on.
+pub struct Ground {
+    /// Where the configuration file is.
+    pub config_files: Arc<dyn BlobStore>,
+    /// Its key there.
+    pub config_key: String,
+    /// Workspaces.
+    pub files: Arc<dyn BlobStore>,
+    /// Secrets the configuration refers to.
+    pub secrets: Arc<dyn SecretStore>,
+    /// Values of `${VAR}`.
+    pub variables: Variables,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// What this process opens.
+    pub scope: Scope,
+}
+
+/// Looks up a variable of the environment.
+pub type Variables = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// The key of the configuration in a bucket.
+pub const CONFIG_KEY: &str = "config/chela.json5";
+
+/// Keeps what is configured.
+pub struct Live {
+    ground: Ground,
+    config: LiveConfig,
+    channels: Vec<ChannelKeys>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    built: Option<Arc<Built>>,
+    /// By agent: the installation with a fresh prompt for it, and when the prompt was read.
+    prompted: HashMap<AgentId, (Millis, Arc<Installation>)>,
+}
+
+/// One version of the configuration, opened.
+pub struct Built {
+    /// As written.
+    pub config: Arc<Config>,
+    /// Prepared for routing.
+    pub routing: RoutingTable,
+    /// Accounts by channel and name.
+    pub accounts: HashMap<(String, String), OpenAccount>,
+    /// Agents and outlets; prompts are still empty.
+    pub installation: Installation,
+    /// Schedules.
+    pub heartbeats: Vec<Heartbeat>,
+    /// The key of the API; without one it answers nobody.
+    pub api_key: Option<Secret>,
+    /// What could not be opened, for people. No secret is in it.
+    pub problems: Vec<String>,
+}
+
+/// One account that can receive and send.
+pub struct OpenAccount {
+    /// The account.
+    pub channel: Arc<dyn Channel>,
+    /// Who is heard.
+    pub gate: GatePolicy,
+}
+
+/// One schedule with its turn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Heartbeat {
+    /// When.
+    pub schedule: Schedule,
+    /// What is asked.
+    pub prompt: String,
+    /// Who is asked.
+    pub agent: AgentId,
+    /// Where the answer goes.
+    pub deliver_to: Option<ReplyAddress>,
+}
+
+impl Built {
+    /// An account that is configured and could be opened.
+    pub fn account(&self, channel: &str, account: &str) -> Option<&OpenAccount> {
+        self.accounts.get(&(channel.to_owned(), account.to_owned()))
+    }
+
+    /// A schedule by name.
+    pub fn heartbeat(&self, name: &str) -> Option<&Heartbeat> {
+        self.heartbeats.iter().find(|heartbeat| heartbeat.schedule.name == name)
+    }
+}
+
+impl Live {
+    /// Reads the configuration and opens what the scope asks for. A broken configuration is an error here; later it only
+    /// keeps the last good one.
+    pub async fn open(ground: Ground) -> Result<Self, LoadError> {
+        let channels = install::channel_keys();
+        let now = ground.clock.now();
+        let (config, report) =
+            LiveConfig::load(&ground.config_key, ground.config_files.as_ref(), &surroundings(&ground, &channels), now).await?;
+        warn_of(&report);
+        let live = Self { ground, config, channels, state: Mutex::default() };
+        live.current().await;
+        Ok(live)
+    }
+
+    /// The newest good version.
+    pub async fn current(&self) -> Arc<Built> {
+        let mut state = self.state.lock().await;
+        self.refresh(&mut state).await
+    }
+
+    /// The newest good version with the prompt of `agent`.
+    pub async fn installation(&self, agent: &AgentId) -> Arc<Installation> {
+        let mut state = self.state.lock().await;
+        let built = self.refresh(&mut state).await;
+        let now = self.ground.clock.now();
+        if let Some((read_at, installation)) = state.prompted.get(agent)
+            && now.since(*read_at) < PROMPT_FOR_MS
+        {
+            return installation.clone();
+        }
+        let installation = Arc::new(install::with_prompt(&built, self.ground.files.as_ref(), agent, now).await);
+        state.prompted.insert(agent.clone(), (now, installation.clone()));
+        installation
+    }
+
+    async fn refresh(&self, state: &mut State) -> Arc<Built> {
+        let surroundings = surroundings(&self.ground, &self.channels);
+        let config_files = self.ground.config_files.as_ref();
+        match self.config.refresh(config_files, &surroundings, self.ground.clock.now()).await {
+            Refreshed::Same => {}
+            Refreshed::Changed(report) => warn_of(&report),
+            Refreshed::Broken(report) => {
+                tracing::error!(findings = %report.render(), "the changed configuration is broken; the one before it stays");
+            }
+            Refreshed::Unreachable(error) => tracing::warn!(%error, "the configuration cannot be looked at"),
+        }
+        let config = self.config.current();
+        if let Some(built) = &state.built
+            && Arc::ptr_eq(&built.config, &config)
+        {
+            return built.clone();
+        }
+        let ground = &self.ground;
+        let built = Arc::new(install::open(config, ground.secrets.as_ref(), &ground.clock, &ground.scope).await);
+        state.prompted.clear();
+        state.built = Some(built.clone());
+        built
+    }
+}
+
+fn surroundings<'a>(ground: &'a Ground, channels: &'a [ChannelKeys]) -> Surroundings<'a> {
+    // A function holds only its own platform's secrets, so that variables of others are rightly missing there.
+    let missing = match ground.scope {
+        Scope::Everything => MissingVariable::Refuse,
+        Scope::Channel(_) | Scope::Api | Scope::Nothing => MissingVariable::Defer,
+    };
+    Surroundings { variables: ground.variables.as_ref(), missing, channels }
+}
+
+fn warn_of(report: &Report) {
+    for warning in &report.warnings {
+        tracing::warn!(path = warning.path, line = warning.line, fix = warning.fix, "configuration: {}", warning.message);
+    }
+}
