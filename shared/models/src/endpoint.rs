@@ -86,36 +86,66 @@ impl Endpoint {
         assembly: &mut impl Assembly,
         on_delta: OnDelta<'_>,
     ) -> Result<(), ModelError> {
-        let mut events = Events::default();
-        let mut progress = Progress::Partial;
+        let mut reader = Reader::new(&self.witness);
         loop {
-            let (data, ended) = match response.chunk().await {
-                Ok(Some(bytes)) => {
-                    (events.push(&bytes).map_err(|_| self.witness.broken("it sends an endless event"))?, false)
-                }
-                Ok(None) => (events.finish().into_iter().collect(), true),
-                Err(_) if progress == Progress::Said => return Ok(()),
+            match response.chunk().await {
+                Ok(Some(bytes)) => reader.feed(&bytes, assembly, on_delta)?,
+                Ok(None) => return reader.end(assembly, on_delta),
+                Err(_) if reader.progress == Progress::Said => return Ok(()),
                 Err(error) => return Err(self.witness.no_answer(&error)),
-            };
-            for data in data {
-                progress = match assembly.event(&data, on_delta) {
-                    Ok(next) => next,
-                    // The bill is torn, the answer is whole.
-                    Err(_) if progress == Progress::Said => return Ok(()),
-                    Err(error) => return Err(error),
-                };
-                if progress == Progress::Ended {
-                    let rest = async { while let Ok(Some(_)) = response.chunk().await {} };
-                    tokio::time::timeout(END_WITHIN, rest).await.ok();
-                    return Ok(());
-                }
             }
-            match (ended, progress) {
-                (true, Progress::Partial) => return Err(self.witness.broken("its answer broke off")),
-                (true, Progress::Said | Progress::Ended) => return Ok(()),
-                (false, _) => {}
+            if reader.progress == Progress::Ended {
+                let rest = async { while let Ok(Some(_)) = response.chunk().await {} };
+                tokio::time::timeout(END_WITHIN, rest).await.ok();
+                return Ok(());
             }
         }
+    }
+}
+
+/// Reads a stream, wherever the network cuts it.
+pub(crate) struct Reader<'a> {
+    witness: &'a Witness,
+    events: Events,
+    progress: Progress,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(witness: &'a Witness) -> Self {
+        Self { witness, events: Events::default(), progress: Progress::Partial }
+    }
+
+    /// Takes the next bytes.
+    pub(crate) fn feed(
+        &mut self,
+        bytes: &[u8],
+        assembly: &mut impl Assembly,
+        on_delta: OnDelta<'_>,
+    ) -> Result<(), ModelError> {
+        let events = self.events.push(bytes).map_err(|_| self.witness.broken("it sends an endless event"))?;
+        events.iter().try_for_each(|data| self.event(data, assembly, on_delta))
+    }
+
+    /// The stream has ended: was that all?
+    pub(crate) fn end(&mut self, assembly: &mut impl Assembly, on_delta: OnDelta<'_>) -> Result<(), ModelError> {
+        if let Some(data) = self.events.finish() {
+            self.event(&data, assembly, on_delta)?;
+        }
+        match self.progress {
+            Progress::Partial => Err(self.witness.broken("its answer broke off")),
+            Progress::Said | Progress::Ended => Ok(()),
+        }
+    }
+
+    fn event(&mut self, data: &str, assembly: &mut impl Assembly, on_delta: OnDelta<'_>) -> Result<(), ModelError> {
+        self.progress = match (self.progress, assembly.event(data, on_delta)) {
+            (Progress::Ended, _) => Progress::Ended,
+            (_, Ok(next)) => next,
+            // The answer is whole, only its bill is torn.
+            (Progress::Said, Err(_)) => Progress::Said,
+            (Progress::Partial, Err(error)) => return Err(error),
+        };
+        Ok(())
     }
 }
 

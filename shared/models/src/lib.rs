@@ -7,6 +7,8 @@ mod endpoint;
 mod failure;
 mod finished;
 mod openai_chat;
+#[cfg(test)]
+mod recorded;
 mod sse;
 mod transcript;
 

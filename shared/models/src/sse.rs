@@ -46,8 +46,7 @@ impl Events {
 
     /// What the end of the stream completes: some servers leave out the last empty line.
     pub(crate) fn finish(&mut self) -> Option<String> {
-        self.end_line();
-        self.data.take()
+        self.end_line().or_else(|| self.data.take())
     }
 
     fn end_line(&mut self) -> Option<String> {
@@ -90,6 +89,9 @@ mod tests {
     fn every_line_ending_comment_and_field_of_the_standard_is_understood() {
         let wire = "\u{feff}data: one\n\n: comment\nevent: x\nid: 3\ndata:two\r\ndata:  three\r\n\r\nretry: 1\n\ndata\r\rdata: last";
         assert_eq!(events(&[wire.as_bytes()]), ["one", "two\n three", "", "last"]);
+        for end in ["", "\n", "\r\n", "\n\n"] {
+            assert_eq!(events(&[format!("data: a{end}").as_bytes()]), ["a"], "{end:?}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use chela_core::model::{Block, ModelMessage, Role};
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 /// Stands in for a tool result that is missing.
@@ -58,6 +59,11 @@ pub(crate) fn fit_id(id: &str, fits: fn(&str) -> bool, length: usize) -> Cow<'_,
 /// Letters, digits, `_` and `-` only.
 pub(crate) fn is_plain_id(id: &str) -> bool {
     !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+}
+
+/// The arguments of a call: an object, whatever was stored.
+pub(crate) fn arguments(input: &Value) -> Cow<'_, Value> {
+    if input.is_object() { Cow::Borrowed(input) } else { Cow::Owned(Value::Object(Map::new())) }
 }
 
 fn push<'a>(out: &mut Vec<Said<'a>>, role: Role, blocks: Vec<Cow<'a, Block>>) {
@@ -189,7 +195,8 @@ mod tests {
                 let results: Vec<String> =
                     blocks.iter().filter_map(|b| if let Block::ToolResult { id, .. } = b { Some(id.clone()) } else { None }).collect();
                 prop_assert_eq!(&results, &open);
-                prop_assert!(blocks.iter().take(open.len()).all(|b| matches!(b, Block::ToolResult { .. })));
+                let first = blocks.iter().take(open.len()).all(|b| matches!(b, Block::ToolResult { .. }));
+                prop_assert!(first);
                 open = blocks.iter().filter_map(|b| if let Block::ToolUse { id, .. } = b { Some(id.clone()) } else { None }).collect();
             }
             prop_assert!(open.is_empty());

@@ -126,7 +126,7 @@ struct Growing {
 }
 
 /// An answer in the making.
-pub(super) struct Answer {
+pub(crate) struct Answer {
     witness: Witness,
     parts: BTreeMap<u32, Growing>,
     stop_reason: Option<String>,
@@ -169,7 +169,7 @@ impl Assembly for Answer {
 }
 
 impl Answer {
-    pub(super) fn new(witness: Witness) -> Self {
+    pub(crate) fn new(witness: Witness) -> Self {
         Self { witness, parts: BTreeMap::new(), stop_reason: None, usage: Usage::default() }
     }
 
@@ -219,7 +219,7 @@ impl Answer {
     }
 
     /// The whole answer. A tool call that was cut off is never part of it.
-    pub(super) fn finish(self) -> Result<ModelAnswer, ModelError> {
+    pub(crate) fn finish(self) -> Result<ModelAnswer, ModelError> {
         let stop = match self.stop_reason.as_deref() {
             Some("max_tokens" | "model_context_window_exceeded") => Stop::MaxTokens,
             Some("refusal") => Stop::Refusal,

@@ -8,7 +8,7 @@ use chela_core::model::{Delta, Model, ModelAnswer, ModelError, ModelRequest};
 
 use crate::endpoint::Endpoint;
 
-use self::answer::Answer;
+pub(crate) use self::answer::Answer;
 use self::request::Thinking;
 
 /// The dialect on one endpoint.

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use chela_core::model::{Block, ModelRequest, Role};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::transcript::{Said, fit_id, is_plain_id, tidy};
+use crate::transcript::{Said, arguments, fit_id, is_plain_id, tidy};
 
 /// Whether the model's earlier thoughts are sent back.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -130,7 +130,7 @@ fn part(block: &Block, thinking: Thinking) -> Option<Part<'_>> {
         }
         Block::RedactedThinking { data } if thinking == Thinking::Kept => Part::RedactedThinking { data },
         Block::Thinking { .. } | Block::RedactedThinking { .. } => return None,
-        Block::ToolUse { id, name, input } => Part::ToolUse { id: fit(id), name, input: object(input) },
+        Block::ToolUse { id, name, input } => Part::ToolUse { id: fit(id), name, input: arguments(input) },
         Block::ToolResult { id, text, is_error } => {
             Part::ToolResult { tool_use_id: fit(id), content: text, is_error: *is_error }
         }
@@ -140,9 +140,4 @@ fn part(block: &Block, thinking: Thinking) -> Option<Part<'_>> {
 /// `^[a-zA-Z0-9_-]+$`; ids of other providers' calls may have dots and colons.
 fn fit(id: &str) -> Cow<'_, str> {
     fit_id(id, is_plain_id, 32)
-}
-
-/// Arguments must be an object.
-fn object(input: &Value) -> Cow<'_, Value> {
-    if input.is_object() { Cow::Borrowed(input) } else { Cow::Owned(Value::Object(Map::new())) }
 }

@@ -96,7 +96,7 @@ struct Call {
 }
 
 /// An answer in the making.
-pub(super) struct Answer {
+pub(crate) struct Answer {
     witness: Witness,
     quirks: Quirks,
     /// How long the transcript was: makes the ids of calls different from turn to turn.
@@ -126,7 +126,7 @@ impl Assembly for Answer {
 }
 
 impl Answer {
-    pub(super) fn new(witness: Witness, quirks: Quirks, place: usize) -> Self {
+    pub(crate) fn new(witness: Witness, quirks: Quirks, place: usize) -> Self {
         Self {
             witness,
             quirks,
@@ -215,7 +215,7 @@ impl Answer {
     }
 
     /// The whole answer. A tool call that was cut off is never part of it.
-    pub(super) fn finish(self) -> Result<ModelAnswer, ModelError> {
+    pub(crate) fn finish(self) -> Result<ModelAnswer, ModelError> {
         let stop = match self.finish_reason.as_deref() {
             // OpenRouter, when the provider behind it gave up.
             Some("error") => return Err(self.witness.broken("it gave up in the middle of its answer")),

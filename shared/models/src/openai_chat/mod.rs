@@ -9,7 +9,7 @@ use chela_core::model::{Delta, Model, ModelAnswer, ModelError, ModelRequest};
 use crate::catalog::MaxTokensField;
 use crate::endpoint::Endpoint;
 
-use self::answer::Answer;
+pub(crate) use self::answer::Answer;
 
 /// Where speakers of the dialect differ.
 #[derive(Clone, Copy, Debug)]

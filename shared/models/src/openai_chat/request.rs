@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::catalog::MaxTokensField;
-use crate::transcript::{Said, fit_id, is_plain_id, tidy};
+use crate::transcript::{Said, arguments, fit_id, is_plain_id, tidy};
 
 use super::Quirks;
 
@@ -129,7 +129,7 @@ fn add_user<'a>(messages: &mut Vec<Message<'a>>, said: &'a Said<'_>, quirks: Qui
 fn add_assistant<'a>(messages: &mut Vec<Message<'a>>, said: &'a Said<'_>, quirks: Quirks) {
     let calls = said.blocks.iter().filter_map(|block| match block.as_ref() {
         Block::ToolUse { id, name, input } => {
-            let arguments = Arguments { name, arguments: input.to_string() };
+            let arguments = Arguments { name, arguments: arguments(input).to_string() };
             Some(Call::Function { id: fit(id, quirks), function: arguments })
         }
         _ => None,

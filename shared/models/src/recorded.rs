@@ -1,0 +1,210 @@
+//! Streams as the providers document or are known to send them (`tests/streams/`), cut at every byte.
+
+use chela_core::model::{Block, Delta, ModelAnswer, ModelError, Stop, Usage};
+use chela_core::secret::Secret;
+use serde_json::json;
+
+use crate::catalog::MaxTokensField;
+use crate::endpoint::{Assembly, Reader};
+use crate::failure::Witness;
+use crate::{anthropic, openai_chat};
+
+type Told = (Result<ModelAnswer, ModelError>, String);
+
+fn witness() -> Witness {
+    Witness { provider: "p".into(), key: Some(Secret::new("sk-key")) }
+}
+
+fn read<A: Assembly>(pieces: &[&[u8]], mut answer: A, finish: fn(A) -> Result<ModelAnswer, ModelError>) -> Told {
+    let witness = witness();
+    let (mut reader, mut shown) = (Reader::new(&witness), String::new());
+    let mut on_delta = |delta: &Delta| {
+        let Delta::Text(text) = delta;
+        shown.push_str(text);
+    };
+    let mut read = || {
+        for piece in pieces {
+            reader.feed(piece, &mut answer, &mut on_delta)?;
+        }
+        reader.end(&mut answer, &mut on_delta)
+    };
+    let result = read();
+    (result.and_then(|()| finish(answer)), shown)
+}
+
+fn anthropic(pieces: &[&[u8]]) -> Told {
+    read(pieces, anthropic::Answer::new(witness()), anthropic::Answer::finish)
+}
+
+fn openai(pieces: &[&[u8]], returns_reasoning: bool) -> Told {
+    let quirks =
+        openai_chat::Quirks { max_tokens_field: MaxTokensField::MaxTokens, returns_reasoning, short_tool_ids: false };
+    read(pieces, openai_chat::Answer::new(witness(), quirks, 3), openai_chat::Answer::finish)
+}
+
+fn openai_plain(pieces: &[&[u8]]) -> Told {
+    openai(pieces, false)
+}
+
+fn deepseek(pieces: &[&[u8]]) -> Told {
+    openai(pieces, true)
+}
+
+/// A recorded stream, who reads it, and what it says.
+struct Recording {
+    name: &'static str,
+    wire: &'static str,
+    read: fn(&[&[u8]]) -> Told,
+    says: fn() -> ModelAnswer,
+}
+
+macro_rules! recording {
+    ($name:literal, $read:ident, $says:expr) => {
+        Recording {
+            name: $name,
+            wire: include_str!(concat!("../tests/streams/", $name, ".sse")),
+            read: $read,
+            says: || $says,
+        }
+    };
+}
+
+fn text(text: &str) -> Block {
+    Block::Text { text: text.into() }
+}
+
+fn call(id: &str, name: &str, input: serde_json::Value) -> Block {
+    Block::ToolUse { id: id.into(), name: name.into(), input }
+}
+
+fn answer(blocks: Vec<Block>, stop: Stop, [input, output, cache_read, cache_write]: [u64; 4]) -> ModelAnswer {
+    ModelAnswer { blocks, stop, usage: Usage { input, output, cache_read, cache_write } }
+}
+
+fn thought_and_calls() -> Vec<Block> {
+    let signature = Some("EqQBCgIYAhIM1gbcDa9GJwZA2b3hGgxBdjrkzLoky3dl1pkiMOYds==".to_owned());
+    vec![
+        Block::Thinking { text: "Two cities, two calls.".into(), signature },
+        Block::RedactedThinking { data: "EmwKAhgBEgy3va3pzix/LafPsn4aDFIT2Xlxh0L5L8rLVyIw==".into() },
+        text("I will look at both."),
+        call("toolu_01T1x1fJ34qAmk2tNTrN7Up6", "get_weather", json!({"location": "San Francisco, CA"})),
+        call("toolu_01A09q90qw90lq917835lq9", "session_status", json!({})),
+    ]
+}
+
+const RECORDINGS: [Recording; 10] = [
+    recording!("anthropic_text", anthropic, answer(vec![text("Grüß Gott, 🦀!")], Stop::End, [25, 15, 2000, 100])),
+    recording!("anthropic_thinking_tools", anthropic, answer(thought_and_calls(), Stop::ToolUse, [472, 89, 0, 0])),
+    recording!("anthropic_refusal", anthropic, answer(vec![text("First, take")], Stop::Refusal, [20, 9, 0, 0])),
+    recording!("openai_text", openai_plain, answer(vec![text("Grüß Gott, 🦀!")], Stop::End, [125, 15, 2000, 0])),
+    recording!("openai_tools", openai_plain, {
+        let paris = call("call_DdmO9pD3xa9XTPNJ32zg2hcA", "get_weather", json!({"location": "Paris"}));
+        let status = call("call_7kGLfpGZdPyLZKhW4DtDYOsq", "session_status", json!({}));
+        answer(vec![paris, status], Stop::ToolUse, [80, 30, 0, 0])
+    }),
+    recording!("openrouter_text", openai_plain, answer(vec![text("Hello.")], Stop::MaxTokens, [10, 7, 30, 10])),
+    recording!("deepseek_reasoning", deepseek, {
+        let thought = Block::Thinking { text: "I should look.".into(), signature: None };
+        answer(vec![thought, call("call_00_x", "read", json!({"path": "a"}))], Stop::ToolUse, [26, 40, 64, 0])
+    }),
+    recording!("ollama_tools", openai_plain, {
+        let calls = vec![call("call_a1", "read", json!({"path": "a"})), call("call_b2", "read", json!({"path": "b"}))];
+        answer(calls, Stop::ToolUse, [0; 4])
+    }),
+    recording!("old_ollama_tools", openai_plain, {
+        let calls = vec![
+            call("call_a1", "read", json!({"path": "a"})),
+            call("call_b2", "read", json!({"path": "b"})),
+            call("call_1ab2a932033a021f", "session_status", json!({})),
+        ];
+        answer(calls, Stop::ToolUse, [0; 4])
+    }),
+    recording!("mistral_parts", openai_plain, answer(vec![text("Yes.")], Stop::End, [9, 4, 0, 0])),
+];
+
+#[test]
+fn every_recording_says_what_it_said() {
+    for Recording { name, wire, read, says } in RECORDINGS {
+        let (result, shown) = read(&[wire.as_bytes()]);
+        let result = result.unwrap();
+        assert_eq!(result, says(), "{name}");
+        let visible: Vec<_> = result
+            .blocks
+            .iter()
+            .filter_map(|b| if let Block::Text { text } = b { Some(text.as_str()) } else { None })
+            .collect();
+        assert_eq!(shown, visible.concat(), "{name}");
+    }
+}
+
+#[test]
+fn where_the_network_cuts_a_stream_changes_nothing() {
+    for Recording { name, wire, read, says } in RECORDINGS {
+        let bytes = wire.as_bytes();
+        for cut in 0..=bytes.len() {
+            let (left, right) = bytes.split_at(cut);
+            assert_eq!(read(&[left, right]).0.as_ref().ok(), Some(&says()), "{name} cut at {cut}");
+        }
+        let single: Vec<&[u8]> = bytes.chunks(1).collect();
+        assert_eq!(read(&single).0.unwrap(), says(), "{name} byte by byte");
+    }
+}
+
+/// The bill may be lost with the last bytes; the words and the calls are whole or nothing.
+#[test]
+fn a_stream_that_breaks_off_is_never_half_an_answer() {
+    for Recording { name, wire, read, says } in RECORDINGS {
+        let whole = says();
+        let mut broken = 0;
+        for cut in 0..wire.len() {
+            match read(&[&wire.as_bytes()[..cut]]).0 {
+                Ok(answer) => assert_eq!((&answer.blocks, answer.stop), (&whole.blocks, whole.stop), "{name} to {cut}"),
+                Err(ModelError::Unavailable { .. }) => broken += 1,
+                Err(error) => panic!("{name} to {cut}: {error}"),
+            }
+        }
+        assert!(broken * 2 > wire.len(), "{name} was mostly taken for whole");
+    }
+}
+
+#[test]
+fn an_error_in_the_stream_is_sorted_like_one_with_a_status() {
+    let overloaded = anthropic(&[include_bytes!("../tests/streams/anthropic_overloaded.sse")]).0;
+    assert!(matches!(overloaded, Err(ModelError::Unavailable { reason, .. }) if reason == "status 529: Overloaded"));
+    let limited = openai_plain(&[include_bytes!("../tests/streams/openrouter_error.sse")]).0;
+    assert!(matches!(limited, Err(ModelError::RateLimited { .. })), "{limited:?}");
+}
+
+#[test]
+fn a_torn_tool_call_is_an_error_that_says_what_to_change() {
+    let wire = include_str!("../tests/streams/anthropic_torn_tool.sse");
+    let torn = anthropic(&[wire.as_bytes()]).0;
+    assert!(
+        matches!(&torn, Err(ModelError::Rejected { reason, .. }) if reason.contains("raise maxTokens")),
+        "{torn:?}"
+    );
+    let torn = anthropic(&[wire.replace("max_tokens", "tool_use").as_bytes()]).0;
+    assert!(matches!(torn, Err(ModelError::Unavailable { .. })), "{torn:?}");
+    for (arguments, whole) in [("{\\\"a\\\":", false), ("[1]", false), ("{\\\"a\\\":1}", true)] {
+        let wire = format!(
+            r#"data: {{"choices":[{{"delta":{{"tool_calls":[{{"index":0,"id":"c","function":{{"name":"f","arguments":"{arguments}"}}}}]}},"finish_reason":"tool_calls"}}]}}"#
+        );
+        let result = openai_plain(&[wire.as_bytes()]).0;
+        assert_eq!(result.is_ok(), whole, "{arguments}: {result:?}");
+        assert!(whole || matches!(result, Err(ModelError::Unavailable { .. })));
+    }
+}
+
+#[test]
+fn what_is_no_stream_of_the_dialect_is_unavailable() {
+    for wire in [
+        "data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"x\"}}\n\n",
+        "data: <html>\n\n",
+        "hello",
+        "",
+    ] {
+        for read in [anthropic, openai_plain] {
+            assert!(matches!(read(&[wire.as_bytes()]).0, Err(ModelError::Unavailable { .. })), "{wire}");
+        }
+    }
+}

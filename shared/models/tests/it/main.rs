@@ -1,0 +1,9 @@
+//! Both dialects against a server that remembers what it was asked and answers by a script.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // helpers of tests, where a panic is the failure
+
+mod answered;
+mod asked;
+mod opened;
+mod refused;
+mod server;
