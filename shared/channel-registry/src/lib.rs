@@ -5,18 +5,12 @@ use chela_channel_kit::ChannelDescriptor;
 use chela_channel_kit::Simulator;
 
 /// All channels, by name.
-const CHANNELS: &[ChannelDescriptor] = &[
-    chela_channel_slack::DESCRIPTOR,
-    chela_channel_telegram::DESCRIPTOR,
-    chela_channel_webhook::DESCRIPTOR,
-];
+const CHANNELS: &[ChannelDescriptor] =
+    &[chela_channel_slack::DESCRIPTOR, chela_channel_telegram::DESCRIPTOR, chela_channel_webhook::DESCRIPTOR];
 
 #[cfg(feature = "simulator")]
-const SIMULATORS: &[Simulator] = &[
-    chela_channel_slack::SIMULATOR,
-    chela_channel_telegram::SIMULATOR,
-    chela_channel_webhook::SIMULATOR,
-];
+const SIMULATORS: &[Simulator] =
+    &[chela_channel_slack::SIMULATOR, chela_channel_telegram::SIMULATOR, chela_channel_webhook::SIMULATOR];
 
 /// All channels, sorted by their names.
 pub fn descriptors() -> &'static [ChannelDescriptor] {

@@ -10,6 +10,7 @@
 
 mod delivery;
 mod entrance;
+pub mod oracle;
 mod papers;
 pub mod platform;
 mod samples;
@@ -114,8 +115,16 @@ impl ChannelUnderTest {
 
     /// The same at another time.
     pub fn open_at(&self, url: &str, now: Millis) -> Arc<dyn Channel> {
-        let settings = self.settings(url, self.simulator.test_secrets(), now);
-        self.descriptor.open(&settings).unwrap_or_else(|error| panic!("{error}"))
+        self.opened(&self.settings(url, self.simulator.test_secrets(), now))
+    }
+
+    /// The same with other secrets.
+    pub fn open_with(&self, url: &str, secrets: BTreeMap<String, Secret>) -> Arc<dyn Channel> {
+        self.opened(&self.settings(url, secrets, ARRIVAL))
+    }
+
+    fn opened(&self, settings: &AccountSettings) -> Arc<dyn Channel> {
+        self.descriptor.open(settings).unwrap_or_else(|error| panic!("{error}"))
     }
 
     fn settings(&self, url: &str, secrets: BTreeMap<String, Secret>, now: Millis) -> AccountSettings {

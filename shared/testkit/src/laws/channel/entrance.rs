@@ -102,9 +102,11 @@ pub async fn a_proof_with_another_secret_is_refused(subject: &ChannelUnderTest) 
     for secret in secrets.values_mut() {
         // Stays Base64 and keeps its length, so that only the comparison can tell.
         let turned = |c: char| if c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
-        let (prefix, rest) = secret.expose().split_once('_').map_or(("", secret.expose()), |(p, r)| (p, r));
-        let other: String = rest.chars().map(turned).collect();
-        *secret = Secret::new(if prefix.is_empty() { other } else { format!("{prefix}_{other}") });
+        let (prefix, rest) = match secret.expose().strip_prefix("whsec_") {
+            Some(rest) => ("whsec_", rest),
+            None => ("", secret.expose()),
+        };
+        *secret = Secret::new(format!("{prefix}{}", rest.chars().map(turned).collect::<String>()));
     }
     let mut request = subject.signed(&body, ARRIVAL);
     request.headers = (subject.simulator.sign_sample)(&body, &secrets, ARRIVAL);
