@@ -144,6 +144,28 @@ fn only_what_is_said_to_us_counts_as_addressed() {
 }
 
 #[test]
+fn nobody_is_answered_where_our_bot_is_unknown() {
+    let event = json!({ "type": "message", "channel": "C1", "user": "U1", "text": "hi", "ts": "5.000100" });
+    let body = json!({ "type": "event_callback", "team_id": "T1", "event": event });
+    assert!(!receive(&*open(json!({}), &[]), body.to_string()).unwrap().messages[0].addressed);
+}
+
+#[test]
+fn every_kind_of_direct_message_is_one() {
+    let place = |extra| {
+        let message = message(extra).remove(0);
+        (message.peer.kind.as_str(), message.peer.id, message.addressed, message.thread)
+    };
+    let direct = |thread: Option<&str>| ("direct", "U1".to_owned(), true, thread.map(str::to_owned));
+    assert_eq!(place(json!({ "channel": "D1", "channel_type": "im" })), direct(None));
+    assert_eq!(place(json!({ "channel": "D1", "channel_type": null, "type": "app_mention" })), direct(None));
+    assert_eq!(place(json!({ "channel": "C1", "channel_type": "app_home" })), direct(None));
+    // The root of a conversation in Slack's agent view, and what the person looks at while writing one.
+    assert_eq!(place(json!({ "channel": "D1", "thread_ts": "5.000100" })), direct(Some("5.000100")));
+    assert_eq!(place(json!({ "channel": "D1", "app_context": {} })), direct(Some("5.000100")));
+}
+
+#[test]
 fn the_configured_bot_user_is_ours_where_an_event_names_another() {
     let channel = open(json!({ "botUserId": "UOURS" }), &[]);
     let said = |text: &str| {

@@ -200,13 +200,9 @@ fn button(
     }))
 }
 
-/// Forms name the conversation instead of giving its type: `directmessage`, `mpdm-ada--bob-1`, `privategroup`, or
-/// the channel's own name.
+/// Forms name the conversation instead of giving its type: `mpdm-ada--bob-1`, `privategroup`, `directmessage`, or the
+/// channel's own name. A direct message is known by its id.
 fn room(channel: &str, name: Option<&str>, user: &str) -> Peer {
-    let kind = match name {
-        Some("directmessage") => Some("im"),
-        Some(name) if name.starts_with("mpdm-") => Some("mpim"),
-        _ => None,
-    };
+    let kind = name.filter(|name| name.starts_with("mpdm-")).map(|_| "mpim");
     peer(channel, kind, user)
 }
