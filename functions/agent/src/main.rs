@@ -9,9 +9,8 @@ use chela_agent::{Agent, Slice};
 use chela_app::answer::Answerer;
 use chela_app::install::Scope;
 use chela_app::live::{CONFIG_KEY, Ground, Live};
-use chela_aws::{AwsClients, AwsEnvironment, Bucket, Bus, Lanes, Secrets, Table};
+use chela_aws::{AwsClients, AwsEnvironment, Bucket, Bus, Lanes, Secrets, Table, LambdaClock};
 use chela_core::clock::Millis;
-use chela_clock::SystemClock;
 use chela_core::queue::Lane;
 use chela_http::HttpClient;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
@@ -25,7 +24,7 @@ async fn main() -> Result<(), Error> {
     chela_app::log::init_json(lookup("CHELA_LOG").as_deref());
     let environment = AwsEnvironment::from_env(lookup);
     let clients = AwsClients::new(&environment, HttpClient::new(environment.http_options())?)?;
-    let (clock, queue) = (Arc::new(SystemClock), Arc::new(Lanes::new(&clients, &environment)?));
+    let (clock, queue) = (Arc::new(LambdaClock), Arc::new(Lanes::new(&clients, &environment)?));
     let files = Arc::new(Bucket::new(&clients, &environment)?);
     let table = Arc::new(Table::new(&clients, &environment)?);
     let events = Arc::new(Bus::new(&clients, &environment)?);
@@ -39,7 +38,7 @@ async fn main() -> Result<(), Error> {
         scope: Scope::Everything,
     };
     let (live, queue_warm, table_warm) = tokio::join!(
-        Live::open(ground), secrets, clock.clone(), Scope::Everything),
+        Live::open(ground),
         queue.warm(Lane::Live),
         table.warm()
     );

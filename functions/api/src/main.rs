@@ -7,8 +7,7 @@ use bytes::Bytes;
 use chela_app::api::Api;
 use chela_app::install::Scope;
 use chela_app::live::{CONFIG_KEY, Ground, Live};
-use chela_aws::{AwsClients, AwsEnvironment, Bucket, Lanes, Secrets, Table};
-use chela_clock::SystemClock;
+use chela_aws::{AwsClients, AwsEnvironment, Bucket, Lanes, Secrets, Table, LambdaClock};
 use chela_core::queue::Lane;
 use chela_http::HttpClient;
 use lambda_http::{Body, Error, Request, Response, run, service_fn};
@@ -19,7 +18,7 @@ async fn main() -> Result<(), Error> {
     chela_app::log::init_json(lookup("CHELA_LOG").as_deref());
     let environment = AwsEnvironment::from_env(lookup);
     let clients = AwsClients::new(&environment, HttpClient::new(environment.http_options())?)?;
-    let (clock, queue) = (Arc::new(SystemClock), Arc::new(Lanes::new(&clients, &environment)?));
+    let (clock, queue) = (Arc::new(LambdaClock), Arc::new(Lanes::new(&clients, &environment)?));
     let files = Arc::new(Bucket::new(&clients, &environment)?);
     let sessions = Arc::new(Table::new(&clients, &environment)?);
     let ground = Ground {
@@ -32,7 +31,7 @@ async fn main() -> Result<(), Error> {
         scope: Scope::Api,
     };
     let (live, queue_warm, table_warm) = tokio::join!(
-        Live::open(ground), Scope::Api),
+        Live::open(ground),
         queue.warm(Lane::Live),
         sessions.warm()
     );

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use chela_app::beat::Beater;
 use chela_app::install::Scope;
 use chela_app::live::{CONFIG_KEY, Ground, Live};
-use chela_aws::{AwsClients, AwsEnvironment, Bucket, Lanes, Secrets};
-use chela_clock::SystemClock;
+use chela_aws::{AwsClients, AwsEnvironment, Bucket, Lanes, Secrets, LambdaClock};
 use chela_core::clock::Clock as _;
 use chela_core::queue::Lane;
 use chela_http::HttpClient;
@@ -19,7 +18,7 @@ async fn main() -> Result<(), Error> {
     chela_app::log::init_json(lookup("CHELA_LOG").as_deref());
     let environment = AwsEnvironment::from_env(lookup);
     let clients = AwsClients::new(&environment, HttpClient::new(environment.http_options())?)?;
-    let (clock, queue) = (Arc::new(SystemClock), Arc::new(Lanes::new(&clients, &environment)?));
+    let (clock, queue) = (Arc::new(LambdaClock), Arc::new(Lanes::new(&clients, &environment)?));
     let files = Arc::new(Bucket::new(&clients, &environment)?);
     let ground = Ground {
         config_files: files.clone(),
@@ -31,7 +30,7 @@ async fn main() -> Result<(), Error> {
         scope: Scope::Nothing,
     };
     let (live, warm) =
-        tokio::join!(Live::open(ground), Scope::Nothing), queue.warm(Lane::Scheduled));
+        tokio::join!(Live::open(ground), queue.warm(Lane::Scheduled));
     warm?;
     let beater = Beater { queue, live: Arc::new(live?), clock: clock.clone() };
     run(service_fn(async |event: LambdaEvent<Value>| {

@@ -9,8 +9,7 @@ use anyhow::Context as _;
 use chela_app::install::Scope;
 use chela_app::live::{CONFIG_KEY, Ground, Live};
 use chela_app::receive::Receiver;
-use chela_aws::{AwsClients, AwsEnvironment, Bucket, Lanes, Secrets, Table};
-use chela_clock::SystemClock;
+use chela_aws::{AwsClients, AwsEnvironment, Bucket, Lanes, Secrets, Table, LambdaClock};
 use chela_core::queue::Lane;
 use chela_http::HttpClient;
 use lambda_http::{Error, Request, run, service_fn};
@@ -22,7 +21,7 @@ async fn main() -> Result<(), Error> {
     let channel = lookup("CHANNEL").context("CHANNEL is not set: infra/template.yaml names the channel of each webhook")?;
     let environment = AwsEnvironment::from_env(lookup);
     let clients = AwsClients::new(&environment, HttpClient::new(environment.http_options())?)?;
-    let (clock, queue) = (Arc::new(SystemClock), Arc::new(Lanes::new(&clients, &environment)?));
+    let (clock, queue) = (Arc::new(LambdaClock), Arc::new(Lanes::new(&clients, &environment)?));
     let files = Arc::new(Bucket::new(&clients, &environment)?);
     let ground = Ground {
         config_files: files.clone(),
