@@ -19,6 +19,9 @@ const MOST_ANSWER_BYTES: usize = 1024 * 1024;
 /// Waited after a 429 that names no delay.
 const DEFAULT_DELAY: Duration = Duration::from_secs(5);
 
+/// The longest wait that is believed: a wrong number must not put a reply off until next year.
+const LONGEST_DELAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// The longest text of a platform that goes into an error.
 const MOST_REASON_CHARS: usize = 200;
 
@@ -113,7 +116,7 @@ impl Api {
 
     /// The platform asks to wait.
     pub fn rate_limited(&self, after: Option<Duration>) -> SendError {
-        SendError::RateLimited { channel: self.channel, after: after.unwrap_or(DEFAULT_DELAY) }
+        SendError::RateLimited { channel: self.channel, after: after.unwrap_or(DEFAULT_DELAY).min(LONGEST_DELAY) }
     }
 
     /// The platform did nothing; trying again may help.
@@ -158,5 +161,58 @@ impl Api {
 impl fmt::Debug for Api {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "Api({})", self.channel)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chela_http::HttpOptions;
+
+    fn api() -> Api {
+        let http = HttpClient::new(HttpOptions { allow_hosts: vec![], user_agent: "t".into(), extra_roots: None });
+        Api::new("x", http.unwrap(), vec![Secret::new("hunter2 hunter3")])
+    }
+
+    fn reply(status: u16, retry_after: Option<u64>) -> ApiReply {
+        let retry_after = retry_after.map(Duration::from_secs);
+        ApiReply { status: StatusCode::from_u16(status).unwrap(), retry_after, body: Bytes::new() }
+    }
+
+    #[test]
+    fn a_status_says_what_the_caller_can_do() {
+        let api = api();
+        let judged = |status, after| api.judge(&reply(status, after), "why").map_err(|error| error.to_string());
+        assert_eq!((judged(200, None), judged(204, None)), (Ok(()), Ok(())));
+        assert_eq!(judged(429, Some(7)).unwrap_err(), "x asks to wait 7 s");
+        assert_eq!(judged(429, None).unwrap_err(), "x asks to wait 5 s");
+        assert_eq!(judged(429, Some(u64::MAX)).unwrap_err(), "x asks to wait 86400 s");
+        assert_eq!(judged(302, None).unwrap_err(), "x refused: status 302 why");
+        assert_eq!(judged(403, None).unwrap_err(), "x refused: status 403 why");
+        assert_eq!(judged(503, Some(9)).unwrap_err(), "x did not confirm: status 503 why");
+    }
+
+    #[test]
+    fn a_platforms_words_are_cut_flattened_and_free_of_secrets() {
+        let error = api().refused(&format!("line\r\none hunter2, hunter3 \u{7} {}", "x".repeat(1_000))).to_string();
+        assert!(error.starts_with("x refused: line  one …, …   xxx"), "{error}");
+        assert_eq!(error.chars().count(), "x refused: ".len() + MOST_REASON_CHARS);
+    }
+
+    #[test]
+    fn what_was_never_sent_is_told_apart_from_what_may_have_arrived() {
+        let origin = || "https://x".to_owned();
+        let cases = [
+            (HttpError::BadUrl { reason: "no" }, "refused"),
+            (HttpError::Blocked { origin: origin(), reason: "private" }, "refused"),
+            (HttpError::NotSent { origin: origin(), reason: "dns".into() }, "could not be reached"),
+            (HttpError::Setup { reason: "tls".into() }, "could not be reached"),
+            (HttpError::Unknown { origin: origin(), reason: "reset".into() }, "did not confirm"),
+            (HttpError::TooLarge { origin: origin(), limit: 1 }, "did not confirm"),
+        ];
+        for (error, wanted) in cases {
+            let told = api().unanswered(&error).to_string();
+            assert!(told.contains(wanted), "{error}: {told}");
+        }
     }
 }

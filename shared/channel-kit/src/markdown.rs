@@ -1,6 +1,6 @@
 //! Markdown of replies, read once into blocks and styled spans; every platform's dialect writes these its own way.
 //!
-//! No text is ever lost: what has no form here (HTML, images, tables, footnotes) is written as readable text.
+//! No text is lost: what has no form here (HTML, images, tables, footnotes) is written as readable text.
 
 mod read;
 mod write;

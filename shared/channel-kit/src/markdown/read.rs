@@ -16,7 +16,12 @@ pub fn blocks(markdown: &str) -> Vec<Block> {
         let source = markdown.get(range).unwrap_or_default();
         reader.take(event, source);
     }
-    reader.finish()
+    let blocks = reader.finish();
+    // Definitions of links show nothing of themselves; a reply of nothing else is shown as it was written.
+    if blocks.is_empty() && !markdown.trim().is_empty() {
+        return vec![Block::Paragraph(vec![Span { text: markdown.trim().to_owned(), ..Span::default() }])];
+    }
+    blocks
 }
 
 /// A container that is being filled.

@@ -170,6 +170,8 @@ mod tests {
         assert_eq!(seen("<div>\nblock\n</div>"), "<div>\nblock\n</div>");
         assert_eq!(seen("![alt](https://p) ![](https://q)"), "<a https://p>alt</a> <a https://q>https://q</a>");
         assert_eq!(seen("half **open `and"), "half **open `and");
+        assert_eq!(seen("[1]: https://only.example\n"), "[1]: https://only.example");
+        assert_eq!(seen(" \n"), "");
         assert_eq!(seen("```\nnever closed"), "<pre >never closed</pre>");
     }
 
