@@ -3,11 +3,12 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run check fmt test emulators generate build size deploy deploy-local
+.PHONY: help run check fmt test bench emulators generate build size deploy deploy-local
 
 ARCH ?= arm64
 FUNCTIONS := webhook agent heartbeat api sandbox
 LOCAL := target/local
+CHELA_BENCH_PROFILE ?= release
 NEXTEST := $(shell command -v cargo-nextest)
 export SAM_CLI_TELEMETRY := 0
 
@@ -29,6 +30,11 @@ test: ## Every test; installs the tools it needs into .tools first
 	tools/bootstrap emulator lint sam oracles
 	cargo $(if $(NEXTEST),nextest run,test) --workspace --locked
 	.tools/emulator/bin/python -m unittest discover -s tests/infra
+
+bench: ## CPU, speed, memory, starts, sizes, calls and dollars into target/bench.json; QUICK=1 is shorter
+	tools/bootstrap emulator
+	cargo build --profile $(CHELA_BENCH_PROFILE) --locked $(FUNCTIONS:%=--bin %) --bin chela --bin chela-bench --bin chela-bench-empty
+	target/$(CHELA_BENCH_PROFILE:dev=debug)/chela-bench $(if $(QUICK),--quick) $(ARGS)
 
 emulators: ## Starts the local AWS on port 4566 (tools/emulator --help for more)
 	tools/bootstrap emulator
