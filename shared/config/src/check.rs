@@ -1,7 +1,6 @@
 //! From the text of a configuration to the configuration, or to everything that is wrong with it.
 
 use chela_core::route::RoutingConfig;
-use schemars::generate::SchemaSettings;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -19,6 +18,8 @@ use crate::variables::{MissingVariable, Resolver, SecretUse};
 const MAX_FINDINGS: usize = 100;
 
 const COMPARE: &str = "compare it with docs/configuration.md";
+
+const SCHEMA: &str = include_str!("../chela.schema.json");
 
 /// What a configuration is read against.
 #[derive(Clone, Copy)]
@@ -44,32 +45,11 @@ pub struct Checked {
     pub absent_files: Vec<String>,
 }
 
-/// The JSON schema of the configuration, for editors and for `chela config schema`.
+/// The JSON schema of the configuration, for editors and for `chela config schema`. It is made from the types ahead of
+/// time: making it takes a millisecond, which is what a whole function may take to start.
 pub fn schema() -> Value {
-    let generator = SchemaSettings::draft2020_12().for_deserialize().into_generator();
-    let mut schema = generator.into_root_schema_for::<Config>().to_value();
-    if let Some(root) = schema.as_object_mut() {
-        root.insert("title".to_owned(), Value::from("Configuration of Chela"));
-    }
-    close(&mut schema);
-    schema
-}
-
-/// Says of every object that names its keys that it has no others, so that editors find misspelt keys as well.
-fn close(schema: &mut Value) {
-    match schema {
-        Value::Object(rules) => {
-            rules.values_mut().for_each(close);
-            if rules.get("type").is_some_and(|name| name == "object")
-                && rules.contains_key("properties")
-                && !rules.contains_key("additionalProperties")
-            {
-                rules.insert("additionalProperties".to_owned(), Value::Bool(false));
-            }
-        }
-        Value::Array(several) => several.iter_mut().for_each(close),
-        _ => {}
-    }
+    // A text that is no JSON would be a schema that refuses everything; a test holds it to what the types say.
+    serde_json::from_str(SCHEMA).unwrap_or_default()
 }
 
 /// Reads and checks a configuration. `name` is what the findings call the file; `files` gives the text of an included

@@ -292,7 +292,6 @@ impl<'de> Visitor<'de> for Seek<'_> {
     fn visit_map<A: MapAccess<'de>>(mut self, mut from: A) -> Result<(), A::Error> {
         let Some((step, rest)) = self.steps.split_first() else { return self.stop() };
         let Step::Key(wanted) = step else { return Ok(()) };
-        let mut entered = false;
         loop {
             let stop_at_key = self.key && rest.is_empty() && self.skip == 0;
             match from.next_key_seed(KeySeek { wanted, stop: stop_at_key })? {
@@ -301,12 +300,8 @@ impl<'de> Visitor<'de> for Seek<'_> {
                     self.skip = self.skip.saturating_sub(1);
                     from.next_value::<de::IgnoredAny>()?;
                 }
-                // Of repeated keys the first is taken, as in `read`.
-                Some(true) if !entered => {
-                    entered = true;
-                    from.next_value_seed(Seek { steps: rest, ..self })?;
-                }
-                Some(_) => {
+                Some(true) => from.next_value_seed(Seek { steps: rest, ..self })?,
+                Some(false) => {
                     from.next_value::<de::IgnoredAny>()?;
                 }
             }

@@ -1,17 +1,59 @@
-//! docs/configuration.md: its tables are made from the schema, and a test keeps them so.
-//! `UPDATE=1 cargo test -p chela-config reference` writes them anew.
+//! What is made from the types and checked in: chela.schema.json, and the tables of docs/configuration.md.
+//! `UPDATE=1 cargo test -p chela-config reference` writes both anew.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use crate::check::schema;
 use crate::openclaw::NOT_YET;
+use crate::settings::Config;
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md");
+const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/chela.schema.json");
 const BEGIN: &str = "<!-- made from the schema: begin -->\n";
 const END: &str = "<!-- made from the schema: end -->\n";
+
+/// The schema as the types have it now.
+fn schema() -> Value {
+    let generator = SchemaSettings::draft2020_12().for_deserialize().into_generator();
+    let mut schema = generator.into_root_schema_for::<Config>().to_value();
+    schema["title"] = Value::from("Configuration of Chela");
+    close(&mut schema);
+    schema
+}
+
+/// Says of every object that names its keys that it has no others, so that editors find misspelt keys as well.
+fn close(schema: &mut Value) {
+    match schema {
+        Value::Object(rules) => {
+            rules.values_mut().for_each(close);
+            if rules.get("type").is_some_and(|name| name == "object")
+                && rules.contains_key("properties")
+                && !rules.contains_key("additionalProperties")
+            {
+                rules.insert("additionalProperties".to_owned(), Value::Bool(false));
+            }
+        }
+        Value::Array(several) => several.iter_mut().for_each(close),
+        _ => {}
+    }
+}
+
+/// Compares a checked-in text with what it is made from, or writes it anew.
+fn hold(file: &str, fresh: &str) {
+    if std::env::var_os("UPDATE").is_some() {
+        return std::fs::write(file, fresh).unwrap();
+    }
+    let checked_in = std::fs::read_to_string(file).unwrap();
+    assert!(checked_in == fresh, "{file} is out of date: UPDATE=1 cargo test -p chela-config reference");
+}
+
+#[test]
+fn the_schema_says_what_the_types_say() {
+    hold(SCHEMA, &format!("{}\n", serde_json::to_string_pretty(&schema()).unwrap()));
+}
 
 struct Row {
     key: String,
@@ -143,12 +185,7 @@ fn the_page_says_what_the_schema_says() {
     let page = std::fs::read_to_string(PAGE).unwrap();
     let (before, rest) = page.split_once(BEGIN).unwrap();
     let (_, after) = rest.split_once(END).unwrap();
-    let fresh = format!("{before}{BEGIN}\n{}\n{END}{after}", tables());
-    if std::env::var_os("UPDATE").is_some() {
-        std::fs::write(PAGE, &fresh).unwrap();
-        return;
-    }
-    assert!(fresh == page, "docs/configuration.md is out of date: UPDATE=1 cargo test -p chela-config reference");
+    hold(PAGE, &format!("{before}{BEGIN}\n{}\n{END}{after}", tables()));
 }
 
 #[test]

@@ -57,7 +57,11 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn value(&mut self, schema: &'a Value, value: &mut Value, path: &Path) {
-        let Some(rules) = resolved(schema, self.root).as_object() else { return };
+        let rules = match resolved(schema, self.root) {
+            Value::Object(rules) => rules,
+            Value::Bool(true) => return,
+            _ => return self.misfit(path, "is not allowed here".to_owned(), "remove it".to_owned()),
+        };
         if choices(rules).is_some() {
             let mut alternatives = Vec::new();
             flatten(schema, self.root, &mut alternatives);
