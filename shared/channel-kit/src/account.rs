@@ -271,6 +271,14 @@ mod tests {
         },
     };
 
+    #[test]
+    fn a_required_secret_is_required_even_of_a_channel_that_never_reads_it() {
+        let forgetful = ChannelDescriptor { make: |_| Err(ConfigProblem::option("made", "-", "-")), ..CHANNEL };
+        let problem = |token| forgetful.open(&settings(token, json!({}))).map(|_| ()).unwrap_err().problem;
+        assert_eq!(problem(None), ConfigProblem::SecretMissing { key: "botToken", env: "X_TOKEN" });
+        assert_eq!(problem(Some("aaaa")), ConfigProblem::option("made", "-", "-"));
+    }
+
     fn settings(token: Option<&str>, options: Value) -> AccountSettings {
         let http = HttpClient::new(HttpOptions { allow_hosts: vec![], user_agent: "t".into(), extra_roots: None });
         AccountSettings {
