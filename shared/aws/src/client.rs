@@ -37,7 +37,8 @@ const OPERATION: Duration = Duration::from_secs(10);
 /// Tries: a throttled or lost request is repeated twice, then the queue repeats the whole turn.
 const ATTEMPTS: u32 = 3;
 
-/// Longest pause before a repetition.
+/// The first pause before a repetition, and the longest; the SDK draws from 0 up to these.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Most bytes of an answer: the largest file the agent takes; everything else is far smaller.
@@ -69,7 +70,10 @@ impl AwsClients {
             "environment",
         );
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION);
-        let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_max_backoff(LONGEST_PAUSE);
+        let retries = RetryConfig::standard()
+            .with_max_attempts(ATTEMPTS)
+            .with_initial_backoff(FIRST_PAUSE)
+            .with_max_backoff(LONGEST_PAUSE);
         let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(environment.region()?.to_owned()))

@@ -33,7 +33,8 @@ const UNSENDABLE: [char; 2] = ['\u{fffe}', '\u{ffff}'];
 #[derive(Clone, Debug)]
 pub struct Lanes {
     client: Client,
-    environment: AwsEnvironment,
+    /// Of the environment only the queues.
+    queues: AwsEnvironment,
 }
 
 impl Lanes {
@@ -43,7 +44,13 @@ impl Lanes {
         if !given {
             environment.queue(Lane::Live)?;
         }
-        Ok(Self { client: Client::new(clients.config()), environment: environment.clone() })
+        let queues = AwsEnvironment {
+            queue_live: environment.queue_live.clone(),
+            queue_scheduled: environment.queue_scheduled.clone(),
+            queue_background: environment.queue_background.clone(),
+            ..AwsEnvironment::default()
+        };
+        Ok(Self { client: Client::new(clients.config()), queues })
     }
 
     /// Opens the connection, so that the first message does not wait for it: asks SQS to take a message that no FIFO
@@ -57,7 +64,7 @@ impl Lanes {
     }
 
     fn url(&self, lane: Lane) -> Result<&str, QueueError> {
-        self.environment.queue(lane).map_err(|missing| QueueError::Unavailable(missing.to_string()))
+        self.queues.queue(lane).map_err(|missing| QueueError::Unavailable(missing.to_string()))
     }
 }
 

@@ -129,6 +129,24 @@ async fn a_release_may_be_repeated_and_nothing_else_is_excused() {
     assert!(matches!(table.save(&session(), &another, &fence).await, Err(StoreError::Fenced)));
 }
 
+#[tokio::test]
+async fn an_event_is_finished_by_its_whole_name_only() {
+    let environment = with_table().await;
+    let table = Table::new(&clients(), &environment).unwrap();
+    let event = EventKey::of("telegram", "main", "1");
+    let (owner, now, until) = ("a", NOW, NOW.plus(60_000));
+    let claim = Claim { event: &event, owner, now, until };
+    let Claimed::Held(mut head) = table.claim(&session(), &claim).await.unwrap() else { panic!("it is free") };
+    let fence = Fence { epoch: head.epoch, owner: "a", lease_reaches: NOW };
+    head.finish();
+    table.save(&session(), &head, &fence).await.unwrap();
+    for part in [&event.short()[1..], &event.short()[..15]] {
+        let other: EventKey = serde_json::from_value(json!(part)).unwrap();
+        let answer = table.claim(&session(), &Claim { event: &other, owner, now, until }).await.unwrap();
+        assert!(matches!(answer, Claimed::Held(_)), "{answer:?}");
+    }
+}
+
 struct Hand(AtomicU64);
 
 impl Clock for Hand {
