@@ -16,10 +16,10 @@ use clap::Args;
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Place {
     /// The configuration; it need not exist
-    #[arg(long, env = "CHELA_CONFIG", default_value = "chela.json5", value_name = "FILE")]
+    #[arg(long, global = true, env = "CHELA_CONFIG", default_value = "chela.json5", value_name = "FILE")]
     pub(crate) config: PathBuf,
     /// The folder for sessions, memory and media
-    #[arg(long, env = "CHELA_DATA", default_value = ".chela", value_name = "FOLDER")]
+    #[arg(long, global = true, env = "CHELA_DATA", default_value = ".chela", value_name = "FOLDER")]
     pub(crate) data: PathBuf,
 }
 

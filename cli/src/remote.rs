@@ -21,10 +21,10 @@ const MAX_BYTES: usize = 4 * 1024 * 1024;
 #[derive(Debug, Args)]
 pub(crate) struct RemoteOptions {
     /// The gateway, or the URL of the api function; the local one if left out
-    #[arg(long, env = "CHELA_URL")]
+    #[arg(long, global = true, env = "CHELA_URL")]
     url: Option<String>,
     /// The API key; the local gateway's own if left out
-    #[arg(long, env = "CHELA_API_KEY", hide_env_values = true)]
+    #[arg(long, global = true, env = "CHELA_API_KEY", hide_env_values = true)]
     key: Option<String>,
 }
 

@@ -12,7 +12,7 @@ use chela_core::message::Inbound;
 use chela_core::queue::{ENVELOPE_VERSION, Envelope, Lane, Queue, QueueError, Standing, Task};
 use chela_core::route::{RouteError, RouteInput, resolve_route};
 use chela_core::session::{Control, SessionStore};
-use chela_core::session_key::{PeerKind, SessionKey, thread_session_key};
+use chela_core::session_key::{SessionKey, thread_session_key};
 use http::StatusCode;
 
 use crate::live::{Built, Live, OpenAccount};
@@ -196,9 +196,8 @@ pub(crate) fn route(built: &Built, inbound: &Inbound) -> Result<(AgentId, Sessio
     };
     let route = resolve_route(&built.routing, &input)?;
     let session = match &inbound.thread {
-        // A thread in a room is a conversation of its own; in a direct chat it is the same two people talking.
-        Some(thread) if inbound.peer.kind != PeerKind::Direct => thread_session_key(&route.session_key, thread),
-        _ => route.session_key,
+        Some(thread) => thread_session_key(&route.session_key, thread),
+        None => route.session_key,
     };
     Ok((route.agent_id, session))
 }

@@ -72,7 +72,10 @@ impl Embedded {
         let lock = lock(folder)?;
         let blobs = FolderBlobs::open(&folder.join("files"), &folder.join("incoming")).map_err(in_words)?;
         let now = clock.now();
-        let first = |connection: &_| SqliteQueue::restore(connection, now);
+        let first = |connection: &_| {
+            SqliteSessions::release_all(connection)?;
+            SqliteQueue::restore(connection, now)
+        };
         let (database, lines) = Database::open(&folder.join("chela.sqlite"), first, lock)?;
         let database = Arc::new(database);
         Ok(Self {

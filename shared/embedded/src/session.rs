@@ -40,6 +40,16 @@ impl SqliteSessions {
     pub(crate) fn new(database: Arc<Database>, clock: Arc<dyn Clock>) -> Self {
         Self { database, clock, accepts: AtomicU64::new(0) }
     }
+
+    /// Ends every lease. Called while the folder is opened, when nobody else can have it: whoever held a lease is dead,
+    /// and its turn need not wait for the lease to run out.
+    pub(crate) fn release_all(connection: &Connection) -> rusqlite::Result<usize> {
+        connection.execute(
+            "UPDATE sessions SET owner = '', lease_until = 0,
+             body = json_set(json_remove(body, '$.owner'), '$.lease_until', 0) WHERE owner <> ''",
+            [],
+        )
+    }
 }
 
 impl From<DatabaseError> for StoreError {

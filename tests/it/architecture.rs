@@ -1,0 +1,146 @@
+//! Dependencies point one way. Read from `cargo metadata`, so that no list can fall behind.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use cargo_metadata::{DependencyKind, MetadataCommand, Package};
+
+/// Packages of this workspace with the crates they need to run, by name.
+fn needs() -> BTreeMap<String, BTreeSet<String>> {
+    let metadata = MetadataCommand::new().no_deps().exec().unwrap();
+    let normal = |package: &Package| {
+        let kept = package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal);
+        kept.map(|dependency| dependency.name.clone()).collect()
+    };
+    metadata.packages.iter().map(|package| (package.name.to_string(), normal(package))).collect()
+}
+
+fn ours(needs: &BTreeSet<String>) -> BTreeSet<&str> {
+    needs.iter().map(String::as_str).filter(|name| name.starts_with("chela-")).collect()
+}
+
+fn assert_within(package: &str, allowed: &[&str]) {
+    let needs = needs();
+    let found = ours(&needs[package]);
+    let allowed: BTreeSet<&str> = allowed.iter().copied().collect();
+    let extra: Vec<_> = found.difference(&allowed).collect();
+    assert!(extra.is_empty(), "{package} must not need {extra:?}");
+}
+
+#[test]
+fn the_core_needs_no_crate_of_ours_and_nothing_that_does_io() {
+    let allowed = [
+        "async-trait", "bytes", "hex", "http", "jiff", "schemars", "serde", "serde_json", "sha2", "thiserror",
+        "unicode-segmentation", "wildmatch",
+    ];
+    let needs = needs();
+    let extra: Vec<_> = needs["chela-core"].iter().filter(|name| !allowed.contains(&name.as_str())).collect();
+    assert!(extra.is_empty(), "chela-core must not need {extra:?}");
+}
+
+#[test]
+fn a_channel_needs_the_core_the_kit_and_the_way_out() {
+    let needs = needs();
+    let channels: Vec<&String> = needs
+        .keys()
+        .filter(|name| name.starts_with("chela-channel-") && !["chela-channel-kit", "chela-channel-registry"].contains(&name.as_str()))
+        .collect();
+    assert!(channels.len() >= 3);
+    for channel in channels {
+        assert_within(channel, &["chela-core", "chela-channel-kit", "chela-http"]);
+    }
+}
+
+#[test]
+fn the_turn_sees_ports_and_never_an_adapter() {
+    assert_within("chela-agent", &["chela-core"]);
+}
+
+#[test]
+fn adapters_do_not_know_one_another_nor_what_they_serve() {
+    assert_within("chela-embedded", &["chela-core"]);
+    assert_within("chela-aws", &["chela-core", "chela-http", "chela-clock"]);
+    assert_within("chela-models", &["chela-core", "chela-http"]);
+    assert_within("chela-tools", &["chela-core"]);
+    assert_within("chela-config", &["chela-core"]);
+    assert_within("chela-http", &["chela-core"]);
+    assert_within("chela-sandbox", &[]);
+}
+
+#[test]
+fn the_verbs_know_no_adapter_of_state() {
+    let needs = needs();
+    for adapter in ["chela-aws", "chela-embedded"] {
+        assert!(!needs["chela-app"].contains(adapter), "chela-app must not need {adapter}");
+    }
+}
+
+#[test]
+fn vendors_stay_behind_their_one_crate() {
+    for (package, needs) in needs() {
+        for name in needs.iter() {
+            let aws = name.starts_with("aws-");
+            assert!(!aws || package == "chela-aws", "{package} must not need {name}: AWS stays in chela-aws");
+            let client = ["reqwest", "hyper", "hyper-util", "ureq"].contains(&name.as_str());
+            assert!(!client || ["chela-http", "chela-bench"].contains(&package.as_str()), "{package} must not need {name}: one way out");
+        }
+        assert!(!needs.contains("chela-testkit"), "{package} must need chela-testkit in tests only");
+    }
+}
+
+#[test]
+fn functions_only_wire() {
+    for function in ["webhook", "agent", "heartbeat", "api", "sandbox"] {
+        for file in std::fs::read_dir(root().join("functions").join(function).join("src")).unwrap() {
+            let path = file.unwrap().path();
+            let lines = std::fs::read_to_string(&path).unwrap().lines().count();
+            assert!(lines <= 80, "{} has {lines} lines; a function only wires", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_channel_has_its_guide_its_laws_its_samples_and_its_webhook() {
+    let deployed = std::fs::read_to_string(root().join("infra/channels.yaml")).unwrap();
+    for descriptor in chela_channel_registry::descriptors() {
+        let folder = root().join("shared/channels").join(descriptor.id);
+        for part in ["README.md", "tests/laws.rs"] {
+            assert!(folder.join(part).exists(), "{} misses {part}", folder.display());
+        }
+        let samples = std::fs::read_dir(root().join("events").join(descriptor.id)).unwrap().count();
+        assert!(samples > 0, "events/{} is empty", descriptor.id);
+        assert!(deployed.lines().any(|line| line == format!("- {}", descriptor.id)), "infra/channels.yaml misses {}", descriptor.id);
+    }
+}
+
+/// The size is a smoke alarm, not a law: a file that has a reason says so in its first lines.
+#[test]
+fn no_source_file_is_too_long_to_read() {
+    let long: Vec<String> = sources(&root())
+        .into_iter()
+        .filter_map(|path| {
+            let text = std::fs::read_to_string(&path).ok()?;
+            let most = if path.components().any(|part| part.as_os_str() == "tests") { 900 } else { 600 };
+            (text.lines().count() > most).then(|| format!("{} ({} lines)", path.display(), text.lines().count()))
+        })
+        .collect();
+    assert!(long.is_empty(), "too long: {long:#?}");
+}
+
+fn sources(folder: &Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let (path, name) = (entry.path(), entry.file_name());
+        let name = name.to_string_lossy();
+        if path.is_dir() && !name.starts_with('.') && name != "target" && name != "node_modules" {
+            found.extend(sources(&path));
+        } else if name.ends_with(".rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+pub(crate) fn root() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}

@@ -1,0 +1,161 @@
+//! The main job on AWS's terms: the template deployed into the emulator, the real binaries behind SQS FIFO, DynamoDB, S3
+//! and the parameter store, roles enforced, and a platform on this machine that gets the reply over HTTP.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::architecture::root;
+use crate::binaries;
+use crate::local::{SLACK_SECRET, TELEGRAM_SECRET, channels, telegram_headers};
+use crate::oracle;
+use crate::platform::Platforms;
+
+/// Functions start as processes, on two slow cores.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const STAGE: &str = "it";
+
+/// The stack in an emulator of its own; stopped when dropped.
+struct Stack {
+    endpoint: String,
+    outputs: Value,
+    _folder: tempfile::TempDir,
+}
+
+impl Stack {
+    fn deploy(config: &Value) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let endpoint = run(Command::new(root().join("tools/emulator")).args(["start", "--port", "0", "--auth"]));
+        let endpoint = endpoint.lines().last().unwrap().trim().to_owned();
+        let file = folder.path().join("chela.json5");
+        std::fs::write(&file, config.to_string()).unwrap();
+        let outputs = run(Command::new(root().join("tools/deploy-local"))
+            .args(["--endpoint", &endpoint, "--stage", STAGE, "--config"])
+            .arg(&file)
+            .args(["--secret", "telegram/botToken=99:public-test-token_0123456789abcdefghijklmn"])
+            .args(["--secret", &format!("telegram/webhookSecret={TELEGRAM_SECRET}")])
+            .args(["--secret", "slack/botToken=xoxb-test"])
+            .args(["--secret", &format!("slack/signingSecret={SLACK_SECRET}")])
+            .args(["--secret", "api/token=api-key-of-a-test"])
+            .env("CHELA_BOOTSTRAPS", bootstraps(folder.path())));
+        Self { endpoint, outputs: serde_json::from_str(&outputs).unwrap(), _folder: folder }
+    }
+
+    /// Posts to a Function URL: the emulator tells them apart by the Host header.
+    async fn request(&self, url: &str, method: &str, path: &str, headers: &http::HeaderMap, body: &str) -> (u16, String) {
+        let host = self.outputs[url].as_str().unwrap().split('/').nth(2).unwrap().to_owned();
+        let address = self.endpoint.strip_prefix("http://").unwrap();
+        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+        for (name, value) in headers {
+            request.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap()));
+        }
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        connection.write_all(format!("{request}\r\n{body}").as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        connection.read_to_end(&mut answer).await.unwrap();
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        let port = self.endpoint.rsplit(':').next().unwrap_or_default();
+        let _ = Command::new(root().join("tools/emulator")).args(["stop", "--port", port]).output();
+    }
+}
+
+/// The functions' binaries without their debugging notes, laid out as the deployment wants them.
+fn bootstraps(folder: &Path) -> PathBuf {
+    let bootstraps = folder.join("bootstraps");
+    for function in ["webhook", "agent", "heartbeat", "api", "sandbox"] {
+        let target = bootstraps.join(function);
+        std::fs::create_dir_all(&target).unwrap();
+        let binary = binaries::folder().join(function);
+        let stripped = target.join("bootstrap");
+        run(Command::new("strip").arg("-o").arg(&stripped).arg(&binary));
+    }
+    bootstraps
+}
+
+fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{command:?}\n{text}\n{errors}\nIf tools are missing: make test installs them.");
+    text
+}
+
+fn config(platforms: &Platforms) -> Value {
+    let reference = |path: &str| json!({"source": "ssm", "id": format!("/chela/{STAGE}/{path}")});
+    let mut config = channels(&platforms.url);
+    config["channels"]["telegram"]["botToken"] = reference("telegram/botToken");
+    config["channels"]["telegram"]["webhookSecret"] = reference("telegram/webhookSecret");
+    config["channels"]["slack"]["botToken"] = reference("slack/botToken");
+    config["channels"]["slack"]["signingSecret"] = reference("slack/signingSecret");
+    config["gateway"] = json!({"auth": {"token": reference("api/token")}});
+    config["cron"] = json!({"jobs": [{
+        "name": "daily", "expression": "cron(0 9 * * ? *)", "prompt": "Is there anything to tell?",
+        "deliverTo": {"channel": "telegram", "to": "7527593"},
+    }]});
+    config
+}
+
+#[tokio::test]
+async fn signed_webhooks_are_answered_through_the_deployed_template() {
+    let platforms = Platforms::open().await;
+    let stack = Stack::deploy(&config(&platforms));
+
+    let update = oracle::telegram_update(&oracle::recorded("telegram/text.json"));
+    let none = http::HeaderMap::new();
+    let (status, _) = stack.request("WebhookTelegramUrl", "POST", "/", &none, &update).await;
+    assert_eq!(status, 401, "an unsigned request");
+    for _ in 0..2 {
+        let (status, body) = stack.request("WebhookTelegramUrl", "POST", "/", &telegram_headers(TELEGRAM_SECRET), &update).await;
+        assert_eq!(status, 200, "{body}");
+    }
+    let sent = platforms.wait_for("/sendMessage", 1, PATIENCE).await;
+    assert!(sent[0].body["text"].as_str().unwrap().contains("offline echo"));
+
+    let body = oracle::recorded("slack/app-mention.json");
+    let (status, answer) = stack.request("WebhookSlackUrl", "POST", "/", &oracle::slack_headers(&body, SLACK_SECRET), &body).await;
+    assert_eq!(status, 200, "{answer}");
+    let sent = platforms.wait_for("/chat.postMessage", 1, PATIENCE).await;
+    assert!(sent[0].body["text"].as_str().unwrap().contains("offline echo"));
+
+    let key = oracle::headers(&json!({"authorization": "Bearer api-key-of-a-test"}));
+    let ask = json!({"text": "Hello over the API", "wait": 25}).to_string();
+    let (status, answer) = stack.request("ApiUrl", "POST", "/message", &key, &ask).await;
+    assert_eq!(status, 200, "{answer}");
+    assert!(answer.contains("Hello over the API"), "{answer}");
+    let (status, _) = stack.request("ApiUrl", "POST", "/message", &none, &ask).await;
+    assert_eq!(status, 401);
+
+    // Two firings of one occasion are one turn. The emulator fires schedules, but leaves out the scheduled time.
+    let firing = json!({"name": "daily", "scheduledTime": now_as_aws_writes_it()}).to_string();
+    for _ in 0..2 {
+        invoke(&stack.endpoint, "heartbeat", &firing);
+    }
+    platforms.wait_for("/sendMessage", 2, PATIENCE).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(platforms.sent_to("/sendMessage").len(), 2, "one reply to two updates, one to two firings");
+}
+
+fn now_as_aws_writes_it() -> String {
+    run(Command::new("date").args(["-u", "+%Y-%m-%dT%H:%M:00Z"])).trim().to_owned()
+}
+
+fn invoke(endpoint: &str, function: &str, payload: &str) {
+    let script = "import sys, boto3\n\
+        client = boto3.client('lambda', endpoint_url=sys.argv[1], region_name='us-east-1', aws_access_key_id='test', aws_secret_access_key='test')\n\
+        answer = client.invoke(FunctionName=sys.argv[2], Payload=sys.argv[3].encode())\n\
+        assert 'FunctionError' not in answer, answer['Payload'].read()";
+    let name = format!("chela-{STAGE}-{function}");
+    run(Command::new(root().join(".tools/emulator/bin/python")).args(["-c", script, endpoint, &name, payload]));
+}

@@ -1,0 +1,106 @@
+//! Telegram, Slack, a webhook's receiver and a model provider on this machine: they take what is sent and remember it.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::response::Response;
+use serde_json::{Value, json};
+
+/// One request a platform got.
+#[derive(Clone, Debug)]
+pub(crate) struct Sent {
+    pub(crate) path: String,
+    pub(crate) headers: http::HeaderMap,
+    pub(crate) body: Value,
+}
+
+/// The platforms.
+#[derive(Clone, Default)]
+pub(crate) struct Platforms {
+    sent: Arc<Mutex<Vec<Sent>>>,
+    refusals: Arc<Mutex<VecDeque<(u16, Value)>>>,
+    pub(crate) url: String,
+}
+
+impl Platforms {
+    /// Opens for business on a free port.
+    pub(crate) async fn open() -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let platforms = Self { url: format!("http://{}", listener.local_addr().unwrap()), ..Self::default() };
+        let router = Router::new().fallback(serve).with_state(platforms.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        platforms
+    }
+
+    /// The next requests are answered like this instead.
+    pub(crate) fn will_refuse(&self, refusals: impl IntoIterator<Item = (u16, Value)>) {
+        self.refusals.lock().unwrap().extend(refusals);
+    }
+
+    /// Everything that was sent to paths that end like this.
+    pub(crate) fn sent_to(&self, path: &str) -> Vec<Sent> {
+        self.sent.lock().unwrap().iter().filter(|sent| sent.path.ends_with(path)).cloned().collect()
+    }
+
+    /// Waits until so many were sent there.
+    pub(crate) async fn wait_for(&self, path: &str, count: usize, patience: Duration) -> Vec<Sent> {
+        let until = Instant::now() + patience;
+        loop {
+            let sent = self.sent_to(path);
+            if sent.len() >= count {
+                return sent;
+            }
+            let all: Vec<String> = self.sent.lock().unwrap().iter().map(|sent| sent.path.clone()).collect();
+            assert!(Instant::now() < until, "{} of {count} were sent to {path}; in all: {all:?}", sent.len());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+async fn serve(State(platforms): State<Platforms>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, 1 << 20).await.unwrap();
+    let path = parts.uri.path().to_owned();
+    let value = serde_json::from_slice(&body).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into()));
+    let messages = path.ends_with("sendMessage") || path.ends_with("chat.postMessage") || path.ends_with("completions");
+    let refusal = if messages { platforms.refusals.lock().unwrap().pop_front() } else { None };
+    let number = {
+        let mut sent = platforms.sent.lock().unwrap();
+        if refusal.is_none() {
+            sent.push(Sent { path: path.clone(), headers: parts.headers, body: value.clone() });
+        }
+        sent.len()
+    };
+    if let Some((status, body)) = refusal {
+        return Response::builder().status(status).body(Body::from(body.to_string())).unwrap();
+    }
+    if path.ends_with("/chat/completions") {
+        return Response::builder().header("content-type", "text/event-stream").body(Body::from(said("From the model."))).unwrap();
+    }
+    let answer = match path.as_str() {
+        path if path.ends_with("chat.postMessage") => json!({"ok": true, "channel": "C1", "ts": format!("1.{number}")}),
+        path if path.starts_with("/bot") => json!({"ok": true, "result": {"message_id": number, "date": 1, "chat": {"id": 1, "type": "private"}}}),
+        _ => json!({"ok": true}),
+    };
+    Response::builder().header("content-type", "application/json").body(Body::from(answer.to_string())).unwrap()
+}
+
+/// A streamed answer as OpenAI-compatible servers write it.
+fn said(text: &str) -> String {
+    let chunk = |delta: Value, finish: Value| {
+        let chunk = json!({"id": "1", "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]});
+        format!("data: {chunk}\n\n")
+    };
+    let usage = json!({"id": "1", "object": "chat.completion.chunk", "choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4}});
+    [
+        chunk(json!({"role": "assistant", "content": ""}), Value::Null),
+        chunk(json!({"content": text}), Value::Null),
+        chunk(json!({}), json!("stop")),
+        format!("data: {usage}\n\ndata: [DONE]\n\n"),
+    ]
+    .concat()
+}
