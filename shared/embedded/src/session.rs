@@ -42,11 +42,12 @@ impl SqliteSessions {
     }
 
     /// Ends every lease. Called while the folder is opened, when nobody else can have it: whoever held a lease is dead,
-    /// and its turn need not wait for the lease to run out.
+    /// and its turn need not wait for the lease to run out. A damaged row is left for whoever reads it.
     pub(crate) fn release_all(connection: &Connection) -> rusqlite::Result<usize> {
         connection.execute(
             "UPDATE sessions SET owner = '', lease_until = 0,
-             body = json_set(json_remove(body, '$.owner'), '$.lease_until', 0) WHERE owner <> ''",
+             body = json_set(json_remove(body, '$.owner'), '$.lease_until', 0)
+             WHERE owner <> '' AND json_valid(body)",
             [],
         )
     }

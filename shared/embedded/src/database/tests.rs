@@ -69,6 +69,18 @@ impl Work for Noted {
 }
 
 #[tokio::test]
+async fn a_commit_awaits_the_disk() {
+    let (database, _folder) = open();
+    let settings = |connection: &Connection| {
+        let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+        let synchronous: u32 = connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
+        Ok((mode, synchronous))
+    };
+    // No test can cut the power; 2 is FULL. https://sqlite.org/pragma.html#pragma_synchronous
+    assert_eq!(database.run(settings).await.unwrap(), ("wal".to_owned(), 2));
+}
+
+#[tokio::test]
 async fn all_that_waits_is_one_transaction() {
     let (database, folder) = open();
     database.run(insert("first")).await.unwrap();

@@ -358,3 +358,59 @@ impl LaneLines {
 fn remembered(pushed_at: Millis, now: Millis) -> bool {
     now.since(pushed_at) < REMEMBERED_MS && pushed_at.since(now) < REMEMBERED_MS
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Millis = Millis(4_000_000_000_000);
+
+    fn push(lines: &mut Lines, group: &str, name: u128, body: String) -> i64 {
+        let id = lines.next_id(NOW);
+        let row = Row { id, lane: Lane::Live, group: group.to_owned(), name: Name(name), pushed_at: NOW, done: false };
+        lines.push(row, body);
+        id
+    }
+
+    #[test]
+    fn bodies_in_memory_have_a_limit_and_make_room_again() {
+        let mut lines = Lines::default();
+        let megabytes = |n: usize| "x".repeat(n * 1024 * 1024);
+        for round in 0..3 {
+            for (at, size) in [3, 2, 1, 1].into_iter().enumerate() {
+                push(&mut lines, "a", round * 10 + at as u128, megabytes(size));
+            }
+            let taken = lines.take(Lane::Live, 10, NOW, NOW.plus(1));
+            let kept: Vec<_> = taken.iter().map(|taken| taken.body.as_ref().map(String::len)).collect();
+            assert_eq!(kept, [Some(3 << 20), None, Some(1 << 20), None], "round {round}");
+            taken.iter().for_each(|taken| lines.remove(Lane::Live, "a", taken.id, NOW));
+        }
+    }
+
+    #[test]
+    fn ids_grow_also_when_the_clock_is_set_back() {
+        let mut lines = Lines::default();
+        let ids = [NOW, NOW, Millis(0), NOW.plus(1), Millis(u64::MAX), NOW].map(|now| lines.next_id(now));
+        assert!(ids.is_sorted_by(|a, b| a < b || *b == i64::MAX), "{ids:?}");
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_does_not_make_names_unforgettable() {
+        let mut lines = Lines::default();
+        assert!(lines.remember(Name(1), NOW.plus(365 * 24 * 3600 * 1000)));
+        assert!(lines.remember(Name(1), NOW), "an hour in the far future is no repetition");
+        assert!(!lines.remember(Name(1), NOW.plus(1)));
+    }
+
+    #[test]
+    fn a_deleted_message_leaves_no_group_behind() {
+        let mut lines = Lines::default();
+        let ids = [push(&mut lines, "a", 1, String::new()), push(&mut lines, "b", 2, String::new())];
+        lines.take(Lane::Live, 1, NOW, NOW.plus(1000));
+        lines.remove(Lane::Live, "a", ids[0], NOW);
+        lines.remove(Lane::Live, "b", ids[1], NOW);
+        let LaneLines { groups, ready, blocked } = &lines.live;
+        assert!(groups.is_empty() && ready.is_empty() && blocked.is_empty());
+        assert_eq!(lines.next(Lane::Live, NOW.plus(1000)), Next::Never);
+    }
+}

@@ -253,6 +253,9 @@ impl Values {
 }
 
 /// Digits only: no sign.
-fn number_of<T: FromStr>(text: &str) -> Option<T> {
+pub(super) fn number_of<T: FromStr>(text: &str) -> Option<T> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-use super::cron::Cron;
+use super::cron::{Cron, number_of};
 
 const MINUTE: u64 = 60_000;
 const DAY: u64 = 24 * 60 * MINUTE;
@@ -102,7 +102,7 @@ fn rate(inside: &str) -> Result<u64, String> {
         "day" | "days" => DAY,
         _ => return Err(wrong()),
     };
-    let every = value.parse::<u32>().ok().filter(|value| *value > 0).ok_or_else(wrong)?;
+    let every = number_of::<u32>(value).filter(|value| *value > 0).ok_or_else(wrong)?;
     let every = u64::from(every).saturating_mul(unit);
     if every > RATE_MAX {
         return Err(format!("rate({inside}) is longer than a year: use cron or at"));
@@ -144,4 +144,107 @@ fn zone(name: &str) -> Result<TimeZone, String> {
     TimeZone::get(name).map_err(|_| {
         format!("\"{name}\" is no time zone: use a name of the IANA list, such as \"Europe/Berlin\" or \"UTC\"")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use chela_core::schedule::ScheduleExpression;
+
+    use super::*;
+
+    fn parse(expression: &str, timezone: &str) -> Result<Expression, String> {
+        let expression = ScheduleExpression(expression.to_owned());
+        let schedule = Schedule { name: "daily".into(), expression, timezone: timezone.into(), enabled: true };
+        Expression::parse(&schedule).map_err(|error| error.to_string())
+    }
+
+    fn first(expression: &str, timezone: &str) -> Option<u64> {
+        parse(expression, timezone).unwrap().after(Millis(0), Millis(0)).map(|at| at.0 / 1000)
+    }
+
+    #[test]
+    fn a_rate_counts_from_its_beginning() {
+        let every_hour = parse("rate(1 hour)", "UTC").unwrap();
+        let (since, hour) = (Millis(1_000_000), 60 * MINUTE);
+        for (time, next) in
+            [(0, 1), (1_000_000, 1), (1_000_000 + hour - 1, 1), (1_000_000 + hour, 2), (1_000_000 + 9 * hour, 10)]
+        {
+            assert_eq!(every_hour.after(Millis(time), since), Some(since.plus(next * hour)), "after {time}");
+        }
+    }
+
+    #[test]
+    fn rates_have_three_units_singular_or_plural() {
+        for (rate, seconds) in [
+            ("rate(1 minute)", 60),
+            ("rate(1 minutes)", 60),
+            ("rate(90 minutes)", 5400),
+            ("rate(2 hours)", 7200),
+            (" rate( 1  day ) ", 86_400),
+            ("rate(366 days)", 366 * 86_400),
+        ] {
+            assert_eq!(first(rate, "UTC"), Some(seconds), "{rate}");
+        }
+        for rate in [
+            "rate()",
+            "rate(1)",
+            "rate(one day)",
+            "rate(1.5 days)",
+            "rate(+1 day)",
+            "rate(1 day 2 hours)",
+            "rate(1 week)",
+            "rate(367 days)",
+            "rate(99999999999 days)",
+            "Rate(1 day)",
+        ] {
+            assert!(parse(rate, "UTC").is_err(), "{rate}");
+        }
+    }
+
+    #[test]
+    fn a_single_time_is_that_of_its_zone_and_comes_once() {
+        assert_eq!(first("at(2026-12-24T18:00:00)", "UTC"), Some(1_798_135_200));
+        assert_eq!(first("at(2026-12-24T18:00:00)", "Europe/Berlin"), Some(1_798_135_200 - 3600));
+        assert_eq!(
+            first("at(2026-03-29T02:30:00)", "Europe/Berlin"),
+            first("at(2026-03-29T01:30:00)", "UTC"),
+            "skipped"
+        );
+        assert_eq!(first("at(2026-10-25T02:30:00)", "Europe/Berlin"), first("at(2026-10-25T00:30:00)", "UTC"), "twice");
+        let once = parse("at(2026-12-24T18:00:00)", "UTC").unwrap();
+        assert_eq!(once.after(Millis(1_798_135_200_000), Millis(0)), None);
+    }
+
+    #[test]
+    fn a_single_time_has_one_form() {
+        for time in [
+            "2026-12-24",
+            "2026-12-24 18:00:00",
+            "2026-12-24T18:00",
+            "2026-12-24T18:00:00Z",
+            "2026-12-24T18:00:00.5",
+            "2026-02-29T18:00:00",
+            "2026-12-24T24:00:00",
+            "26-12-24T18:00:00",
+            "+026-12-24T18:00:00",
+            "1969-12-31T18:00:00",
+        ] {
+            assert!(parse(&format!("at({time})"), "UTC").is_err(), "{time}");
+        }
+    }
+
+    #[test]
+    fn refusals_say_what_would_be_right() {
+        for (expression, zone, told) in [
+            ("every day", "UTC", "rate(30 minutes)"),
+            ("cron 0 8 * * ? *", "UTC", "cron(0 8 * * ? *)"),
+            ("daily(8)", "UTC", "\"daily\""),
+            ("rate(0 days)", "UTC", "from 1"),
+            ("at(now)", "UTC", "2026-12-24T18:00:00"),
+            ("rate(1 day)", "CET-1", "\"Europe/Berlin\""),
+        ] {
+            let error = parse(expression, zone).unwrap_err();
+            assert!(error.contains(told) && error.contains("\"daily\""), "{error}");
+        }
+    }
 }

@@ -164,6 +164,23 @@ async fn more_than_memory_holds_is_read_back() {
 }
 
 #[tokio::test]
+async fn a_receive_that_failed_was_none() {
+    let mut world = World::new();
+    for id in ["1", "2"] {
+        push(&world.get().queue, "a", id).await;
+    }
+    world.reopen();
+    let queue = &world.get().queue;
+    world.rows().execute_batch("ALTER TABLE messages RENAME TO elsewhere").unwrap();
+    let failed = queue.receive(LANE, 10, 3600).await;
+    assert!(matches!(failed, Err(QueueError::Unavailable(_))), "{failed:?}");
+    world.rows().execute_batch("ALTER TABLE elsewhere RENAME TO messages").unwrap();
+    let deliveries = receive(queue).await;
+    assert_eq!(prompts(&deliveries), ["1", "2"]);
+    assert!(deliveries.iter().all(|delivery| delivery.receives == 1));
+}
+
+#[tokio::test]
 async fn rows_of_what_is_done_are_removed() {
     let mut world = World::new();
     let count = |world: &World, which: &str| {

@@ -1,9 +1,11 @@
-use chela_core::access::{AccessStore, SenderRef};
+use chela_core::access::{AccessStore, Pairing, SenderRef};
 use chela_core::clock::Millis;
 use chela_core::message::EventKey;
 use chela_core::model::Usage;
 use chela_core::queue::Task;
-use chela_core::session::{Accepted, AssistantEntry, Claim, Claimed, Entry, EntryBody, Put, SessionStore, StoreError};
+use chela_core::session::{
+    Accepted, AssistantEntry, Claim, Claimed, Entry, EntryBody, Head, Put, SessionStore, StoreError,
+};
 use chela_core::session_key::SessionKey;
 use chela_testkit::laws::NOW;
 
@@ -42,17 +44,40 @@ async fn what_was_answered_is_there_after_a_restart() {
     let claim = Claim { event: &first, owner: "a", now: NOW, until: NOW.plus(30_000) };
     let who = SenderRef { channel: "telegram".into(), account: "main".into(), sender: "ada".into() };
     let sessions = &world.get().sessions;
-    let held = sessions.claim(&key, &claim).await.unwrap();
+    let Claimed::Held(held) = sessions.claim(&key, &claim).await.unwrap() else { panic!("not held") };
     sessions.accept(&key, &accepted(1, NOW)).await.unwrap();
     sessions.append(&key, &entry(1)).await.unwrap();
     sessions.request_pairing(&who, "AAAA2222", NOW).await.unwrap();
     sessions.approve("telegram", "main", "AAAA2222", NOW).await.unwrap();
 
     let sessions = &world.reopen().sessions;
-    assert_eq!(sessions.head(&key).await.unwrap().map(Claimed::Held), Some(held));
+    let released = Head { owner: String::new(), lease_until: Millis(0), ..held };
+    assert_eq!(sessions.head(&key).await.unwrap(), Some(released), "its owner is dead");
     assert_eq!(sessions.accepted(&key, &event(1)).await.unwrap(), Some(accepted(1, NOW)));
     assert_eq!(sessions.history(&key, 0, 10).await.unwrap(), [entry(1)]);
     assert!(sessions.approved(&who).await.unwrap());
+}
+
+#[tokio::test]
+async fn the_lease_of_a_dead_process_does_not_hold_up_the_next() {
+    let mut world = World::new();
+    let (key, damaged, event) = (session(), SessionKey::from_stored("damaged"), event(1));
+    let claim = |owner| Claim { event: &event, owner, now: NOW, until: NOW.plus(90_000) };
+    let sessions = &world.get().sessions;
+    for key in [&key, &damaged] {
+        assert!(matches!(sessions.claim(key, &claim("first")).await.unwrap(), Claimed::Held(_)));
+        assert!(matches!(sessions.claim(key, &claim("second")).await.unwrap(), Claimed::Busy { .. }));
+    }
+    world.rows().execute_batch("UPDATE sessions SET body = '{' WHERE session = 'damaged'").unwrap();
+
+    let sessions = &world.reopen().sessions;
+    let Claimed::Held(head) = sessions.claim(&key, &claim("second")).await.unwrap() else { panic!("free") };
+    assert_eq!((head.epoch, head.attempts, head.current.as_ref()), (2, 2, Some(&event)), "the turn goes on");
+    let damage = sessions.claim(&damaged, &claim("second")).await;
+    assert!(
+        matches!(damage, Err(StoreError::Damaged(_))),
+        "one damaged row does not keep the folder closed: {damage:?}"
+    );
 }
 
 #[tokio::test]
@@ -121,4 +146,15 @@ async fn a_damaged_row_is_named_and_others_are_fine() {
     }
     assert!(matches!(sessions.claim(&other, &claim).await.unwrap(), Claimed::Held(_)));
     assert_eq!(sessions.history(&other, 0, 10).await.unwrap(), [entry(1)]);
+}
+
+#[tokio::test]
+async fn a_code_is_never_two_senders_at_once() {
+    let world = World::new();
+    let sessions = &world.get().sessions;
+    let who = |sender: &str| SenderRef { channel: "telegram".into(), account: "main".into(), sender: sender.into() };
+    sessions.request_pairing(&who("ada"), "AAAA2222", NOW).await.unwrap();
+    assert_eq!(sessions.request_pairing(&who("eve"), "AAAA2222", NOW).await.unwrap(), Pairing::Full);
+    assert_eq!(sessions.approve("telegram", "main", "AAAA2222", NOW).await.unwrap(), Some(who("ada")));
+    assert!(!sessions.approved(&who("eve")).await.unwrap());
 }
