@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chela_agent::Slice;
-use chela_app::answer::Answerer;
+use chela_app::answer::{Answerer, by_group};
 use chela_core::clock::Clock;
 use chela_core::queue::{Delivery, Lane, Queue};
 use chela_embedded::SqliteQueue;
@@ -49,11 +49,11 @@ impl Worker {
                 }
                 continue;
             }
-            for delivery in deliveries {
+            for group in by_group(deliveries) {
                 let Ok(place) = places.clone().acquire_owned().await else { return };
                 let this = this.clone();
                 running.spawn(async move {
-                    this.answer(delivery).await;
+                    this.answer(group).await;
                     drop(place);
                 });
             }
@@ -71,18 +71,27 @@ impl Worker {
         }
     }
 
-    async fn answer(&self, delivery: Delivery) {
-        let receipt = delivery.receipt.clone();
-        let slice = Slice { deadline: self.clock.now().plus(SLICE_MS) };
-        let batch = self.answerer.answer(vec![delivery], slice).await;
-        for note in &batch.notes {
-            tracing::warn!(lane = self.lane.name(), note, "the turn will be repeated");
+    /// Answers the messages of one session in order, each acknowledged before the next begins.
+    async fn answer(&self, group: Vec<Delivery>) {
+        let mut waiting = group.into_iter();
+        for delivery in waiting.by_ref() {
+            let receipt = delivery.receipt.clone();
+            let slice = Slice { deadline: self.clock.now().plus(SLICE_MS) };
+            let batch = self.answerer.answer(vec![delivery], slice).await;
+            for note in &batch.notes {
+                tracing::warn!(lane = self.lane.name(), note, "the turn will be repeated");
+            }
+            if !batch.failed.is_empty() {
+                break;
+            }
+            if let Err(error) = self.queue.delete(self.lane, &receipt).await {
+                // It is delivered again, and its turn is found finished.
+                tracing::warn!(lane = self.lane.name(), %error, "cannot acknowledge");
+            }
         }
-        if batch.failed.is_empty()
-            && let Err(error) = self.queue.delete(self.lane, &receipt).await
-        {
-            // It is delivered again, and its turn is found finished.
-            tracing::warn!(lane = self.lane.name(), %error, "cannot acknowledge");
+        for held_back in waiting {
+            // They wait behind the one that is repeated, no longer.
+            let _ = self.queue.hide(self.lane, &held_back.receipt, 0).await;
         }
     }
 }

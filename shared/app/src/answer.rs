@@ -37,14 +37,7 @@ impl Answerer {
     /// Answers all messages of a batch. Sessions run side by side; within a session messages run in order, and the
     /// first that has to be repeated holds back the rest, because their order must not change.
     pub async fn answer(&self, deliveries: Vec<Delivery>, slice: Slice) -> Batch {
-        let mut groups: Vec<Vec<Delivery>> = Vec::new();
-        for delivery in deliveries {
-            match groups.iter_mut().find(|group| group.first().is_some_and(|first| first.group == delivery.group)) {
-                Some(group) => group.push(delivery),
-                None => groups.push(vec![delivery]),
-            }
-        }
-        let batches = join_all(groups.into_iter().map(|group| self.answer_group(group, slice))).await;
+        let batches = join_all(by_group(deliveries).into_iter().map(|group| self.answer_group(group, slice))).await;
         batches.into_iter().fold(Batch::default(), |mut all, one| {
             all.failed.extend(one.failed);
             all.notes.extend(one.notes);
@@ -66,7 +59,11 @@ impl Answerer {
                 }
             }
         }
-        batch.failed.extend(waiting.map(|delivery| delivery.message_id));
+        for held_back in waiting {
+            // Behind the one that waits, but not longer than it: their own visibility would outlast its wait.
+            let _ = self.queue.hide(held_back.lane, &held_back.receipt, 0).await;
+            batch.failed.push(held_back.message_id);
+        }
         batch
     }
 
@@ -101,6 +98,18 @@ impl Answerer {
             }
         }
     }
+}
+
+/// The messages by session, each in order.
+pub fn by_group(deliveries: Vec<Delivery>) -> Vec<Vec<Delivery>> {
+    let mut groups: Vec<Vec<Delivery>> = Vec::new();
+    for delivery in deliveries {
+        match groups.iter_mut().find(|group| group.first().is_some_and(|first| first.group == delivery.group)) {
+            Some(group) => group.push(delivery),
+            None => groups.push(vec![delivery]),
+        }
+    }
+    groups
 }
 
 /// Reads the version before the rest, so that a newer form is recognised and not merely unreadable.
