@@ -131,10 +131,10 @@ fn missing(reference: &SecretRef) -> SecretError {
     let id = &reference.id;
     let fix = match reference.source {
         SecretSource::Ssm => {
-            format!("create it: aws ssm put-parameter --type SecureString --name {id} --value file://the-secret")
+            format!("create it: aws ssm put-parameter --type SecureString --name {id} --value \"$(cat file)\"")
         }
         SecretSource::SecretsManager => {
-            format!("create it: aws secretsmanager create-secret --name {id} --secret-string file://the-secret")
+            format!("create it: aws secretsmanager create-secret --name {id} --secret-string \"$(cat file)\"")
         }
         SecretSource::Env | SecretSource::File => {
             "set the variable for this function in infra/template.yaml, or better refer to a parameter (ssm)".to_owned()
@@ -143,7 +143,9 @@ fn missing(reference: &SecretRef) -> SecretError {
     SecretError::Missing { source_kind: reference.source, id: id.clone(), fix }
 }
 
-/// Access denied is among these: the store answers so also where nothing is.
+/// A refusal is among these, and not "missing": the stores answer so whether or not the secret is there.
 fn unavailable(id: &str, reason: String) -> SecretError {
+    let fix = "let the function's role read this name, and use the key it is encrypted with";
+    let reason = if reason.starts_with("AccessDenied") { format!("{reason}; {fix}") } else { reason };
     SecretError::Unavailable { id: id.to_owned(), reason }
 }

@@ -213,6 +213,8 @@ async fn a_secret_store_that_fails_is_told_apart_from_a_missing_secret() {
         let (clients, _) = answering(&[(status, body)]);
         let error = Secrets::new(&clients, Arc::new(Still), |_| None).get(&reference(source)).await.unwrap_err();
         assert_eq!(matches!(error, SecretError::Missing { .. }), missing, "{body}: {error}");
-        assert!(error.to_string().contains("/chela/key"), "{error}");
+        let error = error.to_string();
+        assert!(error.contains("/chela/key"), "{error}");
+        assert_eq!(error.contains("role"), body.contains("AccessDenied"), "{error}");
     }
 }
