@@ -9,10 +9,10 @@
 
 mod subject;
 
-use chela_core::channel::{Channel, OutboundPart, SendError};
+use chela_core::channel::{Channel, OutboundPart, Parsed, SendError};
 use chela_core::message::ReplyAddress;
-use chela_testkit::laws::channel::part;
 use chela_testkit::laws::channel::platform::{Answer, Platform, Seen};
+use chela_testkit::laws::channel::{ARRIVAL, part};
 use serde_json::{Value, json};
 
 use self::subject::{method, subject};
@@ -169,26 +169,39 @@ async fn health_tells_the_name_the_place_and_the_last_error() {
         (health.ok, health.summary.as_str()),
         (true, "@Chela_Test_Bot; posts to https://example.org/webhook/telegram; 2 waiting")
     );
-    platform.next(Answer::json(200, &json!({"ok": true, "result": {"id": 1, "username": "other_bot"}})));
-    platform.next(Answer::json(
-        200,
-        &json!({"ok": true, "result": {"url": "", "last_error_message": "Wrong response: 502"}}),
-    ));
-    let health = channel.health().await.unwrap();
-    assert!(!health.ok);
-    for part in ["botUsername is \"other_bot\"", "channels register telegram", "Wrong response: 502"] {
-        assert!(health.summary.contains(part), "{part:?} is not in {}", health.summary);
-    }
+    let result = |result: Value| Answer::json(200, &json!({"ok": true, "result": result}));
+    platform.next(result(json!({"id": 1, "username": "other_bot"})));
+    let misnamed = channel.health().await.unwrap();
+    assert!(!misnamed.ok && misnamed.summary.contains("botUsername is \"other_bot\""), "{}", misnamed.summary);
+    platform.next(result(json!({"id": 1, "username": "chela_test_bot"})));
+    platform.next(result(json!({"url": "", "last_error_message": "Wrong response: 502"})));
+    let nowhere = channel.health().await.unwrap();
+    assert!(!nowhere.ok && nowhere.summary.contains("channels register telegram"), "{}", nowhere.summary);
+    assert!(nowhere.summary.ends_with("Wrong response: 502"), "{}", nowhere.summary);
 }
 
-#[tokio::test]
-async fn buttons_end_their_spinner_with_the_acknowledgement() {
+fn pressed(change: impl Fn(&mut Value)) -> Parsed {
     let subject = subject();
     let channel = subject.open("http://127.0.0.1:9");
-    let request = subject.signed(&subject.sample("button").body, chela_testkit::laws::channel::ARRIVAL);
-    let parsed = channel.parse(&channel.verify(request).unwrap()).unwrap();
+    let mut update: Value = serde_json::from_slice(&subject.sample("button").body).unwrap();
+    change(&mut update["callback_query"]);
+    let request = subject.signed(update.to_string().as_bytes(), ARRIVAL);
+    channel.parse(&channel.verify(request).unwrap()).unwrap()
+}
+
+#[test]
+fn buttons_end_their_spinner_with_the_acknowledgement() {
+    let parsed = pressed(|_| ());
     let ack: Value = serde_json::from_slice(&parsed.ack.body).unwrap();
     assert_eq!(ack, json!({"method": "answerCallbackQuery", "callback_query_id": "4382bfdwdsb323b2d9"}));
+    assert_eq!(parsed.messages.len(), 1);
+}
+
+#[test]
+fn buttons_pressed_by_bots_or_in_no_chat_or_without_a_value_say_nothing() {
+    assert_eq!(pressed(|query| query["from"]["is_bot"] = json!(true)).messages, []);
+    assert_eq!(pressed(|query| drop(query.as_object_mut().unwrap().remove("message"))).messages, []);
+    assert_eq!(pressed(|query| drop(query.as_object_mut().unwrap().remove("data"))).messages, []);
 }
 
 #[tokio::test]
