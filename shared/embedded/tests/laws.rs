@@ -1,4 +1,5 @@
 //! Every law of every port, on this crate's adapters.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
