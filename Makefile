@@ -30,6 +30,7 @@ test: ## Every test; installs the tools it needs into .tools first
 	tools/bootstrap emulator lint sam oracles
 	cargo $(if $(NEXTEST),nextest run,test) --workspace --locked
 	.tools/emulator/bin/python -m unittest discover -s tests/infra
+	python3 -m unittest discover -s tests/docs -p check.py
 
 bench: ## CPU, speed, memory, starts, sizes, calls and dollars into target/bench.json; QUICK=1 is shorter
 	tools/bootstrap emulator

@@ -137,6 +137,10 @@ async fn signed_webhooks_are_answered_through_the_deployed_template() {
     let (status, _) = stack.request("ApiUrl", "POST", "/message", &none, &ask).await;
     assert_eq!(status, 401);
 
+    // What no turn can read is kept for the owner, and its session goes on.
+    send(&stack, "agent:main:main", "{\"version\":99}");
+    wait_for_dead_letter(&stack).await;
+
     // Two firings of one occasion are one turn. The emulator fires schedules, but leaves out the scheduled time.
     let firing = json!({"name": "daily", "scheduledTime": now_as_aws_writes_it()}).to_string();
     for _ in 0..2 {
@@ -147,15 +151,40 @@ async fn signed_webhooks_are_answered_through_the_deployed_template() {
     assert_eq!(platforms.sent_to("/sendMessage").len(), 2, "one reply to two updates, one to two firings");
 }
 
+/// Runs a few lines of Python with boto3 and the emulator's clients at hand.
+fn boto(endpoint: &str, script: &str, arguments: &[&str]) -> String {
+    let clients = "import sys, boto3\n\
+        def client(service):\n\
+        \x20   return boto3.client(service, endpoint_url=sys.argv[1], region_name='us-east-1', aws_access_key_id='test', aws_secret_access_key='test')\n";
+    let script = format!("{clients}{script}");
+    let python = root().join(".tools/emulator/bin/python");
+    run(Command::new(python).args(["-c", &script, endpoint]).args(arguments))
+}
+
+fn send(stack: &Stack, group: &str, body: &str) {
+    let script = "client('sqs').send_message(QueueUrl=sys.argv[2], MessageGroupId=sys.argv[3], MessageDeduplicationId='bad', MessageBody=sys.argv[4])";
+    boto(&stack.endpoint, script, &[stack.outputs["LiveQueue"].as_str().unwrap(), group, body]);
+}
+
+async fn wait_for_dead_letter(stack: &Stack) {
+    let script = "m = client('sqs').receive_message(QueueUrl=sys.argv[2], WaitTimeSeconds=10, MessageAttributeNames=['All']).get('Messages', [])\n\
+        print(m[0]['MessageAttributes']['reason']['StringValue'] if m else '')";
+    let until = std::time::Instant::now() + PATIENCE;
+    loop {
+        let reason = boto(&stack.endpoint, script, &[stack.outputs["LiveDlq"].as_str().unwrap()]);
+        if reason.contains("envelope version 99") {
+            return;
+        }
+        assert!(std::time::Instant::now() < until, "no dead letter: {reason:?}");
+    }
+}
+
 fn now_as_aws_writes_it() -> String {
     run(Command::new("date").args(["-u", "+%Y-%m-%dT%H:%M:00Z"])).trim().to_owned()
 }
 
 fn invoke(endpoint: &str, function: &str, payload: &str) {
-    let script = "import sys, boto3\n\
-        client = boto3.client('lambda', endpoint_url=sys.argv[1], region_name='us-east-1', aws_access_key_id='test', aws_secret_access_key='test')\n\
-        answer = client.invoke(FunctionName=sys.argv[2], Payload=sys.argv[3].encode())\n\
+    let script = "answer = client('lambda').invoke(FunctionName=sys.argv[2], Payload=sys.argv[3].encode())\n\
         assert 'FunctionError' not in answer, answer['Payload'].read()";
-    let name = format!("chela-{STAGE}-{function}");
-    run(Command::new(root().join(".tools/emulator/bin/python")).args(["-c", script, endpoint, &name, payload]));
+    boto(endpoint, script, &[&format!("chela-{STAGE}-{function}"), payload]);
 }

@@ -86,6 +86,25 @@ async fn a_slack_event_signed_by_slacks_sdk_is_answered_in_its_channel() {
 }
 
 #[tokio::test]
+async fn a_burst_in_one_conversation_is_answered_in_its_order() {
+    let platforms = Platforms::open().await;
+    let folder = house(&platforms, json!({"gateway": {"limits": {"messagesPerMinute": 0}}}));
+    let gateway = Gateway::start(folder.path()).await;
+    let mut update: serde_json::Value = serde_json::from_str(&oracle::recorded("telegram/text.json")).unwrap();
+    for number in 0..30 {
+        update["update_id"] = json!(number);
+        update["message"]["text"] = json!(format!("number {number};"));
+        let answer = gateway.post("/webhook/telegram", telegram_headers(TELEGRAM_SECRET), update.to_string()).await;
+        assert_eq!(answer.status, 200);
+    }
+    let sent = platforms.wait_for("/sendMessage", 30, PATIENCE).await;
+    for (number, sent) in sent.iter().enumerate() {
+        let text = sent.body["text"].as_str().unwrap();
+        assert!(text.contains(&format!("number {number};")), "{number}th: {text}");
+    }
+}
+
+#[tokio::test]
 async fn what_was_accepted_is_answered_after_the_power_failed() {
     let platforms = Platforms::open().await;
     // The model is away for a while, so that the turn cannot end before the machine dies.

@@ -84,9 +84,8 @@ impl Gateway {
         let live = Arc::new(Live::open(place.ground(store.blobs.clone(), Scope::Everything)?).await?);
         let built = live.current().await;
         for id in built.config.agents.ids() {
-            chela_tools::workspace::seed(store.blobs.as_ref(), &AgentId::new(&id))
-                .await
-                .with_context(|| format!("the workspace of agent \"{id}\" cannot be made"))?;
+            // Seeds the workspace, so that a newcomer finds its files before the first message.
+            live.installation(&AgentId::new(&id)).await;
         }
         let own_key = key::own_key(&place.data, clock.as_ref())?;
         let wanted = listen.unwrap_or(built.config.gateway.listen);
@@ -205,5 +204,6 @@ fn greet(gateway: &Gateway, built: &chela_app::live::Built, place: &Place) {
     note(&format!(
         "  {CODE}curl -s {url}/message -H 'authorization: Bearer {key}' -d '{{\"text\":\"Hello\"}}'{CODE:#}"
     ));
-    note(&format!("  {CODE}chela chat --url {url} --data {}{CODE:#}", place.data.display()));
+    let program = std::env::args().next().unwrap_or_else(|| "chela".to_owned());
+    note(&format!("  {CODE}{program} chat --url {url} --data {}{CODE:#}", place.data.display()));
 }

@@ -137,6 +137,7 @@ impl<'a> Attempt<'a> {
             "turn": self.head.turn(),
             "turnsInContext": self.head.last_turn.saturating_sub(self.head.forgotten),
             "models": models,
+            "timezone": self.settings.timezone,
         })
     }
 }

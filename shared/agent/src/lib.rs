@@ -1,7 +1,7 @@
 //! The turn, driven: what `chela_core::turn` says is next is done here through the ports.
 //!
 //! A plain turn costs five small writes: claim, accept, append the answer with its outbox, mark the part as being
-//! sent, finish. Each further tool step with effects costs three (answer, mark, results), each further part one.
+//! sent, finish. Each tool step with effects costs four more (answer, marks, results, lease), each further part one.
 //!
 //! - [`Agent::answer`] runs one envelope to its [`Outcome`].
 //! - `think` calls models, with failover, and shows the answer while it grows.

@@ -52,8 +52,10 @@ impl Outlet {
 pub struct AgentSettings {
     /// The system prompt: workspace files and standing instructions.
     pub system: Arc<str>,
-    /// Models to ask, in order of preference; never empty.
+    /// Models to ask, in order of preference. Without any the sender is told that none can be asked.
     pub models: Vec<ModelChoice>,
+    /// The zone its person lives in: days of notes begin there.
+    pub timezone: Arc<str>,
     /// Most model calls in one turn; the last one gets no tools.
     pub max_steps: u16,
     /// Tools it may use, in the order they are offered.

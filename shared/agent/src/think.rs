@@ -86,7 +86,7 @@ impl Agent {
                 }
             }
         }
-        let none = || ModelError::Rejected { provider: "configuration".into(), reason: "no model is configured".into() };
+        let none = || ModelError::Rejected { provider: "the configuration".into(), reason: "none of the configured models can be opened; the owner finds the reason with `chela doctor`".into() };
         Ok(Err(failure.unwrap_or_else(none)))
     }
 

@@ -80,7 +80,9 @@ pub(crate) async fn open(
             let models = opener.models_of(&id, &mut problems).await;
             let tools = chela_tools::all();
             let tools = tools.into_iter().filter(|tool| config.tool_allowed(&agent, &tool.spec().name)).collect();
-            agents.insert(agent, AgentSettings { system: Arc::from(""), models, tools, max_steps: MAX_STEPS, announce: false });
+            let timezone = config.agents.defaults.user_timezone.as_deref().unwrap_or("UTC").into();
+            let (system, max_steps, announce) = (Arc::from(""), MAX_STEPS, false);
+            agents.insert(agent, AgentSettings { system, models, tools, timezone, max_steps, announce });
         }
     }
     let api_key = match (scope, &config.gateway.auth.token) {
@@ -95,6 +97,16 @@ pub(crate) async fn open(
         api_key,
         problems,
         config,
+    }
+}
+
+/// Makes the workspace of an agent that has none yet. Where it cannot be made, the prompt says what is missing.
+pub(crate) async fn seed_workspace(files: &dyn BlobStore, agent: &AgentId) {
+    let has_soul = files.get(&format!("agents/{agent}/SOUL.md")).await;
+    if let Ok(None) = has_soul
+        && let Err(error) = workspace::seed(files, agent).await
+    {
+        tracing::warn!(%agent, %error, "the workspace cannot be seeded");
     }
 }
 

@@ -142,6 +142,9 @@ impl Live {
         {
             return installation.clone();
         }
+        if !state.prompted.contains_key(agent) {
+            install::seed_workspace(self.ground.files.as_ref(), agent).await;
+        }
         let installation = Arc::new(install::with_prompt(&built, self.ground.files.as_ref(), agent, now).await);
         state.prompted.insert(agent.clone(), (now, installation.clone()));
         installation

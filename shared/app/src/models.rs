@@ -44,7 +44,7 @@ impl<'a> Opener<'a> {
         Self { config, secrets, http, open: HashMap::new() }
     }
 
-    /// The models of an agent, in order of preference; never empty.
+    /// The models of an agent, in order of preference; empty if none of the configured ones can be opened.
     pub(crate) async fn models_of(&mut self, agent: &str, problems: &mut Vec<String>) -> Vec<ModelChoice> {
         let mut choices = Vec::new();
         for name in self.config.agents.models_of(agent) {
@@ -53,7 +53,9 @@ impl<'a> Opener<'a> {
                 Err(error) => problems.push(format!("the model of agent \"{agent}\": {error}")),
             }
         }
-        if choices.is_empty()
+        // The echo is for a newcomer who has configured nothing. A configured model that cannot be opened is a problem, and
+        // never becomes an answer that only looks like one.
+        if self.config.agents.models_of(agent).is_empty()
             && let Ok(reference) = ECHO.parse()
         {
             choices.extend(self.choice(ECHO, &reference, problems).await);

@@ -18,8 +18,9 @@ use http::StatusCode;
 use crate::live::{Built, Live, OpenAccount};
 use crate::metrics::{Count, Metrics};
 
-/// Largest body read from a platform, in bytes: media comes by reference.
-pub const MAX_BODY: usize = 1024 * 1024;
+/// Largest body that is read at all, in bytes: what a Function URL takes. The configuration sets a lower limit.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
+pub const MAX_BODY: usize = 6 * 1024 * 1024;
 
 /// Senders whose rate is remembered; the memory is emptied when it is full.
 const RATES_REMEMBERED: usize = 10_000;
@@ -68,10 +69,11 @@ impl Receiver {
     /// Answers one request of a platform. 2xx means that everything in it is queued or was rightly ignored; receiving
     /// the same request again queues nothing twice.
     pub async fn receive(&self, channel: &str, account: &str, request: RawRequest) -> (Ack, Received) {
-        if request.body.len() > MAX_BODY {
-            return turned_away(StatusCode::PAYLOAD_TOO_LARGE, format!("body over {MAX_BODY} bytes"));
-        }
         let built = self.live.current().await;
+        let limit = built.config.gateway.limits.body_bytes as usize;
+        if request.body.len() > limit {
+            return turned_away(StatusCode::PAYLOAD_TOO_LARGE, format!("body over {limit} bytes"));
+        }
         let Some(open) = built.account(channel, account) else {
             return turned_away(StatusCode::NOT_FOUND, format!("channel {channel}/{account} is not configured"));
         };

@@ -103,6 +103,7 @@ pub(crate) fn settings(model: Arc<dyn Model>, tool: Arc<dyn Tool>) -> AgentSetti
         system: "You are a test.".into(),
         models: vec![choice],
         tools: vec![tool],
+        timezone: "UTC".into(),
         max_steps: 6,
         announce: true,
     }
