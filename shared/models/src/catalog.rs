@@ -254,3 +254,18 @@ impl FromStr for ModelRef {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_that_carry_secrets_do_not_show_them() {
+        let config =
+            ProviderConfig { headers: vec![("x-tenant".into(), Secret::new("hunter3"))], ..ProviderConfig::of("p") };
+        for api in [Api::AnthropicMessages, Api::OpenaiCompletions] {
+            let shown = format!("{:?}", headers(&config, api, Some(&Secret::new("hunter2"))).unwrap());
+            assert!(shown.contains("x-tenant") && !shown.contains("hunter"), "{shown}");
+        }
+    }
+}

@@ -155,11 +155,14 @@ fn where_the_network_cuts_a_stream_changes_nothing() {
 fn a_stream_that_breaks_off_is_never_half_an_answer() {
     for Recording { name, wire, read, says } in RECORDINGS {
         let whole = says();
-        let mut broken = 0;
+        let (mut broken, mut said) = (0, false);
         for cut in 0..wire.len() {
             match read(&[&wire.as_bytes()[..cut]]).0 {
-                Ok(answer) => assert_eq!((&answer.blocks, answer.stop), (&whole.blocks, whole.stop), "{name} to {cut}"),
-                Err(ModelError::Unavailable { .. }) => broken += 1,
+                Ok(answer) => {
+                    said = true;
+                    assert_eq!((&answer.blocks, answer.stop), (&whole.blocks, whole.stop), "{name} to {cut}");
+                }
+                Err(ModelError::Unavailable { .. }) if !said => broken += 1,
                 Err(error) => panic!("{name} to {cut}: {error}"),
             }
         }
@@ -185,6 +188,8 @@ fn a_torn_tool_call_is_an_error_that_says_what_to_change() {
     );
     let torn = anthropic(&[wire.replace("max_tokens", "tool_use").as_bytes()]).0;
     assert!(matches!(torn, Err(ModelError::Unavailable { .. })), "{torn:?}");
+    let begun = wire.replace("content_block_delta", "ping").replace("content_block_stop", "ping");
+    assert!(anthropic(&[begun.as_bytes()]).0.is_err(), "arguments that were still to come are not taken for none");
     for (arguments, whole) in [("{\\\"a\\\":", false), ("[1]", false), ("{\\\"a\\\":1}", true)] {
         let wire = format!(
             r#"data: {{"choices":[{{"delta":{{"tool_calls":[{{"index":0,"id":"c","function":{{"name":"f","arguments":"{arguments}"}}}}]}},"finish_reason":"tool_calls"}}]}}"#
@@ -207,4 +212,27 @@ fn what_is_no_stream_of_the_dialect_is_unavailable() {
             assert!(matches!(read(&[wire.as_bytes()]).0, Err(ModelError::Unavailable { .. })), "{wire}");
         }
     }
+}
+
+#[test]
+fn calls_without_index_and_id_are_kept_apart_and_named_apart() {
+    let call = |text: &str| format!("data: {{\"choices\":[{{\"delta\":{{\"tool_calls\":[{text}]}}}}]}}\n\n");
+    let wire = [
+        call(r#"{"function":{"name":"look","arguments":"{\"a\":"}}"#),
+        call(r#"{"function":{"arguments":"1}"}}"#),
+        call(r#"{"function":{"name":"look","arguments":"{}"}},{"id":"x","function":{"name":"look"}}"#),
+        "data: [DONE]\n\n".to_owned(),
+    ];
+    let answer = openai_plain(&[wire.concat().as_bytes()]).0.unwrap();
+    let calls: Vec<_> = answer
+        .blocks
+        .iter()
+        .map(|block| match block {
+            Block::ToolUse { id, input, .. } => (id.as_str(), input.to_string()),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let [(first, one), (second, none), third] = &calls[..] else { panic!("{calls:?}") };
+    assert_eq!((one.as_str(), none.as_str(), third), ("{\"a\":1}", "{}", &("x", "{}".to_owned())));
+    assert!(first != second && first.starts_with("call_") && second.starts_with("call_"), "{calls:?}");
 }

@@ -176,12 +176,13 @@ impl Answer {
     }
 
     /// A piece belongs to the latest call of its index, unless it brings another id: Ollama and Gemini number every
-    /// call 0 (ollama#15457). Without an index, an id begins a call (ollama#7881).
+    /// call 0 (ollama#15457). Without an index, an id or a name begins a call (ollama#7881).
     fn add_call(&mut self, piece: CallPiece) {
         let id = piece.id.unwrap_or_default();
+        let begins = !id.is_empty() || piece.function.name.is_some();
         let latest = match piece.index {
             Some(index) => self.calls.iter_mut().rev().find(|call| call.index == Some(index)),
-            None => self.calls.last_mut().filter(|_| id.is_empty()),
+            None => self.calls.last_mut().filter(|_| !begins),
         };
         let same = latest.filter(|call| id.is_empty() || call.id.is_empty() || call.id == id);
         let call = match same {

@@ -3,7 +3,7 @@
 use chela_core::model::{Block, ModelError, Stop, Usage};
 use serde_json::json;
 
-use crate::server::{Provider, assistant, call, hello, reply, request, sse, text, torn, user};
+use crate::server::{Provider, assistant, call, chunked, hello, reply, request, sse, text, torn, user};
 
 const ANTHROPIC: &str = include_str!("../streams/anthropic_text.sse");
 const OPENAI: &str = include_str!("../streams/openai_text.sse");
@@ -21,12 +21,12 @@ async fn an_answer_is_shown_while_it_grows_and_given_whole() {
 
 #[tokio::test]
 async fn one_connection_serves_step_after_step() {
-    let provider = Provider::start([sse(ANTHROPIC), sse(ANTHROPIC)]).await;
+    let provider = Provider::start([chunked(ANTHROPIC), chunked(ANTHROPIC), sse(ANTHROPIC)]).await;
     let model = provider.anthropic();
-    for _ in 0..2 {
+    for _ in 0..3 {
         call(&*model, &hello()).await.0.unwrap();
     }
-    assert_eq!((provider.asked().len(), provider.connections()), (2, 1));
+    assert_eq!((provider.asked().len(), provider.connections()), (3, 1));
 }
 
 #[tokio::test]

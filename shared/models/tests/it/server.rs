@@ -24,6 +24,9 @@ pub(crate) struct Asked {
     pub(crate) body: Value,
 }
 
+/// What stands after this in a reply is sent a little later.
+const LATER: &str = "(later)";
+
 #[derive(Clone, Default)]
 struct Script {
     replies: Arc<Mutex<VecDeque<String>>>,
@@ -80,8 +83,16 @@ async fn serve(mut socket: TcpStream, script: Script) {
         script.asked.lock().unwrap().push(asked);
         let Some(reply) = script.replies.lock().unwrap().pop_front() else { return };
         let cut_off = reply.contains("content-length: 999999\r\n");
-        if socket.write_all(reply.as_bytes()).await.is_err() || cut_off {
+        let (head, tail) = reply.split_once(LATER).unwrap_or((&reply, ""));
+        if socket.write_all(head.as_bytes()).await.is_err() || cut_off {
             return;
+        }
+        if !tail.is_empty() {
+            // The client has the first part in its hands before the second one leaves.
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            socket.write_all(tail.as_bytes()).await.ok();
         }
     }
 }
@@ -109,6 +120,12 @@ async fn read_request(socket: &mut TcpStream) -> Option<Asked> {
 /// A 200 that streams.
 pub(crate) fn sse(wire: &str) -> String {
     reply(200, "text/event-stream; charset=utf-8", "", wire)
+}
+
+/// A 200 that streams in chunks, with the end of the body arriving on its own.
+pub(crate) fn chunked(wire: &str) -> String {
+    let head = "HTTP/1.1 200 X\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+    format!("{head}{:x}\r\n{wire}\r\n{LATER}0\r\n\r\n", wire.len())
 }
 
 /// A stream that the network cuts off.
