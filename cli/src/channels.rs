@@ -11,7 +11,9 @@ use crate::place::Place;
 use crate::show::{BAD, GOOD, line, note, table};
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  chela channels list\n  chela channels register telegram --origin https://chela.example.com\n  chela channels status --json")]
+#[command(
+    after_help = "Examples:\n  chela channels list\n  chela channels register telegram --origin https://chela.example.com\n  chela channels status --json"
+)]
 pub(crate) struct Channels {
     #[command(subcommand)]
     command: ChannelsCommand,
@@ -58,7 +60,9 @@ impl Channels {
                     (None, Some(origin)) => {
                         format!("{}/webhook/{channel}/{account}", origin.trim_end_matches('/'))
                     }
-                    (None, None) => anyhow::bail!("where can {channel} reach us? Set gateway.publicOrigin, or give --origin or --url"),
+                    (None, None) => anyhow::bail!(
+                        "where can {channel} reach us? Set gateway.publicOrigin, or give --origin or --url"
+                    ),
                 };
                 register(open, &url).await?;
             }
@@ -76,8 +80,13 @@ fn list(built: &Built) {
     let rows: Vec<Vec<String>> = chela_channel_registry::descriptors()
         .iter()
         .map(|descriptor| {
-            let accounts: Vec<String> =
-                built.config.accounts().into_iter().filter(|account| account.channel == descriptor.id).map(|a| a.id).collect();
+            let accounts: Vec<String> = built
+                .config
+                .accounts()
+                .into_iter()
+                .filter(|account| account.channel == descriptor.id)
+                .map(|a| a.id)
+                .collect();
             vec![descriptor.id.to_owned(), descriptor.title.to_owned(), accounts.join(", ")]
         })
         .collect();

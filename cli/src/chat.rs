@@ -13,7 +13,9 @@ use crate::remote::{Remote, RemoteOptions};
 use crate::show::{BAD, FAINT, GOOD, line, note};
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  chela chat\n  chela chat \"What is on my list?\"\n  chela chat --url https://…lambda-url… --key $CHELA_API_KEY")]
+#[command(
+    after_help = "Examples:\n  chela chat\n  chela chat \"What is on my list?\"\n  chela chat --url https://…lambda-url… --key $CHELA_API_KEY"
+)]
 pub(crate) struct Chat {
     /// Say this, print the answer, and end
     message: Option<String>,
@@ -33,7 +35,10 @@ impl Chat {
             return self.talk(&remote).await;
         }
         anyhow::ensure!(!self.remote.is_given(), "{} does not answer", remote.url());
-        note(&format!("{FAINT}No gateway answers at {}; starting one here for this conversation.{FAINT:#}", remote.url()));
+        note(&format!(
+            "{FAINT}No gateway answers at {}; starting one here for this conversation.{FAINT:#}",
+            remote.url()
+        ));
         let address = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
         let gateway = Gateway::open(&self.place, Some(address)).await?;
         let key = gateway.live.current().await.api_key.clone().unwrap_or_else(|| gateway.own_key.clone());

@@ -10,7 +10,9 @@ use crate::place::{Place, variable};
 use crate::show::{GOOD, line};
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  chela config check\n  chela config example > chela.json5\n  chela config schema > chela.schema.json")]
+#[command(
+    after_help = "Examples:\n  chela config check\n  chela config example > chela.json5\n  chela config schema > chela.schema.json"
+)]
 pub(crate) struct ConfigCommand {
     #[command(subcommand)]
     command: Command,

@@ -128,7 +128,10 @@ impl Doctor {
             let names: Vec<&str> = settings.models.iter().map(|choice| choice.name.as_str()).collect();
             let echo = names.iter().all(|name| name.starts_with("echo/"));
             let (verdict, text) = if echo {
-                (Verdict::Warn, format!("{agent}: no model is configured (agents.defaults.model); the offline echo answers"))
+                (
+                    Verdict::Warn,
+                    format!("{agent}: no model is configured (agents.defaults.model); the offline echo answers"),
+                )
             } else {
                 (Verdict::Good, format!("{agent}: {}", names.join(", then ")))
             };

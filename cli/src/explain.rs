@@ -77,7 +77,9 @@ impl Explain {
 /// A line of a fixture file, `{"input": …, "output": …}`, is as good as the input alone.
 fn input_of(value: Value) -> Value {
     match value {
-        Value::Object(mut line) if line.contains_key("input") && line.keys().all(|key| key == "input" || key == "output") => {
+        Value::Object(mut line)
+            if line.contains_key("input") && line.keys().all(|key| key == "input" || key == "output") =>
+        {
             line.remove("input").unwrap_or_default()
         }
         other => other,

@@ -19,7 +19,9 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 const MAX_BYTES: usize = 64 * 1024;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  chela invoke events/telegram/text.json\n  chela invoke events/slack/app-mention.json --url https://….lambda-url.eu-central-1.on.aws")]
+#[command(
+    after_help = "Examples:\n  chela invoke events/telegram/text.json\n  chela invoke events/slack/app-mention.json --url https://….lambda-url.eu-central-1.on.aws"
+)]
 pub(crate) struct Invoke {
     /// A file of `events/`
     event: PathBuf,
@@ -32,22 +34,27 @@ pub(crate) struct Invoke {
 
 impl Invoke {
     pub(crate) async fn run(&self) -> anyhow::Result<()> {
-        let text = std::fs::read_to_string(&self.event).with_context(|| format!("cannot read {}", self.event.display()))?;
-        let event: Value = serde_json::from_str(&text).with_context(|| format!("{} is not JSON", self.event.display()))?;
+        let text =
+            std::fs::read_to_string(&self.event).with_context(|| format!("cannot read {}", self.event.display()))?;
+        let event: Value =
+            serde_json::from_str(&text).with_context(|| format!("{} is not JSON", self.event.display()))?;
         let (path, body) = (part(&event, "rawPath"), part(&event, "body"));
-        anyhow::ensure!(event.get("isBase64Encoded") != Some(&Value::Bool(true)), "events with binary bodies are not read");
+        anyhow::ensure!(
+            event.get("isBase64Encoded") != Some(&Value::Bool(true)),
+            "events with binary bodies are not read"
+        );
         let target = path.strip_prefix("/webhook/").context("rawPath must be /webhook/<channel>[/<account>]")?;
         let (channel, account) = target.split_once('/').unwrap_or((target, "default"));
 
         let built = self.place.live().await?.current().await;
-        let configured = built
-            .config
-            .account(channel, account)
-            .with_context(|| format!("channels.{channel} (account \"{account}\") is not configured, so nothing can sign for it"))?;
+        let configured = built.config.account(channel, account).with_context(|| {
+            format!("channels.{channel} (account \"{account}\") is not configured, so nothing can sign for it")
+        })?;
         let unknown = || format!("there is no channel \"{channel}\" here");
         let descriptor = chela_channel_registry::find(channel).with_context(unknown)?;
         let simulator = chela_channel_registry::simulator(channel).with_context(unknown)?;
-        let secrets = account_secrets(&configured, descriptor, Place::secrets().as_ref()).await.map_err(anyhow::Error::msg)?;
+        let secrets =
+            account_secrets(&configured, descriptor, Place::secrets().as_ref()).await.map_err(anyhow::Error::msg)?;
 
         let url = self.url.clone().unwrap_or_else(|| format!("http://{}", built.config.gateway.listen));
         let options = HttpOptions {
@@ -55,7 +62,8 @@ impl Invoke {
             user_agent: concat!("chela/", env!("CARGO_PKG_VERSION")).to_owned(),
             extra_roots: None,
         };
-        let mut request = Request::post(format!("{}{path}", url.trim_end_matches('/')), body.clone(), TIMEOUT, MAX_BYTES);
+        let mut request =
+            Request::post(format!("{}{path}", url.trim_end_matches('/')), body.clone(), TIMEOUT, MAX_BYTES);
         request.headers = (simulator.sign_sample)(body.as_bytes(), &secrets, Place::clock().now());
         let answer = HttpClient::new(options)?.send(request).await?;
         let style = if answer.status.is_success() { GOOD } else { BAD };

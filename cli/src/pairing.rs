@@ -8,7 +8,9 @@ use crate::remote::RemoteOptions;
 use crate::show::{GOOD, line, table};
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  chela pairing list\n  chela pairing approve telegram ABCD2345\n  chela pairing approve slack ABCD2345 --account work")]
+#[command(
+    after_help = "Examples:\n  chela pairing list\n  chela pairing approve telegram ABCD2345\n  chela pairing approve slack ABCD2345 --account work"
+)]
 pub(crate) struct Pairing {
     #[command(subcommand)]
     command: PairingCommand,
@@ -53,7 +55,8 @@ impl Pairing {
                     line("Nobody waits.");
                     return Ok(());
                 }
-                let cell = |row: &Value, name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+                let cell =
+                    |row: &Value, name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
                 let columns = ["channel", "account", "sender", "code"];
                 let rows: Vec<Vec<String>> =
                     pending.iter().map(|row| columns.iter().map(|name| cell(row, name)).collect()).collect();

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use chela_app::install::Scope;
 use chela_app::live::{Ground, Live};
+use chela_clock::SystemClock;
 use chela_core::blob::BlobStore;
 use chela_core::clock::Clock;
-use chela_clock::SystemClock;
 use chela_embedded::{Embedded, FolderBlobs, LocalSecrets};
 use clap::Args;
 

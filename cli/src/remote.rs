@@ -83,9 +83,12 @@ impl Remote {
     async fn call(&self, mut request: Request) -> anyhow::Result<Value> {
         if let Some(key) = &self.key {
             let value = http::HeaderValue::from_str(&format!("Bearer {}", key.expose()));
-            request.headers.insert(http::header::AUTHORIZATION, value.context("the API key has characters no header takes")?);
+            request
+                .headers
+                .insert(http::header::AUTHORIZATION, value.context("the API key has characters no header takes")?);
         }
-        let answer: Response = self.http.send(request).await.with_context(|| format!("{} does not answer", self.url))?;
+        let answer: Response =
+            self.http.send(request).await.with_context(|| format!("{} does not answer", self.url))?;
         let value: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         if answer.status.is_success() {
             return Ok(value);

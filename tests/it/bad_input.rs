@@ -24,7 +24,13 @@ async fn a_request_that_is_not_the_platforms_gets_the_right_status() {
     let cases = [
         ("no signature", "/webhook/telegram", http::HeaderMap::new(), update.clone(), 401),
         ("a wrong signature", "/webhook/telegram", telegram_headers("wrong"), update.clone(), 401),
-        ("another secret of the right length", "/webhook/slack", oracle::slack_headers(&slack, "other"), slack.clone(), 401),
+        (
+            "another secret of the right length",
+            "/webhook/slack",
+            oracle::slack_headers(&slack, "other"),
+            slack.clone(),
+            401,
+        ),
         ("an unknown channel", "/webhook/carrier-pigeon", right(), update.clone(), 404),
         ("an unknown account", "/webhook/telegram/nobody", right(), update.clone(), 404),
         ("a body that is no JSON", "/webhook/telegram", right(), "{".into(), 400),
@@ -61,7 +67,8 @@ async fn secrets_and_messages_stay_out_of_the_logs() {
 #[tokio::test]
 async fn a_platform_that_asks_to_wait_gets_the_reply_once() {
     let platforms = Platforms::open().await;
-    let wait = json!({"ok": false, "error_code": 429, "description": "Too Many Requests", "parameters": {"retry_after": 1}});
+    let wait =
+        json!({"ok": false, "error_code": 429, "description": "Too Many Requests", "parameters": {"retry_after": 1}});
     platforms.will_refuse([(429, wait)]);
     let folder = house(&platforms, json!({}));
     let gateway = Gateway::start(folder.path()).await;

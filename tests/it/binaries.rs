@@ -14,14 +14,20 @@ use crate::architecture::root;
 pub(crate) fn folder() -> &'static PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
+        // target/debug/deps/it-… → target/debug
+        let folder = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_path_buf();
+        // `make test` builds everything once and says so: nextest runs each test in a process of its own.
+        if std::env::var_os("CHELA_BUILT").is_some() {
+            return folder;
+        }
         let status = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--workspace", "--bins", "--exclude", "chela-bench", "--exclude", "chela-bench-empty"])
+            // All targets: with other features than the tests have, cargo would build every dependency a second time.
+            .args(["build", "--quiet", "--workspace", "--all-targets"])
             .current_dir(root())
             .status()
             .unwrap();
         assert!(status.success(), "the binaries do not build");
-        // target/debug/deps/it-… → target/debug
-        std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_path_buf()
+        folder
     })
 }
 

@@ -47,10 +47,20 @@ impl Stack {
     }
 
     /// Posts to a Function URL: the emulator tells them apart by the Host header.
-    async fn request(&self, url: &str, method: &str, path: &str, headers: &http::HeaderMap, body: &str) -> (u16, String) {
+    async fn request(
+        &self,
+        url: &str,
+        method: &str,
+        path: &str,
+        headers: &http::HeaderMap,
+        body: &str,
+    ) -> (u16, String) {
         let host = self.outputs[url].as_str().unwrap().split('/').nth(2).unwrap().to_owned();
         let address = self.endpoint.strip_prefix("http://").unwrap();
-        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+        let mut request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {}\r\n",
+            body.len()
+        );
         for (name, value) in headers {
             request.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap()));
         }
@@ -117,14 +127,16 @@ async fn signed_webhooks_are_answered_through_the_deployed_template() {
     let (status, _) = stack.request("WebhookTelegramUrl", "POST", "/", &none, &update).await;
     assert_eq!(status, 401, "an unsigned request");
     for _ in 0..2 {
-        let (status, body) = stack.request("WebhookTelegramUrl", "POST", "/", &telegram_headers(TELEGRAM_SECRET), &update).await;
+        let (status, body) =
+            stack.request("WebhookTelegramUrl", "POST", "/", &telegram_headers(TELEGRAM_SECRET), &update).await;
         assert_eq!(status, 200, "{body}");
     }
     let sent = platforms.wait_for("/sendMessage", 1, PATIENCE).await;
     assert!(sent[0].body["text"].as_str().unwrap().contains("offline echo"));
 
     let body = oracle::recorded("slack/app-mention.json");
-    let (status, answer) = stack.request("WebhookSlackUrl", "POST", "/", &oracle::slack_headers(&body, SLACK_SECRET), &body).await;
+    let (status, answer) =
+        stack.request("WebhookSlackUrl", "POST", "/", &oracle::slack_headers(&body, SLACK_SECRET), &body).await;
     assert_eq!(status, 200, "{answer}");
     let sent = platforms.wait_for("/chat.postMessage", 1, PATIENCE).await;
     assert!(sent[0].body["text"].as_str().unwrap().contains("offline echo"));

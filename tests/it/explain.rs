@@ -12,12 +12,8 @@ fn agrees(subject: &str, file: &str) {
     let text = std::fs::read_to_string(root().join("tests/fixtures/openclaw").join(file)).unwrap();
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let inputs: String = lines.iter().map(|line| format!("{}\n", line["input"])).collect();
-    let mut process = chela()
-        .args(["explain", subject, "--jsonl"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut process =
+        chela().args(["explain", subject, "--jsonl"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut stdin = process.stdin.take().unwrap();
     let feed = std::thread::spawn(move || stdin.write_all(inputs.as_bytes()).unwrap());
     let output = process.wait_with_output().unwrap();
@@ -47,7 +43,8 @@ fn long_texts_are_cut_as_by_openclaw() {
 
 #[test]
 fn a_line_that_cannot_be_explained_is_answered_too() {
-    let mut process = chela().args(["explain", "route", "--jsonl"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut process =
+        chela().args(["explain", "route", "--jsonl"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     process.stdin.take().unwrap().write_all(b"{\n{\"peer\": 7}\n{}\n").unwrap();
     let output = String::from_utf8(process.wait_with_output().unwrap().stdout).unwrap();
     let lines: Vec<&str> = output.lines().collect();

@@ -44,7 +44,10 @@ pub(crate) fn headers(value: &Value) -> http::HeaderMap {
     let pairs = value.as_object().unwrap().iter();
     let mut headers: http::HeaderMap = pairs
         .map(|(name, value)| {
-            (http::HeaderName::from_bytes(name.as_bytes()).unwrap(), http::HeaderValue::from_str(value.as_str().unwrap()).unwrap())
+            (
+                http::HeaderName::from_bytes(name.as_bytes()).unwrap(),
+                http::HeaderValue::from_str(value.as_str().unwrap()).unwrap(),
+            )
         })
         .collect();
     headers.insert("content-type", http::HeaderValue::from_static("application/json"));

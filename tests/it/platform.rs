@@ -79,11 +79,16 @@ async fn serve(State(platforms): State<Platforms>, request: Request) -> Response
         return Response::builder().status(status).body(Body::from(body.to_string())).unwrap();
     }
     if path.ends_with("/chat/completions") {
-        return Response::builder().header("content-type", "text/event-stream").body(Body::from(said("From the model."))).unwrap();
+        return Response::builder()
+            .header("content-type", "text/event-stream")
+            .body(Body::from(said("From the model.")))
+            .unwrap();
     }
     let answer = match path.as_str() {
         path if path.ends_with("chat.postMessage") => json!({"ok": true, "channel": "C1", "ts": format!("1.{number}")}),
-        path if path.starts_with("/bot") => json!({"ok": true, "result": {"message_id": number, "date": 1, "chat": {"id": 1, "type": "private"}}}),
+        path if path.starts_with("/bot") => {
+            json!({"ok": true, "result": {"message_id": number, "date": 1, "chat": {"id": 1, "type": "private"}}})
+        }
         _ => json!({"ok": true}),
     };
     Response::builder().header("content-type", "application/json").body(Body::from(answer.to_string())).unwrap()

@@ -34,7 +34,9 @@ use crate::show::{BAD, CODE, FAINT, GOOD, WARN, note};
 const POLL_EVERY: Duration = Duration::from_millis(10);
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  chela run\n  chela run --config ~/.chela/chela.json5 --data ~/.chela --listen 127.0.0.1:9000")]
+#[command(
+    after_help = "Examples:\n  chela run\n  chela run --config ~/.chela/chela.json5 --data ~/.chela --listen 127.0.0.1:9000"
+)]
 pub(crate) struct Run {
     #[command(flatten)]
     place: Place,
@@ -193,7 +195,12 @@ fn greet(gateway: &Gateway, built: &chela_app::live::Built, place: &Place) {
     for problem in &built.problems {
         note(&format!("  {BAD}not working{BAD:#} {problem}"));
     }
-    if built.installation.agents.values().any(|agent| agent.models.iter().all(|choice| choice.name.starts_with("echo/"))) {
+    if built
+        .installation
+        .agents
+        .values()
+        .any(|agent| agent.models.iter().all(|choice| choice.name.starts_with("echo/")))
+    {
         note(&format!(
             "  {WARN}No model is configured{WARN:#}: the offline echo answers. Name one at agents.defaults.model in {}.",
             place.config.display()

@@ -1,36 +1,24 @@
-//! Function URL requests in and out.
+//! A Function URL's request as the platform signed it.
 
-use bytes::Bytes;
-use chela_core::channel::{Ack, RawRequest};
+use chela_core::channel::RawRequest;
 use chela_core::clock::Clock;
-use lambda_http::{Body, Request, Response, http};
+use lambda_http::Request;
 
-/// The account (the last segment of the path, else `default`) and the request as it was signed.
+/// The account (the last segment of the path, else `default`) and the request.
 pub(crate) fn read(channel: &str, request: Request, clock: &dyn Clock) -> (String, RawRequest) {
     let (parts, body) = request.into_parts();
-    let path = parts.uri.path().trim_matches('/');
-    let account = match path.rsplit('/').next() {
+    let account = match parts.uri.path().trim_matches('/').rsplit('/').next() {
         None | Some("" | "webhook") => "default",
         Some(last) if last == channel => "default",
         Some(last) => last,
     };
-    let body = match body {
-        Body::Text(text) => Bytes::from(text),
-        Body::Binary(bytes) => Bytes::from(bytes),
-        _ => Bytes::new(),
-    };
+    let account = account.to_owned();
     let raw = RawRequest {
         method: parts.method,
         query: parts.uri.query().unwrap_or_default().to_owned(),
         headers: parts.headers,
-        body,
+        body: chela_lambda::body(body),
         received_at: clock.now(),
     };
-    (account.to_owned(), raw)
-}
-
-/// The acknowledgement. Every channel's is text.
-pub(crate) fn answer(ack: Ack) -> Result<Response<Body>, http::Error> {
-    let body = Body::Text(String::from_utf8_lossy(&ack.body).into_owned());
-    Response::builder().status(ack.status).header("content-type", ack.content_type).body(body)
+    (account, raw)
 }

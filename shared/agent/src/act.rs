@@ -37,7 +37,9 @@ impl Agent {
         let mut results = Vec::with_capacity(calls.len());
         for (index, call) in calls.iter().enumerate() {
             let answer = if index >= CALLS_PER_STEP {
-                ToolAnswer::error(format!("At most {CALLS_PER_STEP} tool calls are allowed at once; this one was not run."))
+                ToolAnswer::error(format!(
+                    "At most {CALLS_PER_STEP} tool calls are allowed at once; this one was not run."
+                ))
             } else {
                 match runnable(settings, call) {
                     Some(tool) => self.run_tool(attempt, step, call, tool).await,
@@ -47,7 +49,8 @@ impl Agent {
             let result = Block::ToolResult { id: call.id.clone(), text: cut(answer.text), is_error: answer.is_error };
             if journal && effects.iter().any(|effect| effect.id == call.id) {
                 let body = EntryBody::ToolDone { result: result.clone() };
-                self.store_entry(attempt, Entry { turn: attempt.turn.number, step, at: self.clock.now(), body }).await?;
+                self.store_entry(attempt, Entry { turn: attempt.turn.number, step, at: self.clock.now(), body })
+                    .await?;
             }
             results.push(result);
         }

@@ -194,8 +194,7 @@ impl Agent {
         let event = head.current.clone().unwrap_or_else(|| envelope.event.clone());
         let mut resumed = head.attempts > 1;
         let accepted = if event == envelope.event {
-            let accepted =
-                Accepted { event, turn: head.turn(), at: envelope.accepted_at, task: envelope.task.clone() };
+            let accepted = Accepted { event, turn: head.turn(), at: envelope.accepted_at, task: envelope.task.clone() };
             match self.sessions.accept(session, &accepted).await? {
                 Put::Stored => accepted,
                 Put::Exists(stored) => {
@@ -234,7 +233,18 @@ impl Agent {
         let report = Report::default();
         let agent = &envelope.agent;
         Ok(Opened::Turn(Box::new(Attempt {
-            session, agent, settings, installation, owner, slice, accepted, deliver_to, past: messages, head, turn, report,
+            session,
+            agent,
+            settings,
+            installation,
+            owner,
+            slice,
+            accepted,
+            deliver_to,
+            past: messages,
+            head,
+            turn,
+            report,
         })))
     }
 
@@ -288,8 +298,12 @@ impl Agent {
     pub(crate) async fn conclude(&self, attempt: &mut Attempt<'_>, step: u16, parts: Vec<String>) -> Result<(), Stop> {
         let blocks = parts.iter().map(|text| Block::Text { text: text.clone() }).collect();
         let model = COMMAND.to_owned();
-        self.store_answer(attempt, step, AssistantEntry { user: vec![], blocks, model, usage: Usage::default(), outbox: Some(parts) })
-            .await
+        self.store_answer(
+            attempt,
+            step,
+            AssistantEntry { user: vec![], blocks, model, usage: Usage::default(), outbox: Some(parts) },
+        )
+        .await
     }
 
     /// Appends an answer. If another attempt was first, its answer is ours.
@@ -316,13 +330,8 @@ impl Agent {
     }
 
     pub(crate) async fn flag(&self, attempt: &Attempt<'_>, part: u16, reason: String) -> Result<(), Stop> {
-        let flagged = Flagged {
-            session: attempt.session.clone(),
-            turn: attempt.turn.number,
-            part,
-            at: self.clock.now(),
-            reason,
-        };
+        let flagged =
+            Flagged { session: attempt.session.clone(), turn: attempt.turn.number, part, at: self.clock.now(), reason };
         self.sessions.flag(&flagged).await?;
         self.publish(EventName::DeliveryFlagged, attempt).await;
         Ok(())
@@ -385,10 +394,10 @@ fn user_fragment(task: &Task) -> UserFragment {
     match task {
         Task::Message { inbound, .. } => {
             let direct = inbound.peer.kind == chela_core::session_key::PeerKind::Direct;
-            let name = if direct { None } else { inbound.sender.name.clone().or_else(|| Some(inbound.sender.id.clone())) };
+            let name =
+                if direct { None } else { inbound.sender.name.clone().or_else(|| Some(inbound.sender.id.clone())) };
             UserFragment { sender: inbound.sender.id.clone(), name, text: inbound.text.clone() }
         }
         Task::Heartbeat { prompt, .. } => UserFragment { sender: String::new(), name: None, text: prompt.clone() },
     }
 }
-

@@ -97,7 +97,12 @@ fn pairing_code(unique: &str) -> String {
     const ALPHABET: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
     use sha2::Digest;
     let digest = sha2::Sha256::digest(unique.as_bytes());
-    digest.iter().take(8).filter_map(|byte| ALPHABET.get(usize::from(byte % 32))).map(|byte| char::from(*byte)).collect()
+    digest
+        .iter()
+        .take(8)
+        .filter_map(|byte| ALPHABET.get(usize::from(byte % 32)))
+        .map(|byte| char::from(*byte))
+        .collect()
 }
 
 #[cfg(test)]

@@ -86,7 +86,11 @@ impl Agent {
                 }
             }
         }
-        let none = || ModelError::Rejected { provider: "the configuration".into(), reason: "none of the configured models can be opened; the owner finds the reason with `chela doctor`".into() };
+        let none = || ModelError::Rejected {
+            provider: "the configuration".into(),
+            reason: "none of the configured models can be opened; the owner finds the reason with `chela doctor`"
+                .into(),
+        };
         Ok(Err(failure.unwrap_or_else(none)))
     }
 
@@ -157,7 +161,9 @@ impl Agent {
             }
             let now = self.clock.now();
             let due = limits.typing_for.is_some_and(|lasts| {
-                typed_at.is_none_or(|at: Millis| now.since(at) + 500 >= u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX))
+                typed_at.is_none_or(|at: Millis| {
+                    now.since(at) + 500 >= u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX)
+                })
             });
             if due {
                 typed_at = Some(now);
@@ -203,8 +209,13 @@ impl Agent {
     ) -> Result<(), Stop> {
         let wants_tools = answer.blocks.iter().any(|block| matches!(block, Block::ToolUse { .. }));
         let outbox = if wants_tools { None } else { Some(self.parts(attempt, &answer)) };
-        let entry =
-            AssistantEntry { user: vec![], blocks: answer.blocks, model: choice.name.clone(), usage: answer.usage, outbox };
+        let entry = AssistantEntry {
+            user: vec![],
+            blocks: answer.blocks,
+            model: choice.name.clone(),
+            usage: answer.usage,
+            outbox,
+        };
         self.store_answer(attempt, step, entry).await
     }
 
@@ -241,14 +252,20 @@ impl Agent {
         self.publish(EventName::TurnFailed, attempt).await;
         let apology = match error {
             ModelError::RateLimited { .. } | ModelError::Unavailable { .. } => {
-                format!("I cannot reach my model at the moment ({error}). Your message is kept; please ask again in a while.")
+                format!(
+                    "I cannot reach my model at the moment ({error}). Your message is kept; please ask again in a while."
+                )
             }
             ModelError::Credential { provider, .. } => format!(
                 "I cannot answer: {provider} refuses the configured credential. The owner can mend it at \
                  models.providers.{provider}.apiKey."
             ),
-            ModelError::TooLong { .. } => "This conversation has grown too long for my model. Send /new to begin afresh.".into(),
-            ModelError::Rejected { .. } => format!("I cannot answer: {error}. Send /new to begin afresh if it happens again."),
+            ModelError::TooLong { .. } => {
+                "This conversation has grown too long for my model. Send /new to begin afresh.".into()
+            }
+            ModelError::Rejected { .. } => {
+                format!("I cannot answer: {error}. Send /new to begin afresh if it happens again.")
+            }
         };
         self.conclude(attempt, step, vec![apology]).await
     }
@@ -284,7 +301,8 @@ fn recent_enough(past: &[ModelMessage], budget: usize) -> Vec<ModelMessage> {
         if used > budget {
             break;
         }
-        let opens = matches!(message.blocks.first(), Some(Block::Text { .. })) && message.role == chela_core::model::Role::User;
+        let opens =
+            matches!(message.blocks.first(), Some(Block::Text { .. })) && message.role == chela_core::model::Role::User;
         if opens {
             start = index;
         }

@@ -121,7 +121,9 @@ fn read_envelope(body: &str) -> Result<Envelope, String> {
     let unreadable = |error: serde_json::Error| format!("not an envelope: {error}");
     let Versioned { version } = serde_json::from_str(body).map_err(unreadable)?;
     if version != ENVELOPE_VERSION {
-        return Err(format!("envelope version {version}; this code reads {ENVELOPE_VERSION}: deploy the newer code, then redrive"));
+        return Err(format!(
+            "envelope version {version}; this code reads {ENVELOPE_VERSION}: deploy the newer code, then redrive"
+        ));
     }
     serde_json::from_str(body).map_err(unreadable)
 }

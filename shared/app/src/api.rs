@@ -125,7 +125,9 @@ impl Api {
         let event_id = match headers.get("idempotency-key").map(|key| key.to_str()) {
             None => self.clock.unique(),
             Some(Ok(key)) if !key.is_empty() && key.len() <= 200 => key.to_owned(),
-            Some(_) => return problem(StatusCode::BAD_REQUEST, "idempotency-key must be 1 to 200 printable characters"),
+            Some(_) => {
+                return problem(StatusCode::BAD_REQUEST, "idempotency-key must be 1 to 200 printable characters");
+            }
         };
         let built = self.live.current().await;
         let inbound = self.inbound(&ask, event_id);
@@ -264,7 +266,8 @@ mod tests {
     fn only_the_one_right_key_opens() {
         let key = Secret::new("k3y");
         assert!(bearer_matches(&headers(&["Bearer k3y"]), &key));
-        for wrong in [&["Bearer k3"][..], &["Bearer k3yy"], &["k3y"], &["Bearer k3y", "Bearer k3y"], &[], &["Bearer "]] {
+        for wrong in [&["Bearer k3"][..], &["Bearer k3yy"], &["k3y"], &["Bearer k3y", "Bearer k3y"], &[], &["Bearer "]]
+        {
             assert!(!bearer_matches(&headers(wrong), &key), "{wrong:?}");
         }
         assert!(!bearer_matches(&headers(&["Bearer "]), &Secret::new("")), "an empty key opens nothing");

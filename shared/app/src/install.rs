@@ -86,7 +86,9 @@ pub(crate) async fn open(
         }
     }
     let api_key = match (scope, &config.gateway.auth.token) {
-        (Scope::Everything | Scope::Api, Some(token)) => resolve(token, secrets, "gateway.auth.token", &mut problems).await,
+        (Scope::Everything | Scope::Api, Some(token)) => {
+            resolve(token, secrets, "gateway.auth.token", &mut problems).await
+        }
         _ => None,
     };
     Built {
@@ -135,7 +137,8 @@ pub(crate) async fn with_prompt(built: &Built, files: &dyn BlobStore, agent: &Ag
 
 /// The day, not the time: a prompt that changes once a day can be cached by the provider.
 fn today(now: Millis, zone: &str) -> String {
-    let instant = i64::try_from(now.0).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()).unwrap_or_default();
+    let instant =
+        i64::try_from(now.0).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()).unwrap_or_default();
     let zone = jiff::tz::TimeZone::get(zone).unwrap_or(jiff::tz::TimeZone::UTC);
     instant.to_zoned(zone).strftime("%A, %Y-%m-%d").to_string()
 }

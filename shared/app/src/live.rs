@@ -119,7 +119,8 @@ impl Live {
         let channels = install::channel_keys();
         let now = ground.clock.now();
         let (config, report) =
-            LiveConfig::load(&ground.config_key, ground.config_files.as_ref(), &surroundings(&ground, &channels), now).await?;
+            LiveConfig::load(&ground.config_key, ground.config_files.as_ref(), &surroundings(&ground, &channels), now)
+                .await?;
         warn_of(&report);
         let live = Self { ground, config, channels, state: Mutex::default() };
         live.current().await;
@@ -186,6 +187,12 @@ fn surroundings<'a>(ground: &'a Ground, channels: &'a [ChannelKeys]) -> Surround
 
 fn warn_of(report: &Report) {
     for warning in &report.warnings {
-        tracing::warn!(path = warning.path, line = warning.line, fix = warning.fix, "configuration: {}", warning.message);
+        tracing::warn!(
+            path = warning.path,
+            line = warning.line,
+            fix = warning.fix,
+            "configuration: {}",
+            warning.message
+        );
     }
 }

@@ -68,8 +68,10 @@ impl<'a> Opener<'a> {
         let configured = self.config.models.providers.get(&reference.provider);
         let entry = configured.and_then(|provider| provider.models.iter().find(|model| model.id == reference.model));
         let known = builtin(&reference.provider);
-        let context_window =
-            entry.and_then(|entry| entry.context_window).or(known.map(|known| known.context_window)).unwrap_or(UNKNOWN_CONTEXT);
+        let context_window = entry
+            .and_then(|entry| entry.context_window)
+            .or(known.map(|known| known.context_window))
+            .unwrap_or(UNKNOWN_CONTEXT);
         let max_tokens = entry
             .and_then(|entry| entry.max_tokens)
             .or(configured.and_then(|provider| provider.max_tokens))

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use chela_core::agent_id::AgentId;
 use chela_core::channel::{Ack, RawRequest, Rejected};
 use chela_core::clock::{Clock, Millis};
-use chela_core::agent_id::AgentId;
 use chela_core::gate::{Gate, GatePolicy, decide};
 use chela_core::message::Inbound;
 use chela_core::queue::{ENVELOPE_VERSION, Envelope, Lane, Queue, QueueError, Standing, Task};
@@ -172,7 +172,13 @@ impl Receiver {
 }
 
 /// What waits in the queue.
-pub(crate) fn envelope(agent: AgentId, session: SessionKey, inbound: Inbound, standing: Standing, now: Millis) -> Envelope {
+pub(crate) fn envelope(
+    agent: AgentId,
+    session: SessionKey,
+    inbound: Inbound,
+    standing: Standing,
+    now: Millis,
+) -> Envelope {
     Envelope {
         version: ENVELOPE_VERSION,
         event: inbound.event_key(),

@@ -15,7 +15,6 @@
 mod access;
 mod blob;
 mod client;
-mod clock;
 mod environment;
 mod event;
 mod item;
@@ -27,7 +26,6 @@ mod table;
 
 pub use blob::Bucket;
 pub use client::AwsClients;
-pub use clock::LambdaClock;
 pub use environment::{AwsEnvironment, MissingVariable, variable};
 pub use event::Bus;
 pub use queue::Lanes;

@@ -59,5 +59,11 @@ pub trait AccessStore: Send + Sync {
 
     /// Approves by code: the sender, or `None` if no valid request on this channel and account has the code. Approving
     /// twice answers `None` the second time.
-    async fn approve(&self, channel: &str, account: &str, code: &str, now: Millis) -> Result<Option<SenderRef>, StoreError>;
+    async fn approve(
+        &self,
+        channel: &str,
+        account: &str,
+        code: &str,
+        now: Millis,
+    ) -> Result<Option<SenderRef>, StoreError>;
 }

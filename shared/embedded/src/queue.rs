@@ -78,10 +78,8 @@ impl SqliteQueue {
     /// the visibility of a message in flight ends. Another receiver may still be faster.
     pub async fn wait(&self, lane: Lane) {
         loop {
-            let more = self.shared.more.notified();
-            let mut more = std::pin::pin!(more);
             // Listening begins before looking, so that nothing can come unnoticed in between.
-            more.as_mut().enable();
+            let more = self.shared.more.notified();
             let now = self.clock.now();
             let next = self.shared.lines().next(lane, now);
             match next {

@@ -93,9 +93,8 @@ impl SqliteSchedules {
     /// Returns when [`SqliteSchedules::due`] has something to report.
     pub async fn wait(&self) -> Result<(), ScheduleError> {
         loop {
+            // Listening begins before looking, so that nothing can come unnoticed in between.
             let changed = self.changed.notified();
-            let mut changed = std::pin::pin!(changed);
-            changed.as_mut().enable();
             let now = self.clock.now();
             match self.next_due(now).await? {
                 Some(at) if at <= now => return Ok(()),

@@ -3,7 +3,11 @@
 use chela_sandbox::{CommandError, CommandRequest, run};
 
 fn request(argv: &[&str]) -> CommandRequest {
-    CommandRequest { argv: argv.iter().map(|word| (*word).to_owned()).collect(), stdin: String::new(), timeout_ms: 5_000 }
+    CommandRequest {
+        argv: argv.iter().map(|word| (*word).to_owned()).collect(),
+        stdin: String::new(),
+        timeout_ms: 5_000,
+    }
 }
 
 #[tokio::test]

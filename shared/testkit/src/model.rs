@@ -54,8 +54,7 @@ impl Model for ScriptedModel {
                 Ok(ModelAnswer { blocks: vec![Block::Text { text }], stop: Stop::End, usage })
             }
             Line::Calls(calls) => {
-                let blocks =
-                    calls.into_iter().map(|(id, name, input)| Block::ToolUse { id, name, input }).collect();
+                let blocks = calls.into_iter().map(|(id, name, input)| Block::ToolUse { id, name, input }).collect();
                 Ok(ModelAnswer { blocks, stop: Stop::ToolUse, usage })
             }
             Line::Fails(error) => Err(error()),

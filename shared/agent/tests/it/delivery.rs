@@ -78,15 +78,17 @@ async fn a_platform_that_is_down_is_waited_for_longer_each_time() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_answer_is_typed_shown_growing_and_ends_as_one_message() {
-    let limits = Limits {
-        text: 2000,
-        edit_every: Some(Duration::from_secs(1)),
-        typing_for: Some(Duration::from_secs(5)),
-    };
+    let limits =
+        Limits { text: 2000, edit_every: Some(Duration::from_secs(1)), typing_for: Some(Duration::from_secs(5)) };
     let channel = RecordingChannel::with(|channel| channel.limits = limits);
     let mut world = World::with([], channel, Effect::None);
-    let slow = std::sync::Arc::new(crate::models::Dictation::new("The quick brown fox jumps over the lazy dog again and again."));
-    world.installation.agents.insert(chela_core::agent_id::AgentId::new("main"), crate::world::settings(slow, world.lamp.clone()));
+    let slow = std::sync::Arc::new(crate::models::Dictation::new(
+        "The quick brown fox jumps over the lazy dog again and again.",
+    ));
+    world
+        .installation
+        .agents
+        .insert(chela_core::agent_id::AgentId::new("main"), crate::world::settings(slow, world.lamp.clone()));
     world.answer_until_done(&world.says("1", "hi")).await;
     assert!(world.channel.typed() >= 1);
     assert_eq!(world.channel.shown(), ["The quick brown fox jumps over the lazy dog again and again."]);

@@ -114,4 +114,3 @@ impl SessionStore for FaultyStore {
         self.step(self.inner.control(key)).await
     }
 }
-

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chela_agent::Outcome;
-use chela_core::model::{Block, Delta, Model, ModelAnswer, ModelError, ModelRequest, Stop, Usage};
-use chela_core::session_key::PeerKind;
-use chela_core::queue::Standing;
 use chela_core::clock::Clock;
+use chela_core::model::{Block, Delta, Model, ModelAnswer, ModelError, ModelRequest, Stop, Usage};
+use chela_core::queue::Standing;
+use chela_core::session_key::PeerKind;
 use chela_testkit::model::{Line, ScriptedModel};
 use serde_json::json;
 
@@ -63,7 +63,8 @@ async fn a_model_that_recovers_answers() {
 
 #[tokio::test]
 async fn the_providers_wait_is_honoured() {
-    let limited = Line::Fails(|| ModelError::RateLimited { provider: "test".into(), after: Some(Duration::from_secs(120)) });
+    let limited =
+        Line::Fails(|| ModelError::RateLimited { provider: "test".into(), after: Some(Duration::from_secs(120)) });
     let world = World::new([limited]);
     let Outcome::Again { after_s, .. } = world.answer(&world.says("1", "hi")).await else { panic!("it waits") };
     assert_eq!(after_s, 120);

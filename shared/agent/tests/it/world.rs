@@ -41,11 +41,7 @@ impl World {
         Self::with(lines, RecordingChannel::default(), Effect::Unkeyed)
     }
 
-    pub(crate) fn with(
-        lines: impl IntoIterator<Item = Line>,
-        channel: RecordingChannel,
-        effect: Effect,
-    ) -> Self {
+    pub(crate) fn with(lines: impl IntoIterator<Item = Line>, channel: RecordingChannel, effect: Effect) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(Millis(1_800_000_000_000)));
         let embedded = Embedded::open(folder.path(), clock.clone()).unwrap();
@@ -171,7 +167,11 @@ impl Lamp {
 #[async_trait]
 impl Tool for Lamp {
     fn spec(&self) -> ToolSpec {
-        ToolSpec { name: "lamp".into(), description: "Switches the lamp.".into(), input_schema: json!({"type": "object"}) }
+        ToolSpec {
+            name: "lamp".into(),
+            description: "Switches the lamp.".into(),
+            input_schema: json!({"type": "object"}),
+        }
     }
 
     fn effect(&self) -> Effect {

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use chela_core::clock::Millis;
 use chela_core::queue::Lane;
 
-/// How long the name of an event is remembered, as on SQS.
-/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/using-messagededuplicationid-property.html>
+/// How long the name of an event is remembered, as on SQS: five minutes.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues-exactly-once-processing.html>
 const REMEMBERED_MS: u64 = 5 * 60 * 1000;
 
 /// Names are forgotten so many at once, each time with one statement for their rows.

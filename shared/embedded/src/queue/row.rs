@@ -44,7 +44,8 @@ pub(super) fn buried(connection: &Connection, limit: usize) -> rusqlite::Result<
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     connection
         .prepare_cached(
-            "SELECT lane, line, buried_at, receives, reason, body FROM buried ORDER BY buried_at DESC, id DESC LIMIT ?1",
+            "SELECT lane, line, buried_at, receives, reason, body FROM buried
+             ORDER BY buried_at DESC, id DESC LIMIT ?1",
         )?
         .query_map(params![limit], |row| {
             let at = Millis(unsigned(row.get(2)?));

@@ -239,7 +239,7 @@ impl Answer {
                     answer.call(id, name, Some(input).filter(|_| closed));
                 }
                 Part::ToolUse { id, name, .. } => {
-                    answer.call(id, name, serde_json::from_str(&json).ok().filter(|_| closed));
+                    answer.call(id, name, serde_json::from_str(&json).ok());
                 }
                 Part::Other => {}
             }

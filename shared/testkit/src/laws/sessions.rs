@@ -142,6 +142,18 @@ pub async fn a_released_session_is_free_for_the_next_event(store: &dyn SessionSt
     assert_eq!(next.turn(), 2);
 }
 
+/// Attempts are those of the turn in progress, whatever was left of the turn before.
+pub async fn each_turn_counts_its_own_attempts(store: &dyn SessionStore) {
+    let key = session("attempts");
+    held(store, &key, &event("1"), "a").await;
+    let head = held(store, &key, &event("1"), "a").await;
+    assert_eq!(head.attempts, 2);
+    let left = Head { attempts: 2, ..finished(&head) };
+    store.save(&key, &left, &fence(&head, "a")).await.unwrap();
+    assert_eq!(held(store, &key, &event("2"), "b").await.attempts, 1);
+    assert_eq!(held(store, &key, &event("2"), "b").await.attempts, 2);
+}
+
 /// Only the claim's own epoch, owner and a long enough lease may change the head.
 pub async fn a_save_outside_the_fence_changes_nothing(store: &dyn SessionStore) {
     let key = session("fence");
@@ -416,6 +428,7 @@ macro_rules! session_laws {
                 of_fifty_claims_at_once_exactly_one_holds,
                 a_finished_event_is_told_so_and_changes_nothing,
                 a_released_session_is_free_for_the_next_event,
+                each_turn_counts_its_own_attempts,
                 a_save_outside_the_fence_changes_nothing,
                 the_attempt_that_was_taken_over_is_fenced,
                 saving_twice_is_harmless,

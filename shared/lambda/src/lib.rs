@@ -1,0 +1,73 @@
+//! What the functions have in common: how they begin on AWS, and how a Function URL's requests read.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use chela_app::install::Scope;
+use chela_app::live::{CONFIG_KEY, Ground};
+use chela_aws::{AwsClients, AwsEnvironment, Bucket, Lanes, Secrets, Table, variable};
+use chela_clock::SystemClock;
+use chela_core::channel::Ack;
+use chela_http::HttpClient;
+use lambda_http::{Body, Response};
+
+/// The parts of a deployment that most functions use. Opening them asks nobody anything.
+pub struct Deployment {
+    /// Variables of the function.
+    pub environment: AwsEnvironment,
+    /// What further adapters are made from.
+    pub clients: AwsClients,
+    /// Time.
+    pub clock: Arc<SystemClock>,
+    /// The three lanes.
+    pub queue: Arc<Lanes>,
+    /// Configuration and workspaces.
+    pub files: Arc<Bucket>,
+}
+
+impl Deployment {
+    /// Starts logging and opens what every function has.
+    pub fn open() -> anyhow::Result<Self> {
+        chela_app::log::init_json(variable("CHELA_LOG").as_deref());
+        let environment = AwsEnvironment::from_env(variable);
+        let http = HttpClient::new(environment.http_options()).context("no way out")?;
+        let clients = AwsClients::new(&environment, http)?;
+        let queue = Arc::new(Lanes::new(&clients, &environment)?);
+        let files = Arc::new(Bucket::new(&clients, &environment)?);
+        Ok(Self { environment, clients, clock: Arc::new(SystemClock), queue, files })
+    }
+
+    /// What the configuration stands on here.
+    pub fn ground(&self, scope: Scope) -> Ground {
+        Ground {
+            config_files: self.files.clone(),
+            config_key: CONFIG_KEY.to_owned(),
+            files: self.files.clone(),
+            secrets: Arc::new(Secrets::new(&self.clients, self.clock.clone(), variable)),
+            variables: Arc::new(variable),
+            clock: self.clock.clone(),
+            scope,
+        }
+    }
+
+    /// The table.
+    pub fn table(&self) -> anyhow::Result<Arc<Table>> {
+        Ok(Arc::new(Table::new(&self.clients, &self.environment)?))
+    }
+}
+
+/// The bytes of a request as they were signed.
+pub fn body(body: Body) -> Bytes {
+    match body {
+        Body::Text(text) => Bytes::from(text),
+        Body::Binary(bytes) => Bytes::from(bytes),
+        _ => Bytes::new(),
+    }
+}
+
+/// An answer as a Function URL gives it. Every answer of ours is text.
+pub fn answer(ack: Ack) -> Result<Response<Body>, lambda_http::http::Error> {
+    let body = Body::Text(String::from_utf8_lossy(&ack.body).into_owned());
+    Response::builder().status(ack.status).header("content-type", ack.content_type).body(body)
+}
