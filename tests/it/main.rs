@@ -1,4 +1,5 @@
 //! The house as a whole: its shape, and its binaries against platforms, models and a local AWS.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "what breaks here is a failed test")]
 
 mod architecture;
 mod bad_input;

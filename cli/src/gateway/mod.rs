@@ -189,7 +189,7 @@ fn start_logging() {
 fn greet(gateway: &Gateway, built: &chela_app::live::Built, place: &Place) {
     let url = format!("http://{}", gateway.address);
     note(&format!("{GOOD}Chela is listening on {url}{GOOD:#}"));
-    for ((channel, account), _) in &built.accounts {
+    for (channel, account) in built.accounts.keys() {
         note(&format!("  {channel}/{account}: {url}/webhook/{channel}/{account}"));
     }
     for problem in &built.problems {

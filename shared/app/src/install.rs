@@ -46,7 +46,7 @@ pub fn channel_keys() -> Vec<ChannelKeys> {
             .collect(),
         options: descriptor.options.iter().map(|spec| spec.key.to_owned()).collect(),
     };
-    chela_channel_registry::descriptors().iter().map(|descriptor| keys(descriptor)).collect()
+    chela_channel_registry::descriptors().iter().map(keys).collect()
 }
 
 /// Opens one version of the configuration.
