@@ -12,7 +12,6 @@ use chela_app::install::Scope;
 use chela_app::live::Live;
 use chela_aws::Bus;
 use chela_core::clock::Millis;
-use chela_core::queue::Lane;
 use chela_lambda::Deployment;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 
@@ -25,8 +24,8 @@ async fn main() -> Result<(), Error> {
     let table = deployment.table()?;
     let events = Arc::new(Bus::new(&deployment.clients, &deployment.environment)?);
     let ground = deployment.ground(Scope::Everything);
-    let (live, queue, warm) = tokio::join!(Live::open(ground), deployment.queue.warm(Lane::Live), table.warm());
-    queue?;
+    // The queue is not warmed: only a turn that has to wait speaks to it.
+    let (live, warm) = tokio::join!(Live::open(ground), table.warm());
     warm?;
     let Deployment { environment, clock, queue, files, .. } = deployment;
     let agent = Agent { sessions: table.clone(), access: table, files, events, clock };

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
@@ -44,6 +45,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// Most bytes of an answer: the largest file the agent takes; everything else is far smaller.
 const ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
+/// A service's client, made when it is first used (about half a millisecond): a function pays at start only for the
+/// services it calls then.
+pub(crate) type Lazy<C> = Arc<LazyLock<C, Box<dyn FnOnce() -> C + Send>>>;
+
 /// What the adapters are made from. Cheap to clone; all clones share connections and credentials.
 #[derive(Clone, Debug)]
 pub struct AwsClients {
@@ -52,6 +57,12 @@ pub struct AwsClients {
 }
 
 impl AwsClients {
+    /// The client of one service.
+    pub(crate) fn lazily<C: 'static>(&self, make: fn(&SdkConfig) -> C) -> Lazy<C> {
+        let config = self.config.clone();
+        Arc::new(LazyLock::new(Box::new(move || make(&config))))
+    }
+
     /// Takes region and credentials from `environment` and nowhere else: no files, no metadata service, no network.
     ///
     /// Where `environment.endpoint_url` is set, `http` must allow its host and port if they are private.

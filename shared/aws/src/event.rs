@@ -6,7 +6,7 @@ use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_smithy_types::DateTime;
 use chela_core::event::{EventBus, EventBusError, LifecycleEvent};
 
-use crate::client::{AwsClients, reason};
+use crate::client::{AwsClients, Lazy, reason};
 use crate::environment::{AwsEnvironment, MissingVariable};
 
 /// What rules match on.
@@ -18,14 +18,14 @@ const ENTRY_BYTES: usize = 1024 * 1024;
 /// An EventBridge bus.
 #[derive(Clone, Debug)]
 pub struct Bus {
-    client: Client,
+    client: Lazy<Client>,
     name: String,
 }
 
 impl Bus {
     /// Needs `CHELA_BUS`. Does no I/O.
     pub fn new(clients: &AwsClients, environment: &AwsEnvironment) -> Result<Self, MissingVariable> {
-        Ok(Self { client: Client::new(clients.config()), name: environment.bus()?.to_owned() })
+        Ok(Self { client: clients.lazily(Client::new), name: environment.bus()?.to_owned() })
     }
 }
 

@@ -12,7 +12,7 @@ use chela_core::clock::{Clock, Millis};
 use chela_core::secret::{Secret, SecretError, SecretRef, SecretSource, SecretStore};
 use sha2::{Digest, Sha256};
 
-use crate::client::{AwsClients, reason};
+use crate::client::{AwsClients, Lazy, reason};
 
 /// How long a secret is kept.
 const KEPT_MS: u64 = 300_000;
@@ -23,8 +23,8 @@ const JITTER_MS: u64 = 60_000;
 /// Reads `ssm` and `secretsmanager` references, and `env` ones for what a deployment put into the environment. The role needs `ssm:GetParameter` or `secretsmanager:GetSecretValue`
 /// for exactly the names it reads.
 pub struct Secrets {
-    parameters: aws_sdk_ssm::Client,
-    secrets: aws_sdk_secretsmanager::Client,
+    parameters: Lazy<aws_sdk_ssm::Client>,
+    secrets: Lazy<aws_sdk_secretsmanager::Client>,
     clock: Arc<dyn Clock>,
     variable: Box<Lookup>,
     kept: Mutex<HashMap<SecretRef, Kept>>,
@@ -45,8 +45,8 @@ impl Secrets {
         variable: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
     ) -> Self {
         Self {
-            parameters: aws_sdk_ssm::Client::new(clients.config()),
-            secrets: aws_sdk_secretsmanager::Client::new(clients.config()),
+            parameters: clients.lazily(aws_sdk_ssm::Client::new),
+            secrets: clients.lazily(aws_sdk_secretsmanager::Client::new),
             clock,
             variable: Box::new(variable),
             kept: Mutex::default(),

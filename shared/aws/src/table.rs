@@ -8,7 +8,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use chela_core::session::StoreError;
 
-use crate::client::{AwsClients, reason};
+use crate::client::{AwsClients, Lazy, reason};
 use crate::environment::{AwsEnvironment, MissingVariable};
 use crate::item::{Item, Key, text};
 
@@ -16,7 +16,7 @@ use crate::item::{Item, Key, text};
 /// It is never scanned, no row is deleted but by TTL, and no write is a transaction.
 #[derive(Clone, Debug)]
 pub struct Table {
-    pub(crate) client: Client,
+    pub(crate) client: Lazy<Client>,
     pub(crate) name: String,
 }
 
@@ -31,7 +31,7 @@ pub(crate) enum Written {
 impl Table {
     /// Needs `CHELA_TABLE`. Does no I/O.
     pub fn new(clients: &AwsClients, environment: &AwsEnvironment) -> Result<Self, MissingVariable> {
-        Ok(Self { client: Client::new(clients.config()), name: environment.table()?.to_owned() })
+        Ok(Self { client: clients.lazily(Client::new), name: environment.table()?.to_owned() })
     }
 
     /// Opens the connection, so that the first turn does not wait for it: reads a row that never is. An answer that

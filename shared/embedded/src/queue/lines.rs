@@ -403,6 +403,21 @@ mod tests {
     }
 
     #[test]
+    fn a_name_pushed_again_after_its_time_is_remembered_by_its_newer_push() {
+        let mut lines = Lines::default();
+        for name in 0..64 {
+            assert!(lines.remember(Name(name), NOW));
+            push(&mut lines, "a", name, String::new());
+        }
+        assert_eq!(lines.forget(NOW), None, "their time is not over");
+        let later = NOW.plus(REMEMBERED_MS);
+        assert!(lines.remember(Name(0), later));
+        assert!(lines.forget(later).is_some());
+        assert!(!lines.remember(Name(0), later), "pushed a moment ago");
+        assert!(lines.remember(Name(1), later), "forgotten");
+    }
+
+    #[test]
     fn a_deleted_message_leaves_no_group_behind() {
         let mut lines = Lines::default();
         let ids = [push(&mut lines, "a", 1, String::new()), push(&mut lines, "b", 2, String::new())];

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chela_core::queue::{Delivery, Envelope, Lane, Queue, QueueError};
 use chela_core::session_key::SessionKey;
@@ -252,13 +252,15 @@ async fn a_waiter_is_woken_by_what_it_can_receive() {
     join(queue.wait(LANE), push(queue, "a", "1")).await;
     assert!(is_over(queue.wait(LANE)).await, "a message waits");
     push(queue, "a", "2").await;
-    let held = queue.receive(LANE, 1, 30).await.unwrap();
+    let held = queue.receive(LANE, 1, 3600).await.unwrap();
     assert!(!is_over(queue.wait(LANE)).await, "its session is in flight");
+    let began = Instant::now();
     let returned = async { queue.hide(LANE, &held[0].receipt, 0).await.unwrap() };
     join(queue.wait(LANE), returned).await;
-    let held = queue.receive(LANE, 1, 30).await.unwrap();
+    let held = queue.receive(LANE, 1, 3600).await.unwrap();
     let deleted = async { queue.delete(LANE, &held[0].receipt).await.unwrap() };
     join(queue.wait(LANE), deleted).await;
+    assert!(began.elapsed() < Duration::from_secs(20), "told, not found when looking again");
     assert_eq!(prompts(&receive(queue).await), ["2"]);
 }
 
