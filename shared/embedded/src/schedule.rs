@@ -224,3 +224,20 @@ fn read(body: &str) -> Result<Schedule, ScheduleError> {
         ScheduleError::Unavailable(format!("a stored schedule cannot be read ({error}): put it again"))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schedule_that_was_changed_meanwhile_does_not_fire() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("migrations/1.sql")).unwrap();
+        connection.execute_batch("INSERT INTO schedules VALUES ('a', 0, 20, '{}'), ('b', 0, 10, '{}')").unwrap();
+        for name in ["a", "b", "deleted"] {
+            let step = Step { name: name.into(), from: Millis(10), newest: Millis(10), next: Some(Millis(30)) };
+            step.store(&connection).unwrap();
+        }
+        assert_eq!(firings(&connection).unwrap(), [Firing { name: "b".into(), scheduled_at: Millis(10) }]);
+    }
+}
