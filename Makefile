@@ -29,7 +29,7 @@ fmt: ## Formats the Rust code
 test: ## Every test; installs the tools it needs into .tools first
 	tools/bootstrap emulator lint sam oracles
 	cargo build --workspace --all-targets --locked
-	CHELA_BUILT=1 cargo $(if $(NEXTEST),nextest run,test) --workspace --exclude chela-bench --locked
+	CHELA_BUILT=1 cargo $(if $(NEXTEST),nextest run,test) --workspace --locked
 	.tools/emulator/bin/python -m unittest discover -s tests/infra
 	python3 -m unittest discover -s tests/docs -p check.py
 

@@ -152,9 +152,10 @@ impl Path {
         let delete = json!({ "QueueUrl": queue_url(&self.mapping.url(), "live"), "ReceiptHandle": receipt });
         call(self.mapping.address(), "sqs", "AmazonSQS.DeleteMessage", &delete).await?;
         let answered = timeout(Duration::from_secs(10), sender.replies.recv()).await.ok().flatten();
+        let replies = self.platform.replies()?;
         ensure!(answered.as_ref() == Some(&id), "{id} got the reply to {answered:?}");
         let total: usize = self.senders.iter().map(|sender| sender.sent).sum();
-        ensure!(self.platform.replies()? == total as u64, "a message was answered more than once");
+        ensure!(replies == total as u64, "a message was answered more than once");
         Ok(self)
     }
 }

@@ -133,17 +133,17 @@ async fn load(
 ) -> anyhow::Result<(Window, Option<Window>)> {
     let before = platform.replies()?;
     let mut load = Load::open(name, SESSIONS, gateway.address, gateway.process.id(), platform).await?;
-    load.round(WARM_UP, 1).await?;
-    let window = load.round(effort.messages, 1).await?;
+    load.round(platform, WARM_UP, 1).await?;
+    let window = load.round(platform, effort.messages, 1).await?;
     let long = match effort.long {
         None => None,
         Some(messages) => {
-            load.round(messages.saturating_sub(effort.messages), 1).await?;
-            Some(load.round(effort.messages, 1).await?)
+            load.round(platform, messages.saturating_sub(effort.messages), 1).await?;
+            Some(load.round(platform, effort.messages, 1).await?)
         }
     };
     // Several messages at once show whether the order within a session holds; with one at a time it cannot break.
-    load.round(6, 3).await?;
+    load.round(platform, 6, 3).await?;
     load.close(platform, before).await?;
     Ok((window, long))
 }

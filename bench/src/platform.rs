@@ -86,8 +86,12 @@ async fn serve(mut wire: Wire, signer: Signer, state: Arc<Mutex<State>>) {
     let accepted = answer(200, "", b"{}");
     // The gateway closes idle connections; that ends the loop as well.
     while let Ok(Some(message)) = wire.read_request().await {
-        if let Err(error) = take(&message, &signer, &mut lock(&state)) {
-            lock(&state).violation.get_or_insert(format!("a reply is not as it must be: {error:#}"));
+        let taken = take(&message, &signer, &mut lock(&state));
+        if let Err(error) = taken {
+            let mut state = lock(&state);
+            state.violation.get_or_insert(format!("a reply is not as it must be: {error:#}"));
+            // Nobody shall wait for what comes after.
+            state.chats.clear();
         }
         if wire.write(&accepted).await.is_err() {
             return;
