@@ -10,6 +10,7 @@ use crate::include::{Files, Sources};
 use crate::path::Path;
 use crate::report::{Finding, Report, Severity};
 use crate::safety::inspect;
+use crate::schema::{CONFIGURATION, TEXT};
 use crate::settings::Config;
 use crate::shape::{ChannelKeys, Misfit, fit};
 use crate::variables::{MissingVariable, Resolver, SecretUse};
@@ -18,8 +19,6 @@ use crate::variables::{MissingVariable, Resolver, SecretUse};
 const MAX_FINDINGS: usize = 100;
 
 const COMPARE: &str = "compare it with docs/configuration.md";
-
-const SCHEMA: &str = include_str!("../chela.schema.json");
 
 /// What a configuration is read against.
 #[derive(Clone, Copy)]
@@ -48,8 +47,8 @@ pub struct Checked {
 /// The JSON schema of the configuration, for editors and for `chela config schema`. It is made from the types ahead of
 /// time: making it takes a millisecond, which is what a whole function may take to start.
 pub fn schema() -> Value {
-    // A text that is no JSON would be a schema that refuses everything; a test holds it to what the types say.
-    serde_json::from_str(SCHEMA).unwrap_or_default()
+    // A text that is no JSON would be a schema that allows nothing; a test holds it to what the types say.
+    serde_json::from_str(TEXT).unwrap_or_default()
 }
 
 /// Reads and checks a configuration. `name` is what the findings call the file; `files` gives the text of an included
@@ -71,7 +70,7 @@ pub fn check(name: &str, text: &str, files: Files<'_>, surroundings: &Surroundin
     resolver.resolve(&mut value, &Path::root());
     let Resolver { misfits, secrets, .. } = resolver;
     report_all(&mut report, &sources, misfits);
-    report_all(&mut report, &sources, fit(&schema(), surroundings.channels, &mut value));
+    report_all(&mut report, &sources, fit(&CONFIGURATION, surroundings.channels, &mut value));
     let mut config = None;
     if report.is_usable() {
         match read(&value) {

@@ -15,6 +15,7 @@ mod reference;
 mod report;
 mod safety;
 mod schedules;
+mod schema;
 mod secrets;
 mod settings;
 mod shape;

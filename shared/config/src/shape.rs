@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::openclaw::not_yet;
 use crate::path::Path;
+use crate::schema::Schema;
 
 /// What one channel reads beside the keys all channels have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,28 +44,28 @@ pub(crate) struct Misfit {
 }
 
 /// Checks `value` and takes out of it what OpenClaw knows and we do not.
-pub(crate) fn fit(schema: &Value, channels: &[ChannelKeys], value: &mut Value) -> Vec<Misfit> {
+pub(crate) fn fit(schema: &Schema<'_>, channels: &[ChannelKeys], value: &mut Value) -> Vec<Misfit> {
     let mut misfits = Vec::new();
-    Walk { root: schema, channels, misfits: &mut misfits }.value(schema, value, &Path::root());
+    Walk { schema, channels, misfits: &mut misfits }.value(schema.root(), value, &Path::root());
     misfits
 }
 
 struct Walk<'a> {
-    root: &'a Value,
+    schema: &'a Schema<'a>,
     channels: &'a [ChannelKeys],
     misfits: &'a mut Vec<Misfit>,
 }
 
 impl<'a> Walk<'a> {
     fn value(&mut self, schema: &'a Value, value: &mut Value, path: &Path) {
-        let rules = match resolved(schema, self.root) {
+        let rules = match self.schema.resolved(schema) {
             Value::Object(rules) => rules,
             Value::Bool(true) => return,
             _ => return self.misfit(path, "is not allowed here".to_owned(), "remove it".to_owned()),
         };
         if choices(rules).is_some() {
             let mut alternatives = Vec::new();
-            flatten(schema, self.root, &mut alternatives);
+            flatten(schema, self.schema, &mut alternatives);
             return self.choice(&alternatives, value, path);
         }
         if let Some(text) = rules.get("const") {
@@ -151,7 +152,7 @@ impl<'a> Walk<'a> {
         for schema in &alternatives {
             let mut misfits = Vec::new();
             let mut copy = value.clone();
-            Walk { root: self.root, channels: self.channels, misfits: &mut misfits }.value(schema, &mut copy, path);
+            Walk { schema: self.schema, channels: self.channels, misfits: &mut misfits }.value(schema, &mut copy, path);
             // Another type altogether is further away than any number of slips inside the right one.
             let foreign = schema.as_object().is_some_and(|rules| !has_type(rules, value));
             let errors = misfits.iter().filter(|misfit| !misfit.warning).count();
@@ -274,15 +275,9 @@ fn channel_of(path: &Path) -> Option<&str> {
     }
 }
 
-/// What a schema refers to, if it only refers.
-fn resolved<'a>(schema: &'a Value, root: &'a Value) -> &'a Value {
-    let target = schema.get("$ref").and_then(Value::as_str).and_then(|target| target.strip_prefix('#'));
-    target.and_then(|pointer| root.pointer(pointer)).unwrap_or(schema)
-}
-
 /// All shapes a value may have, where choices lie within choices.
-fn flatten<'a>(schema: &'a Value, root: &'a Value, into: &mut Vec<&'a Value>) {
-    let schema = resolved(schema, root);
+fn flatten<'a>(schema: &'a Value, root: &'a Schema<'a>, into: &mut Vec<&'a Value>) {
+    let schema = root.resolved(schema);
     match schema.as_object().and_then(choices) {
         Some(choices) => choices.iter().for_each(|choice| flatten(choice, root, into)),
         None => into.push(schema),
