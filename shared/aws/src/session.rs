@@ -224,8 +224,20 @@ fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
 
 fn encode_head(session: &SessionKey, head: &Head) -> Result<Item, StoreError> {
     // Every field by name, so that a new one cannot be forgotten.
-    let Head { epoch, owner, lease_until, last_turn, current, attempts, intents, settled, preview, forgotten, recent } =
-        head;
+    let Head {
+        epoch,
+        owner,
+        lease_until,
+        last_turn,
+        current,
+        attempts,
+        intents,
+        settled,
+        preview,
+        forgotten,
+        plain,
+        recent,
+    } = head;
     let key = Key::head(session);
     let mut item = key.item();
     let mut set = |name: &str, value| item.insert(name.to_owned(), value);
@@ -255,6 +267,9 @@ fn encode_head(session: &SessionKey, head: &Head) -> Result<Item, StoreError> {
     if *forgotten > 0 {
         set("f", number(*forgotten));
     }
+    if *plain > 0 {
+        set("t", number(*plain));
+    }
     if !recent.is_empty() {
         set("r", text(format!(",{},", recent.join(","))));
     }
@@ -279,6 +294,7 @@ fn decode_head(item: &Item) -> Result<Head, StoreError> {
         settled: row.json("s")?.unwrap_or_default(),
         preview: row.text("p").map(str::to_owned),
         forgotten: row.number("f")?,
+        plain: row.number("t")?,
         recent: recent.map(str::to_owned).collect(),
     })
 }
@@ -305,6 +321,7 @@ mod tests {
     /// A head after thousands of turns, held, with everything it remembers.
     fn busy_head() -> Head {
         Head {
+            plain: 3,
             epoch: 1_234_567,
             owner: "0190f3a2c4e87b6d9a1b2c3d4e5f6a7b".into(),
             lease_until: NOW.plus(150_000),
@@ -338,8 +355,13 @@ mod tests {
         });
         let inbound = Box::new(serde_json::from_value(inbound).unwrap());
         let task = Task::Message { inbound, standing: Standing::Allowed };
-        let accepted = Accepted { event: event(0), turn: 123_457, at: NOW, task };
-        let user = UserFragment { sender: "123456789".into(), name: Some("Ada Lovelace".into()), text: text.into() };
+        let accepted = Accepted { event: event(0), turn: 123_457, at: NOW, task: Some(task) };
+        let user = UserFragment {
+            event: None,
+            sender: "123456789".into(),
+            name: Some("Ada Lovelace".into()),
+            text: text.into(),
+        };
         let reply = "I will remind you at nine. Tomorrow will be dry and mild, with some sun in the afternoon.";
         let body = AssistantEntry {
             user: vec![user],
@@ -347,10 +369,11 @@ mod tests {
             model: "claude-sonnet-4-5-20250929".into(),
             usage: Usage { input: 12_345, output: 678, cache_read: 11_000, cache_write: 1_200 },
             outbox: Some(vec![reply.into()]),
+            ..AssistantEntry::default()
         };
         let answer = Entry { turn: 123_457, step: 0, at: NOW, body: EntryBody::Assistant(body) };
         let mut finished = busy_head();
-        finished.finish();
+        finished.finish(&[]);
 
         let mut event_row = encode(&Key::event(&session(), &accepted.event), &accepted).unwrap();
         event_row.insert("ttl".into(), expires(NOW, EVENT_KEPT_S));

@@ -215,6 +215,7 @@ pub async fn intents_and_settled_parts_survive_a_takeover(store: &dyn SessionSto
         intents: vec![Intent::Tool { step: 2, id: "call #1 ✨".into() }, Intent::Send { part: 3 }],
         settled: vec![Settled::Sent { id: "1700.42".into() }, Settled::Unknown, Settled::Dead],
         forgotten: 7,
+        plain: 5,
         ..head.clone()
     };
     store.save(&key, &begun, &fence(&head, "a")).await.unwrap();
