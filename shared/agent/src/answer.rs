@@ -8,7 +8,7 @@ use chela_core::blob::BlobStore;
 use chela_core::clock::{Clock, Millis};
 use chela_core::event::{EventBus, EventName, LifecycleEvent};
 use chela_core::queue::{Envelope, Task};
-use chela_core::session::{Accepted, Claim, Control, Fence, Flagged, Head, SessionStore, StoreError};
+use chela_core::session::{Accepted, Claim, Fence, Flagged, Head, SessionStore, StoreError};
 use chela_core::session_key::SessionKey;
 use chela_core::turn::{Command, Input, Machine, Outcome, Rules, Way, deliver_to};
 use serde_json::{Value, json};
@@ -17,6 +17,9 @@ use crate::settings::{AgentSettings, Installation};
 
 /// Stored entries a turn looks back on.
 const WINDOW: usize = 80;
+
+/// Most messages a running turn is steered by at one step; more wait for their own turn.
+const STEERED_AT_ONCE: usize = 20;
 
 /// The time an attempt has.
 #[derive(Clone, Copy, Debug)]
@@ -146,11 +149,28 @@ impl Agent {
             }
             Command::Consult => Input::Consulted(self.consult(attempt).await?),
             Command::Look => {
-                let control: Option<Control> = self.sessions.control(session).await?;
-                Input::Looked { control, steering: Vec::new() }
+                let control = self.sessions.control(session).await?;
+                Input::Looked { control, steering: self.steering(attempt).await? }
             }
             other => return Ok(Done::NotOfTheStore(other)),
         }))
+    }
+
+    /// Messages that were left for this turn, and that no turn of their own has begun to answer.
+    async fn steering(&self, attempt: &Attempt<'_>) -> Result<Vec<Envelope>, StoreError> {
+        let Way::To { address, .. } = attempt.machine.way() else { return Ok(Vec::new()) };
+        let Some(accepted) = attempt.machine.accepted() else { return Ok(Vec::new()) };
+        if !attempt.installation.outlet(address).is_some_and(|outlet| outlet.steered) {
+            return Ok(Vec::new());
+        }
+        let session = attempt.machine.session();
+        let mut fresh = Vec::new();
+        for envelope in self.sessions.left(session, accepted.at, STEERED_AT_ONCE).await? {
+            if envelope.agent == *attempt.agent && self.sessions.accepted(session, &envelope.event).await?.is_none() {
+                fresh.push(envelope);
+            }
+        }
+        Ok(fresh)
     }
 
     async fn save(

@@ -78,8 +78,13 @@ fn say(text: impl Into<String>) -> Reply {
     Reply { parts: vec![text.into()], forget: false }
 }
 
+/// Whether a message is a command and not for the model.
+pub fn is_command(text: &str) -> bool {
+    command_word(text).is_some()
+}
+
 /// The command a message is, if it is one.
-pub(crate) fn command_word(text: &str) -> Option<&'static str> {
+fn command_word(text: &str) -> Option<&'static str> {
     const WORDS: [&str; 4] = ["/new", "/status", "/stop", "/help"];
     let word = text.split_whitespace().next()?;
     WORDS.into_iter().find(|known| word.eq_ignore_ascii_case(known))

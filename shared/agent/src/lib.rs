@@ -19,4 +19,5 @@ mod window;
 
 pub use answer::{Agent, Slice};
 pub use chela_core::turn::{LEASE_MS, Outcome, Report};
+pub use command::is_command;
 pub use settings::{AgentSettings, Installation, ModelChoice, Outlet};

@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use chela_core::clock::Millis;
 use chela_core::message::EventKey;
+use chela_core::queue::Envelope;
 use chela_core::session::{
     Accepted, Claim, Claimed, Control, Entry, Fence, Flagged, Head, Put, SessionStore, StoreError,
 };
@@ -25,6 +26,9 @@ const EVENT_KEPT_S: u64 = 8 * DAY_S;
 /// Longer than a queue keeps a message (fourteen days), so that no turn can miss a mark meant for it:
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
 const CONTROL_KEPT_S: u64 = 15 * DAY_S;
+
+/// Messages left for a running turn: longer than any turn runs.
+const LEFT_KEPT_S: u64 = 60 * 60;
 
 /// How long the owner has to decide about a reply.
 const FLAG_KEPT_S: u64 = 30 * DAY_S;
@@ -183,6 +187,29 @@ impl SessionStore for Table {
 
     async fn control(&self, key: &SessionKey) -> Result<Option<Control>, StoreError> {
         self.get(&Key::control(key)).await?.map(|item| Row(&item).body()).transpose()
+    }
+
+    async fn leave(&self, envelope: &Envelope) -> Result<(), StoreError> {
+        let key = Key::left(&envelope.session, envelope.accepted_at, envelope.event.short());
+        let mut item = encode(&key, envelope)?;
+        item.insert("ttl".to_owned(), expires(envelope.accepted_at, LEFT_KEPT_S));
+        self.put(item).await
+    }
+
+    async fn left(&self, key: &SessionKey, since: Millis, limit: usize) -> Result<Vec<Envelope>, StoreError> {
+        let (first, last) = (Key::left(key, since.plus(1), ""), Key::left(key, Millis(999_999_999_999_999), "~"));
+        let query = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .key_condition_expression("pk = :pk AND sk BETWEEN :first AND :last")
+            .expression_attribute_values(":pk", text(first.pk))
+            .expression_attribute_values(":first", text(first.sk))
+            .expression_attribute_values(":last", text(last.sk))
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .consistent_read(true);
+        let page = query.send().await.map_err(|error| self.failed(&error))?;
+        page.items().iter().map(|item| Row(item).body()).collect()
     }
 }
 

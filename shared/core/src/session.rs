@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Millis;
 use crate::message::EventKey;
 use crate::model::{Block, Usage};
-use crate::queue::Task;
+use crate::queue::{Envelope, Task};
 use crate::session_key::SessionKey;
 
 /// How many finished events a head remembers, so that late duplicates cost one write and no read.
@@ -367,4 +367,11 @@ pub trait SessionStore: Send + Sync {
 
     /// The mark, if there is one.
     async fn control(&self, key: &SessionKey) -> Result<Option<Control>, StoreError>;
+
+    /// Leaves a message for the running turn to see, beside the one in the queue. Kept for an hour at least; the same
+    /// message twice may be one row or two.
+    async fn leave(&self, envelope: &Envelope) -> Result<(), StoreError>;
+
+    /// Messages left that were accepted after `since`, oldest first, at most `limit`.
+    async fn left(&self, key: &SessionKey, since: Millis, limit: usize) -> Result<Vec<Envelope>, StoreError>;
 }
