@@ -95,6 +95,9 @@ const fn journaled(name: &'static str, protections: Protections, faults: Faults)
     Design { name, protocol: Protocol::Journaled(protections), faults }
 }
 
+// The published table does not say with which faults its first two rows were explored. Of one or two crashes, one or two
+// visibility expiries and no or one duplicate, these alone give its numbers.
+
 /// Load, ask, tool, ask, send, save, acknowledge.
 pub const SAVE_AT_THE_END: Design =
     Design { name: "D0 save at the end", protocol: Protocol::SaveAtTheEnd, faults: FEWER_CRASHES };

@@ -1,5 +1,11 @@
 //! Every design, explored to the end: how many states, what is wrong in how many of them, and the shortest way there.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "what breaks here is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "what breaks here is a failed test"
+)]
 
 mod report;
 mod results;

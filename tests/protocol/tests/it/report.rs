@@ -59,10 +59,15 @@ fn a_report_keeps_one_row_for_each_design_in_the_order_of_the_table() {
     use chela_protocol::design::{IDEMPOTENT_BOTH_WITHOUT_LEASE, SAVE_AT_THE_END, WITHOUT_LEASE_ALONE};
 
     let folder = tempfile::tempdir().unwrap();
-    for design in [IDEMPOTENT_BOTH_WITHOUT_LEASE, SAVE_AT_THE_END, WITHOUT_LEASE_ALONE, SAVE_AT_THE_END] {
-        write(&folder.path().join("new"), &design, &Exploration::of(&design));
-    }
-    let text = fs::read_to_string(folder.path().join("new/protocol.json")).unwrap();
+    let designs = [IDEMPOTENT_BOTH_WITHOUT_LEASE, SAVE_AT_THE_END, WITHOUT_LEASE_ALONE];
+    let explored = designs.map(|design| (design, Exploration::of(&design)));
+    let new = folder.path().join("new");
+    std::thread::scope(|scope| {
+        for (design, exploration) in explored.iter().cycle().take(60) {
+            scope.spawn(|| write(&new, design, exploration));
+        }
+    });
+    let text = fs::read_to_string(new.join("protocol.json")).unwrap();
     let mut rows: Vec<Value> = serde_json::from_str(&text).unwrap();
     let story = rows[0]["story"].take();
     let last = story.as_array().unwrap().last().unwrap();
