@@ -6,6 +6,7 @@ mod bad_input;
 mod binaries;
 mod deployed;
 mod explain;
+mod killed;
 mod local;
 mod oracle;
 mod platform;

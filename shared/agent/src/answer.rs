@@ -111,11 +111,15 @@ impl Agent {
 
     /// Does one thing.
     pub(crate) async fn perform(&self, attempt: &Attempt<'_>, command: Command) -> Input {
-        match self.store(attempt, command).await {
+        let phase = attempt.machine.phase().name();
+        failpoint(phase, "before");
+        let input = match self.store(attempt, command).await {
             Ok(Done::Input(input)) => input,
             Ok(Done::NotOfTheStore(command)) => self.act(attempt, command).await,
             Err(error) => Input::Failed(error),
-        }
+        };
+        failpoint(phase, "after");
+        input
     }
 
     async fn store(&self, attempt: &Attempt<'_>, command: Command) -> Result<Done, StoreError> {
@@ -193,6 +197,13 @@ impl Agent {
         detail.insert("agent".into(), attempt.agent.as_str().into());
         detail.insert("turn".into(), attempt.machine.head().turn().into());
         let _ = self.events.publish(&LifecycleEvent { name, at: self.clock.now(), detail }).await;
+    }
+}
+
+/// A place at which a test may kill the process.
+pub(crate) fn failpoint(phase: &str, when: &str) {
+    if chela_failpoint::ARMED {
+        chela_failpoint::reached(&format!("{phase}.{when}"));
     }
 }
 

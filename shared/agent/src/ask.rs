@@ -9,7 +9,7 @@ use chela_core::queue::Task;
 use chela_core::turn::{Command, Input, Phase, TICK_MS, Way, idempotency_key};
 use futures_util::future::{Either, select};
 
-use crate::answer::{Agent, Attempt};
+use crate::answer::{Agent, Attempt, failpoint};
 use crate::draft::Draft;
 use crate::question::Question;
 use crate::settings::Outlet;
@@ -26,6 +26,7 @@ const RENEWAL: Duration = Duration::from_secs(10);
 impl Agent {
     /// Asks, and returns what the machine wants then.
     pub(crate) async fn ask(&self, attempt: &mut Attempt<'_>, step: u16) -> Command {
+        failpoint("asking", "before");
         let draft = Draft::default();
         let mut call = pin!(Question::of(attempt, step).put(self.clock.as_ref(), &draft));
         let mut answer = None;
@@ -50,6 +51,7 @@ impl Agent {
                 command = attempt.machine.handle(self.clock.now(), input);
             }
         }
+        failpoint("asking", "after");
         let answer = answer.unwrap_or(Input::Tick);
         attempt.machine.handle(self.clock.now(), answer)
     }

@@ -122,6 +122,7 @@ impl Answerer {
             Either::Left((outcome, _)) => outcome,
             Either::Right((never, _)) => match never {},
         };
+        chela_failpoint::reached("acknowledging.before");
         match outcome {
             Outcome::Done(report) if report.duplicate => {
                 self.metrics.add(Count::Duplicates, 1);

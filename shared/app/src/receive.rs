@@ -139,7 +139,9 @@ impl Receiver {
             // Without the mark the running turn merely goes on to its end.
             let _ = self.sessions.set_control(&envelope.session, &Control { stop_before: now }).await;
         }
+        chela_failpoint::reached("queueing.before");
         self.queue.push(Lane::Live, &envelope).await?;
+        chela_failpoint::reached("queueing.after");
         if mode == QueueMode::Steer && !command && standing == Standing::Allowed {
             // Without it the message has a turn of its own.
             let _ = self.sessions.leave(&envelope).await;

@@ -134,6 +134,41 @@ pub enum Phase {
     Ended,
 }
 
+impl Phase {
+    /// The name of the phase: in logs, in the diagram, and for tests that break a process off there.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Claiming => "claiming",
+            Self::Finding => "finding",
+            Self::Accepting => "accepting",
+            Self::Clearing => "clearing",
+            Self::Loading => "loading",
+            Self::Repairing(_) => "repairing",
+            Self::Joining(_) => "joining",
+            Self::Consulting => "consulting",
+            Self::Looking(_) => "looking",
+            Self::Renewing(_) => "renewing",
+            Self::Asking(..) => "asking",
+            Self::Storing(_) => "storing",
+            Self::MarkingTools(..) => "marking-tools",
+            Self::Running(_) => "running",
+            Self::Journalling(..) => "journalling",
+            Self::MarkingPart(..) => "marking-part",
+            Self::Editing(..) => "editing",
+            Self::Sending(..) => "sending",
+            Self::Waiting(..) => "waiting",
+            Self::Flagging(_) => "flagging",
+            Self::Announcing(_) => "announcing",
+            Self::Recording(_) => "recording",
+            Self::Finishing => "finishing",
+            Self::Closing => "closing",
+            Self::Releasing { .. } => "releasing",
+            Self::Ended => "ended",
+        }
+    }
+}
+
 /// What is done while the model is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Beside {
