@@ -18,6 +18,7 @@ use chela_core::session_key::SessionKey;
 use chela_core::turn::{COMMAND, Next, Transcript, Turn, transcript};
 use serde_json::{Value, json};
 
+use crate::redeliver::Decided;
 use crate::settings::{AgentSettings, Installation};
 
 /// How long a claim lasts. Longer than the longest single wait (a model call), so that a living attempt never loses
@@ -145,6 +146,9 @@ impl<'a> Attempt<'a> {
 impl Agent {
     /// Takes one envelope to its end. Answering the same envelope again finds what is done and does only the rest.
     pub async fn answer(&self, installation: &Installation, envelope: &Envelope, slice: Slice) -> Outcome {
+        if let Task::Redeliver { turn, part, flagged_at } = envelope.task {
+            return self.redeliver(installation, envelope, Decided { turn, part, flagged_at }, slice).await;
+        }
         let Some(settings) = installation.agents.get(&envelope.agent) else {
             let reason = format!("agent \"{}\" is not configured: add it to agents.list", envelope.agent.as_str());
             return Outcome::Again { after_s: 30, reason };
@@ -330,8 +334,9 @@ impl Agent {
     }
 
     pub(crate) async fn flag(&self, attempt: &Attempt<'_>, part: u16, reason: String) -> Result<(), Stop> {
-        let flagged =
-            Flagged { session: attempt.session.clone(), turn: attempt.turn.number, part, at: self.clock.now(), reason };
+        let (session, event) = (attempt.session.clone(), attempt.accepted.event.clone());
+        let (turn, at) = (attempt.turn.number, self.clock.now());
+        let flagged = Flagged { session, turn, part, event, at, reason, sending: false };
         self.sessions.flag(&flagged).await?;
         self.publish(EventName::DeliveryFlagged, attempt).await;
         Ok(())
@@ -382,8 +387,7 @@ fn again(error: &StoreError) -> Outcome {
 fn deliver_to(task: &Task) -> Option<ReplyAddress> {
     match task {
         Task::Message { inbound, .. } if inbound.channel == COLLECTED => None,
-        Task::Message { inbound, .. } => Some(inbound.reply_to.clone()),
-        Task::Heartbeat { deliver_to, .. } => deliver_to.clone(),
+        task => task.reply_to().cloned(),
     }
 }
 
@@ -399,5 +403,7 @@ fn user_fragment(task: &Task) -> UserFragment {
             UserFragment { sender: inbound.sender.id.clone(), name, text: inbound.text.clone() }
         }
         Task::Heartbeat { prompt, .. } => UserFragment { sender: String::new(), name: None, text: prompt.clone() },
+        // Of this no turn is made.
+        Task::Redeliver { .. } => UserFragment { sender: String::new(), name: None, text: String::new() },
     }
 }

@@ -137,9 +137,14 @@ impl Agent {
         Ok(())
     }
 
-    /// The platform refuses for good: this part and all after it end here, once.
+    /// The platform refuses for good: this part and all after it end here, once. Each has a flag, so that each can be
+    /// sent again.
     async fn give_up(&self, attempt: &mut Attempt<'_>, part: &Deliver, reason: String) -> Result<(), Stop> {
-        self.flag(attempt, part.part, reason).await?;
+        for number in part.part..part.of {
+            let own = number == part.part;
+            let why = if own { reason.clone() } else { format!("not tried after part {}: {reason}", part.part) };
+            self.flag(attempt, number, why).await?;
+        }
         for _ in part.part..part.of {
             settle(attempt, Settled::Dead);
         }

@@ -4,6 +4,7 @@
 //! sent, finish. Each tool step with effects costs four more (answer, marks, results, lease), each further part one.
 //!
 //! - [`Agent::answer`] runs one envelope to its [`Outcome`].
+//! - `redeliver` sends a flagged part again when its owner asks for it.
 //! - `think` calls models, with failover, and shows the answer while it grows.
 //! - `act` runs tools; `deliver` sends parts; `command` answers what needs no model.
 
@@ -11,8 +12,10 @@ mod act;
 mod answer;
 mod command;
 mod deliver;
+mod redeliver;
 mod settings;
 mod think;
 
 pub use answer::{Agent, LEASE_MS, Outcome, Report, Slice};
+pub use redeliver::{Undelivered, undelivered};
 pub use settings::{AgentSettings, Installation, ModelChoice, Outlet};

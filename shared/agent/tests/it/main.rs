@@ -6,4 +6,5 @@ mod crashes;
 mod delivery;
 mod faults;
 mod models;
+mod redelivery;
 mod world;
