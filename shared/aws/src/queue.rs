@@ -1,5 +1,7 @@
 //! Three SQS FIFO queues, each with a dead-letter queue whose name is the lane's with `-dlq` before `.fifo`.
 
+mod dead_letters;
+
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};

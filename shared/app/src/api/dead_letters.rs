@@ -254,8 +254,10 @@ impl Api {
         let items = self.items().await?;
         let ids: Vec<String> = items.iter().map(Item::id).take(MOST_IDS).collect();
         items.into_iter().find(|item| item.id() == id).ok_or_else(|| {
-            let there_are = if ids.is_empty() { "there are none".to_owned() } else { format!("there are {}", ids.join(", ")) };
-            let why = format!("there is no dead letter \"{id}\" (any more: delivered or dropped ones are gone); {there_are}");
+            let there_are =
+                if ids.is_empty() { "there are none".to_owned() } else { format!("there are {}", ids.join(", ")) };
+            let why =
+                format!("there is no dead letter \"{id}\" (any more: delivered or dropped ones are gone); {there_are}");
             Refusal(StatusCode::NOT_FOUND, why)
         })
     }

@@ -125,8 +125,10 @@ impl Lanes {
 
 /// A dead letter and its receipt. Those that SQS moved by itself have no reason of ours.
 fn buried(lane: Lane, message: Message) -> (Buried, String) {
-    let reason = message.message_attributes.as_ref().and_then(|attributes| attributes.get(REASON)?.string_value.clone());
-    let sent = message.attributes.as_ref().and_then(|all| all.get(&MessageSystemAttributeName::SentTimestamp)?.parse().ok());
+    let reason =
+        message.message_attributes.as_ref().and_then(|attributes| attributes.get(REASON)?.string_value.clone());
+    let sent =
+        message.attributes.as_ref().and_then(|all| all.get(&MessageSystemAttributeName::SentTimestamp)?.parse().ok());
     let Delivery { message_id: id, receipt, group, receives, body, .. } = delivery(lane, message);
     let given_up = "the queue gave it up after 20 receives: the agent's log says why its turn did not end";
     let reason = reason.unwrap_or_else(|| given_up.to_owned());
