@@ -20,7 +20,8 @@ use crate::platform::Platforms;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// What `chela deadletters …` did: whether it succeeded, its output, its complaint.
+/// What `chela deadletters …` did: whether it succeeded, its output, its complaint. It blocks, so the platforms need
+/// threads of their own.
 fn deadletters(gateway: &Gateway, arguments: &[&str]) -> (bool, String, String) {
     let config = gateway.data.parent().unwrap().join("chela.json5");
     let output = chela()
@@ -58,7 +59,7 @@ async fn telegram_says_something(gateway: &Gateway) {
     assert_eq!(gateway.post("/webhook/telegram", telegram_headers(TELEGRAM_SECRET), update).await.status, 200);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_reply_nobody_confirmed_is_listed_resent_and_gone() {
     let platforms = Platforms::open().await;
     platforms.will_refuse([(502, json!({}))]);
@@ -93,7 +94,7 @@ async fn a_reply_nobody_confirmed_is_listed_resent_and_gone() {
     assert_eq!(platforms.sent_to("/sendMessage").len(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_reply_that_is_refused_again_stays_until_it_is_dropped() {
     let platforms = Platforms::open().await;
     let blocked = || (403, json!({"ok": false, "error_code": 403, "description": "Forbidden: bot was blocked"}));
@@ -168,7 +169,7 @@ async fn graveyard(folder: &Path) {
     bury(&store, &Envelope { version: ENVELOPE_VERSION + 1, ..envelope("newer", now) }).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_buried_message_goes_back_only_while_its_answer_is_still_wanted() {
     let platforms = Platforms::open().await;
     let folder = house(&platforms, json!({}));
@@ -212,7 +213,7 @@ async fn a_buried_message_goes_back_only_while_its_answer_is_still_wanted() {
     assert_eq!(platforms.sent_to("/sendMessage").len(), 2);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn dead_letters_are_shown_to_the_holder_of_the_key_only() {
     let platforms = Platforms::open().await;
     let folder = house(&platforms, json!({}));
