@@ -7,8 +7,9 @@ use chela_clock::SystemClock;
 use chela_core::agent_id::AgentId;
 use chela_core::clock::{Clock, Millis};
 use chela_core::message::{EventKey, ReplyAddress};
+use chela_core::model::Usage;
 use chela_core::queue::{ENVELOPE_VERSION, Envelope, Lane, Queue, Task};
-use chela_core::session::{Accepted, Claim, Claimed, Fence, SessionStore};
+use chela_core::session::{Accepted, AssistantEntry, Claim, Claimed, Entry, EntryBody, Fence, Flagged, SessionStore};
 use chela_core::session_key::SessionKey;
 use chela_embedded::Embedded;
 use serde_json::{Value, json};
@@ -120,7 +121,7 @@ async fn a_reply_that_is_refused_again_stays_until_it_is_dropped() {
 }
 
 /// A message of a schedule that is answered on Telegram.
-fn envelope(name: &str, accepted_at: Millis) -> Envelope {
+pub(crate) fn envelope(name: &str, accepted_at: Millis) -> Envelope {
     let to = ReplyAddress {
         channel: "telegram".into(),
         account: "default".into(),
@@ -211,6 +212,59 @@ async fn a_buried_message_goes_back_only_while_its_answer_is_still_wanted() {
     assert!(listed(&gateway).is_empty());
     assert!(gateway.ask("Still there?").await.contains("Still there?"));
     assert_eq!(platforms.sent_to("/sendMessage").len(), 2);
+}
+
+/// A flag of the only part of the first turn of a session, with or without the rows that tell what it was.
+async fn flag(folder: &Path, session: &str, stored: bool) -> String {
+    let clock = Arc::new(SystemClock);
+    let now = clock.now();
+    let store = Embedded::open(&folder.join("data"), clock).unwrap();
+    let Envelope { event, task, .. } = envelope("daily", now);
+    let session = SessionKey::from_stored(session);
+    if stored {
+        let accepted = Accepted { event: event.clone(), turn: 1, at: now, task };
+        store.sessions.accept(&session, &accepted).await.unwrap();
+        let answer = AssistantEntry {
+            user: vec![],
+            blocks: vec![],
+            model: "echo".into(),
+            usage: Usage::default(),
+            outbox: Some(vec!["The dentist is at nine.".into()]),
+        };
+        let entry = Entry { turn: 1, step: 0, at: now, body: EntryBody::Assistant(answer) };
+        store.sessions.append(&session, &entry).await.unwrap();
+    }
+    let flagged = Flagged { session, turn: 1, part: 0, event, at: now, reason: "blocked".into(), sending: false };
+    store.sessions.flag(&flagged).await.unwrap();
+    flagged.id()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_whose_text_is_gone_can_only_be_dropped() {
+    let platforms = Platforms::open().await;
+    let folder = house(&platforms, json!({}));
+    let id = flag(folder.path(), "agent:main:main", false).await;
+    let gateway = Gateway::start(folder.path()).await;
+    let before = listed(&gateway);
+    let (_, shown, _) = deadletters(&gateway, &["show", &id]);
+    assert!(shown.contains("not stored any more") && shown.contains("blocked"), "{shown}");
+    let (done, _, complaint) = deadletters(&gateway, &["resend", &id]);
+    assert!(!done && complaint.contains("its text is not stored any more"), "{complaint}");
+    assert_eq!(listed(&gateway), before, "nothing was tried");
+    assert!(deadletters(&gateway, &["drop", &id]).0);
+    assert!(listed(&gateway).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_of_a_schedule_is_resent_though_its_session_names_no_agent() {
+    let platforms = Platforms::open().await;
+    let folder = house(&platforms, json!({"agents": {"list": [{"id": "ops"}]}}));
+    let id = flag(folder.path(), "cron:daily", true).await;
+    let gateway = Gateway::start(folder.path()).await;
+    let (done, _, complaint) = deadletters(&gateway, &["resend", &id]);
+    assert!(done, "{complaint}");
+    assert_eq!(platforms.sent_to("/sendMessage")[0].body["text"], "The dentist is at nine.");
+    assert!(!gateway.data.join("files/agents/main").exists(), "nobody made a workspace for an agent there is not");
 }
 
 #[tokio::test(flavor = "multi_thread")]

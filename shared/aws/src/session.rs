@@ -171,7 +171,8 @@ impl SessionStore for Table {
             .table_name(&self.name)
             .key_condition_expression("pk = :pk")
             .filter_expression("attribute_exists(j)")
-            .expression_attribute_values(":pk", text(FLAGGED));
+            .expression_attribute_values(":pk", text(FLAGGED))
+            .consistent_read(true);
         let mut flags: Vec<Flagged> = self.bodies(query).await?;
         flags.sort_by_key(|flag| std::cmp::Reverse(flag.at));
         flags.truncate(limit);

@@ -355,7 +355,7 @@ pub trait SessionStore: Send + Sync {
     /// Notes a reply for the owner. The same turn and part twice is one row, and one that was settled stays so.
     async fn flag(&self, flagged: &Flagged) -> Result<(), StoreError>;
 
-    /// What the owner must decide, newest first, at most `limit`.
+    /// What the owner must decide, newest first, at most `limit`; consistent.
     async fn flagged(&self, limit: usize) -> Result<Vec<Flagged>, StoreError>;
 
     /// Replaces a flag by what it becomes, or settles it for good (`None`), if it still is as it was `seen`. `false` if
