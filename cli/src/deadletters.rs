@@ -94,15 +94,14 @@ impl DeadLetters {
             line("Nothing waits for you: every reply was delivered and every message could be handled.");
             return Ok(());
         }
-        let now = Place::clock().now().0;
         let rows: Vec<Vec<String>> = items
             .iter()
             .map(|item| {
                 let at = item.get("at").and_then(Value::as_u64).unwrap_or_default();
-                vec![text(item, "id"), ago(now.saturating_sub(at)), text(item, "session"), cut(&text(item, "reason"))]
+                vec![text(item, "id"), age(at), text(item, "session"), cut(&text(item, "reason"))]
             })
             .collect();
-        table(&["id", "since", "session", "reason"], &rows);
+        table(&["id", "age", "session", "reason"], &rows);
         Ok(())
     }
 
@@ -123,6 +122,10 @@ fn details(item: &Value) {
     let fields = item.as_object().into_iter().flatten();
     let (long, short): (Vec<_>, Vec<_>) = fields.partition(|(name, _)| matches!(name.as_str(), "text" | "body"));
     for (name, value) in short {
+        if let (true, Some(at)) = (matches!(name.as_str(), "at" | "acceptedAt"), value.as_u64()) {
+            line(&format!("{FAINT}{name:<10}{FAINT:#} {} ago", age(at)));
+            continue;
+        }
         line(&format!(
             "{FAINT}{name:<10}{FAINT:#} {}",
             value.as_str().map_or_else(|| value.to_string(), str::to_owned)
@@ -146,11 +149,15 @@ fn cut(reason: &str) -> String {
     format!("{begin}…")
 }
 
+/// How long ago an instant was.
+fn age(at: u64) -> String {
+    in_words(Place::clock().now().0.saturating_sub(at))
+}
+
 /// A duration in its largest unit.
-fn ago(ms: u64) -> String {
+fn in_words(ms: u64) -> String {
     match ms / 60_000 {
-        0 => "now".to_owned(),
-        minutes @ 1..60 => format!("{minutes} min"),
+        minutes @ 0..60 => format!("{minutes} min"),
         minutes @ 60..1440 => format!("{} h", minutes / 60),
         minutes => format!("{} d", minutes / 1440),
     }
@@ -177,7 +184,7 @@ mod tests {
     #[test]
     fn a_duration_has_its_largest_unit() {
         let minute = 60_000;
-        let told = [0, minute, 59 * minute, 60 * minute, 1439 * minute, 1440 * minute, 30_000 * minute].map(ago);
-        assert_eq!(told, ["now", "1 min", "59 min", "1 h", "23 h", "1 d", "20 d"]);
+        let told = [0, minute, 59 * minute, 60 * minute, 1439 * minute, 1440 * minute, 30_000 * minute].map(in_words);
+        assert_eq!(told, ["0 min", "1 min", "59 min", "1 h", "23 h", "1 d", "20 d"]);
     }
 }

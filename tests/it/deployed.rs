@@ -194,7 +194,7 @@ async fn dead_letters_are_decided_over_the_api(
     update["update_id"] = json!(7_000_002);
     let update = update.to_string();
     stack.request("WebhookTelegramUrl", "POST", "/", &telegram_headers(TELEGRAM_SECRET), &update).await;
-    let reply = wait_for_dead_letter(stack, key, "did not confirm").await;
+    let reply = wait_for_dead_letter(stack, key, "status 502").await;
     let (status, answer) = stack.request("ApiUrl", "POST", &format!("/deadletters/{reply}/resend"), key, "").await;
     assert_eq!((status, answer.contains("delivered")), (200, true), "{answer}");
     assert_eq!(platforms.sent_to("/sendMessage").len(), 4);
