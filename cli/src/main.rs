@@ -3,6 +3,7 @@
 mod channels;
 mod chat;
 mod config;
+mod deadletters;
 mod doctor;
 mod explain;
 mod gateway;
@@ -44,6 +45,9 @@ enum Command {
     Channels(channels::Channels),
     /// Let senders in who asked with a pairing code
     Pairing(pairing::Pairing),
+    /// Decide about replies that were not confirmed and messages that could not be handled
+    #[command(name = "deadletters")]
+    DeadLetters(deadletters::DeadLetters),
 }
 
 fn main() -> std::process::ExitCode {
@@ -57,6 +61,7 @@ fn main() -> std::process::ExitCode {
         Command::Invoke(invoke) => gateway::block_on(invoke.run()),
         Command::Channels(channels) => gateway::block_on(channels.run()),
         Command::Pairing(pairing) => gateway::block_on(pairing.run()),
+        Command::DeadLetters(dead_letters) => gateway::block_on(dead_letters.run()),
     };
     match done {
         Ok(()) => std::process::ExitCode::SUCCESS,

@@ -80,6 +80,12 @@ impl Remote {
         self.call(Request::post(format!("{}{path}", self.url), body.to_string(), TIMEOUT, MAX_BYTES)).await
     }
 
+    pub(crate) async fn delete(&self, path: &str) -> anyhow::Result<Value> {
+        let mut request = Request::get(format!("{}{path}", self.url), TIMEOUT, MAX_BYTES);
+        request.method = http::Method::DELETE;
+        self.call(request).await
+    }
+
     async fn call(&self, mut request: Request) -> anyhow::Result<Value> {
         if let Some(key) = &self.key {
             let value = http::HeaderValue::from_str(&format!("Bearer {}", key.expose()));

@@ -93,7 +93,7 @@ impl Gateway {
 
     /// The same to a gateway that may die over it: the status, if there was an answer.
     pub(crate) async fn try_post(&self, path: &str, headers: HeaderMap, body: String) -> Option<u16> {
-        let mut request = Request::post(format!("{}{path}", self.url), body.into(), Duration::from_secs(20), 1 << 20);
+        let mut request = Request::post(format!("{}{path}", self.url), body, Duration::from_secs(20), 1 << 20);
         request.headers = headers;
         self.http.send(self.authorized(request)).await.ok().map(|answer| answer.status.as_u16())
     }

@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use chela_core::clock::Clock as _;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::architecture::root;
 use crate::binaries;
+use crate::dead_letters::envelope;
 use crate::local::{SLACK_SECRET, TELEGRAM_SECRET, channels, telegram_headers};
 use crate::oracle;
 use crate::platform::Platforms;
@@ -150,8 +152,8 @@ async fn signed_webhooks_are_answered_through_the_deployed_template() {
     assert_eq!(status, 401);
 
     // What no turn can read is kept for the owner, and its session goes on.
-    send(&stack, "agent:main:main", "{\"version\":99}");
-    wait_for_dead_letter(&stack).await;
+    send(&stack, "LiveQueue", "agent:main:main", "{\"version\":99}");
+    let unreadable = wait_for_dead_letter(&stack, &key, "envelope version 99").await;
 
     // Two firings of one occasion are one turn. The emulator fires schedules, but leaves out the scheduled time.
     let firing = json!({"name": "daily", "scheduledTime": now_as_aws_writes_it()}).to_string();
@@ -161,6 +163,43 @@ async fn signed_webhooks_are_answered_through_the_deployed_template() {
     platforms.wait_for("/sendMessage", 2, PATIENCE).await;
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(platforms.sent_to("/sendMessage").len(), 2, "one reply to two updates, one to two firings");
+
+    dead_letters_are_decided_over_the_api(&stack, &platforms, &key, &unreadable).await;
+}
+
+/// Within what the roles allow: the api has no channel's secret, the agent sends.
+async fn dead_letters_are_decided_over_the_api(
+    stack: &Stack,
+    platforms: &Platforms,
+    key: &http::HeaderMap,
+    unreadable: &str,
+) {
+    let (status, answer) = stack.request("ApiUrl", "POST", &format!("/deadletters/{unreadable}/resend"), key, "").await;
+    assert_eq!(status, 422, "{answer}");
+    let (status, answer) = stack.request("ApiUrl", "DELETE", &format!("/deadletters/{unreadable}"), key, "").await;
+    assert_eq!(status, 200, "{answer}");
+
+    let now = chela_clock::SystemClock.now();
+    let buried = serde_json::to_string(&envelope("given-up", now)).unwrap();
+    send(stack, "ScheduledDlq", "agent:main:direct:given-up", &buried);
+    let given_up = wait_for_dead_letter(stack, key, "the queue gave it up").await;
+    assert!(given_up.starts_with("scheduled-"), "{given_up}");
+    let (status, answer) = stack.request("ApiUrl", "POST", &format!("/deadletters/{given_up}/resend"), key, "").await;
+    assert_eq!(status, 200, "{answer}");
+    let sent = platforms.wait_for("/sendMessage", 3, PATIENCE).await;
+    assert!(sent[2].body["text"].as_str().unwrap().contains("prompt of given-up"), "{sent:?}");
+
+    platforms.will_refuse([(502, json!({}))]);
+    let mut update: Value = serde_json::from_str(&oracle::recorded("telegram/text.json")).unwrap();
+    update["update_id"] = json!(7_000_002);
+    let update = update.to_string();
+    stack.request("WebhookTelegramUrl", "POST", "/", &telegram_headers(TELEGRAM_SECRET), &update).await;
+    let reply = wait_for_dead_letter(stack, key, "status 502").await;
+    let (status, answer) = stack.request("ApiUrl", "POST", &format!("/deadletters/{reply}/resend"), key, "").await;
+    assert_eq!((status, answer.contains("delivered")), (200, true), "{answer}");
+    assert_eq!(platforms.sent_to("/sendMessage").len(), 4);
+    let (_, answer) = stack.request("ApiUrl", "GET", "/deadletters", key, "").await;
+    assert_eq!(answer, r#"{"items":[]}"#);
 }
 
 /// Runs a few lines of Python with boto3 and the emulator's clients at hand.
@@ -173,21 +212,23 @@ fn boto(endpoint: &str, script: &str, arguments: &[&str]) -> String {
     run(Command::new(python).args(["-c", &script, endpoint]).args(arguments))
 }
 
-fn send(stack: &Stack, group: &str, body: &str) {
+fn send(stack: &Stack, queue: &str, group: &str, body: &str) {
     let script = "client('sqs').send_message(QueueUrl=sys.argv[2], MessageGroupId=sys.argv[3], MessageDeduplicationId='bad', MessageBody=sys.argv[4])";
-    boto(&stack.endpoint, script, &[stack.outputs["LiveQueue"].as_str().unwrap(), group, body]);
+    boto(&stack.endpoint, script, &[stack.outputs[queue].as_str().unwrap(), group, body]);
 }
 
-async fn wait_for_dead_letter(stack: &Stack) {
-    let script = "m = client('sqs').receive_message(QueueUrl=sys.argv[2], WaitTimeSeconds=10, MessageAttributeNames=['All']).get('Messages', [])\n\
-        print(m[0]['MessageAttributes']['reason']['StringValue'] if m else '')";
+/// The id of the dead letter with such a reason, once it is listed.
+async fn wait_for_dead_letter(stack: &Stack, key: &http::HeaderMap, reason: &str) -> String {
     let until = std::time::Instant::now() + PATIENCE;
     loop {
-        let reason = boto(&stack.endpoint, script, &[stack.outputs["LiveDlq"].as_str().unwrap()]);
-        if reason.contains("envelope version 99") {
-            return;
+        let (status, answer) = stack.request("ApiUrl", "GET", "/deadletters", key, "").await;
+        assert_eq!(status, 200, "{answer}");
+        let listed: Value = serde_json::from_str(&answer).unwrap();
+        let mut items = listed["items"].as_array().unwrap().iter();
+        if let Some(item) = items.find(|item| item["reason"].as_str().unwrap().contains(reason)) {
+            return item["id"].as_str().unwrap().to_owned();
         }
-        assert!(std::time::Instant::now() < until, "no dead letter: {reason:?}");
+        assert!(std::time::Instant::now() < until, "no dead letter: {answer}");
     }
 }
 

@@ -4,6 +4,7 @@
 mod architecture;
 mod bad_input;
 mod binaries;
+mod dead_letters;
 mod deployed;
 mod explain;
 mod killed;

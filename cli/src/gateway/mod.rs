@@ -138,7 +138,8 @@ fn doors(
     let (queue, sessions) = (store.queue.clone(), store.sessions.clone());
     let receiver = Receiver::new(queue.clone(), sessions.clone(), live.clone(), clock.clone(), metrics.clone());
     let api = Api {
-        queue,
+        queue: queue.clone(),
+        dead_letters: queue,
         sessions: sessions.clone(),
         access: sessions,
         live: live.clone(),

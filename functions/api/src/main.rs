@@ -1,4 +1,4 @@
-//! The `api` function: health, readiness, `POST /message`, pairing, metrics.
+//! The `api` function: health, readiness, `POST /message`, pairing, dead letters, metrics.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,7 +22,8 @@ async fn main() -> Result<(), Error> {
     queue?;
     warm?;
     let api = Api {
-        queue: deployment.queue,
+        queue: deployment.queue.clone(),
+        dead_letters: deployment.queue,
         sessions: table.clone(),
         access: table,
         live: Arc::new(live?),

@@ -13,6 +13,7 @@ use chela_core::session_key::SessionKey;
 use chela_core::turn::{Command, Input, Machine, Outcome, Rules, Way, deliver_to};
 use serde_json::{Value, json};
 
+use crate::redeliver::Decided;
 use crate::settings::{AgentSettings, Installation};
 
 /// Stored entries a turn looks back on.
@@ -86,6 +87,9 @@ impl Agent {
         others: &[Envelope],
         slice: Slice,
     ) -> Outcome {
+        if let Task::Redeliver { turn, part, flagged_at } = envelope.task {
+            return self.redeliver(installation, envelope, Decided { turn, part, flagged_at }, slice).await;
+        }
         let Some(settings) = installation.agents.get(&envelope.agent) else {
             let reason = format!("agent \"{}\" is not configured: add it to agents.list", envelope.agent.as_str());
             return Outcome::Again { after_s: 30, reason };
@@ -148,7 +152,11 @@ impl Agent {
             Command::Append(entry) => Input::Appended(self.sessions.append(session, &entry).await?),
             Command::Flag { part, reason } => {
                 let (turn, at) = (attempt.machine.turn().number, self.clock.now());
-                self.sessions.flag(&Flagged { session: session.clone(), turn, part, at, reason }).await?;
+                if let Some(Accepted { event, .. }) = attempt.machine.accepted() {
+                    let (session, event) = (session.clone(), event.clone());
+                    let flagged = Flagged { session, turn, part, event, at, reason, sending: false };
+                    self.sessions.flag(&flagged).await?;
+                }
                 Input::Flagged
             }
             Command::Consult => Input::Consulted(self.consult(attempt).await?),

@@ -4,6 +4,7 @@
 //! sent, finish. Each tool step with effects costs three more (answer, marks, results), each further part one.
 //!
 //! - [`Agent::answer`] runs one envelope to its [`Outcome`].
+//! - `redeliver` sends a flagged part again when its owner asks for it.
 //! - `ask` puts a `question` to the models, and meanwhile keeps the lease and shows the answer while it grows.
 //! - `act` runs tools and sends parts; `command` answers what needs no model.
 
@@ -13,6 +14,7 @@ mod ask;
 mod command;
 mod draft;
 mod question;
+mod redeliver;
 mod settings;
 mod visible;
 mod window;
@@ -20,4 +22,5 @@ mod window;
 pub use answer::{Agent, Slice};
 pub use chela_core::turn::{LEASE_MS, Outcome, Report};
 pub use command::is_command;
+pub use redeliver::{Undelivered, undelivered};
 pub use settings::{AgentSettings, Installation, ModelChoice, Outlet};

@@ -205,7 +205,7 @@ pub fn by_group(deliveries: Vec<Delivery>) -> Vec<Vec<Delivery>> {
 }
 
 /// Reads the version before the rest, so that a newer form is recognised and not merely unreadable.
-fn read_envelope(body: &str) -> Result<Envelope, String> {
+pub(crate) fn read_envelope(body: &str) -> Result<Envelope, String> {
     #[derive(Deserialize)]
     struct Versioned {
         version: u16,

@@ -1,5 +1,6 @@
-//! The HTTP API: health, readiness, `POST /message`, pairing, metrics.
+//! The HTTP API: health, readiness, `POST /message`, pairing, dead letters, metrics.
 
+mod dead_letters;
 mod pairing;
 
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use chela_core::access::AccessStore;
 use chela_core::channel::Ack;
 use chela_core::clock::Clock;
 use chela_core::message::{EventKey, Inbound, InboundKind, ReplyAddress, Sender};
-use chela_core::queue::{Lane, Queue, QueueError, Standing};
+use chela_core::queue::{DeadLetters, Lane, Queue, QueueError, Standing};
 use chela_core::secret::Secret;
 use chela_core::session::{EntryBody, SessionStore, StoreError};
 use chela_core::session_key::{Peer, PeerKind, SessionKey};
@@ -36,6 +37,8 @@ const MAX_TEXT: usize = 32 * 1024;
 pub struct Api {
     /// Where turns begin.
     pub queue: Arc<dyn Queue>,
+    /// What became of messages that could not be handled.
+    pub dead_letters: Arc<dyn DeadLetters>,
     /// Where answers are found.
     pub sessions: Arc<dyn SessionStore>,
     /// Who was let in.
@@ -69,12 +72,17 @@ struct Ask {
 impl Api {
     /// Answers one request. `path` has no query.
     pub async fn handle(&self, method: &Method, path: &str, query: &str, headers: &HeaderMap, body: &Bytes) -> Ack {
+        let dead_letters = path == dead_letters::PATH || path.starts_with("/deadletters/");
         match path {
             "/healthz" if method == Method::GET => return json_ack(StatusCode::OK, &json!({"status": "ok"})),
             "/readyz" if method == Method::GET => return self.ready().await,
             "/metrics" | "/message" | "/pairing" => {}
+            _ if dead_letters => {}
             "/healthz" | "/readyz" => return problem(StatusCode::METHOD_NOT_ALLOWED, "only GET is served here"),
-            _ => return problem(StatusCode::NOT_FOUND, "paths: /healthz, /readyz, /metrics, /message, /pairing"),
+            _ => {
+                let paths = "paths: /healthz, /readyz, /metrics, /message, /pairing, /deadletters";
+                return problem(StatusCode::NOT_FOUND, paths);
+            }
         }
         if !self.authorized(headers).await {
             let fix = "send the key of gateway.auth.token as \"authorization: Bearer <key>\"";
@@ -90,6 +98,7 @@ impl Api {
             (&Method::GET, "/message") => self.collect(query).await,
             (&Method::POST, "/pairing") => self.approve_pairing(body).await,
             (&Method::GET, "/pairing") => self.pending_pairings().await,
+            _ if dead_letters => self.dead_letters(method, path, body).await,
             _ => problem(StatusCode::METHOD_NOT_ALLOWED, "this path does not take that method"),
         }
     }

@@ -6,7 +6,7 @@
 //! | head | `S#<session>` | `HEAD` | `e` epoch · `o` owner · `l` lease end, ms · `n` last finished turn · `c` event in progress · `a` attempts of it · `r` finished events, `,x,y,` · `i` intents, JSON · `s` settled parts, JSON · `p` preview · `f` forgotten up to |
 //! | event | `S#<session>` | `E#<event>` | `j` `Accepted`, JSON · `ttl` eight days |
 //! | entry | `S#<session>` | `M#<turn>#<step>#…` | `j` `Entry`, JSON |
-//! | flag | `FLAGGED` | `S#<session>#<turn>#<part>` | `j` `Flagged`, JSON · `ttl` thirty days |
+//! | flag | `FLAGGED` | `S#<session>#<turn>#<part>` | `j` `Flagged`, JSON, left out once it is settled · `ttl` thirty days |
 //! | control | `CONTROL#S#<session>` | `CONTROL` | `j` `Control`, JSON · `ttl` fifteen days |
 //! | approval | `ACCESS#<channel>#<account>` | `A#<sender>` | – |
 //! | pairing | `ACCESS#<channel>#<account>` | `PAIRING` | `j` the requests that wait, JSON · `ttl` their end |
@@ -185,6 +185,11 @@ mod tests {
         Entry { turn: 1, step: 0, at: Millis(1), body: EntryBody::ToolDone { result } }
     }
 
+    fn flagged(session: SessionKey, turn: u64, part: u16) -> Flagged {
+        let event = EventKey::of("telegram", "main", "1");
+        Flagged { session, turn, part, event, at: Millis(1), reason: String::new(), sending: false }
+    }
+
     #[test]
     fn long_names_stay_within_a_key_and_apart() {
         let long = "x".repeat(5000);
@@ -194,14 +199,8 @@ mod tests {
             Key::head(&session(&Key::head(&session(&long)).pk)),
             Key::entry(&session("a"), &done(&long)),
             Key::entry(&session("a"), &done(&format!("{long}y"))),
-            Key::flag(&Flagged { session: session(&long), turn: 1, part: 0, at: Millis(1), reason: String::new() }),
-            Key::flag(&Flagged {
-                session: session(&"x".repeat(NAME_BYTES)),
-                turn: u64::MAX,
-                part: u16::MAX,
-                at: Millis(1),
-                reason: String::new(),
-            }),
+            Key::flag(&flagged(session(&long), 1, 0)),
+            Key::flag(&flagged(session(&"x".repeat(NAME_BYTES)), u64::MAX, u16::MAX)),
             Key::control(&session(&long)),
             Key::approval(&SenderRef { channel: long.clone(), account: long.clone(), sender: long.clone() }),
         ];

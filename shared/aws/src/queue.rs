@@ -1,5 +1,7 @@
 //! Three SQS FIFO queues, each with a dead-letter queue whose name is the lane's with `-dlq` before `.fifo`.
 
+mod dead_letters;
+
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
@@ -24,6 +26,9 @@ const LONGEST_HIDDEN_S: u32 = 12 * 60 * 60;
 
 /// Longest reason kept with a buried message, in characters.
 const REASON_CHARS: usize = 500;
+
+/// The message attribute that holds why a message was buried.
+const REASON: &str = "reason";
 
 /// The error for a receipt that belongs to no message.
 const INVALID_RECEIPT: &str = "ReceiptHandleIsInvalid";
@@ -68,6 +73,15 @@ impl Lanes {
     fn url(&self, lane: Lane) -> Result<&str, QueueError> {
         self.queues.queue(lane).map_err(|missing| QueueError::Unavailable(missing.to_string()))
     }
+
+    async fn delete_from(&self, url: &str, receipt: &str) -> Result<(), QueueError> {
+        match self.client.delete_message().queue_url(url).receipt_handle(receipt).send().await {
+            Ok(_) => Ok(()),
+            // Nothing (any more) has this receipt; one that merely ran out has another error.
+            Err(error) if code(&error).ends_with(INVALID_RECEIPT) => Ok(()),
+            Err(error) => Err(failed(&error)),
+        }
+    }
 }
 
 #[async_trait]
@@ -109,13 +123,7 @@ impl Queue for Lanes {
     }
 
     async fn delete(&self, lane: Lane, receipt: &str) -> Result<(), QueueError> {
-        let delete = self.client.delete_message().queue_url(self.url(lane)?).receipt_handle(receipt);
-        match delete.send().await {
-            Ok(_) => Ok(()),
-            // Nothing (any more) has this receipt; one that merely ran out has another error.
-            Err(error) if code(&error).ends_with(INVALID_RECEIPT) => Ok(()),
-            Err(error) => Err(failed(&error)),
-        }
+        self.delete_from(self.url(lane)?, receipt).await
     }
 
     async fn hide(&self, lane: Lane, receipt: &str, seconds_from_now: u32) -> Result<(), QueueError> {
@@ -162,7 +170,7 @@ impl Queue for Lanes {
             .message_deduplication_id(deduplication_id(&[&delivery.message_id]))
             .message_group_id(&delivery.group)
             .message_body(&delivery.body)
-            .message_attributes("reason", reason)
+            .message_attributes(REASON, reason)
             .send()
             .await
             .map_err(|error| failed(&error))?;

@@ -2,6 +2,7 @@
 //! writes five rows of at most 1 KB.
 
 use async_trait::async_trait;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use chela_core::clock::Millis;
@@ -147,10 +148,22 @@ impl SessionStore for Table {
         Ok(newest_first)
     }
 
+    async fn turn(&self, key: &SessionKey, turn: u64) -> Result<Vec<Entry>, StoreError> {
+        let place = Entry::turn_place(turn);
+        let query = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :turn)")
+            .expression_attribute_values(":pk", text(session_name(key)))
+            .expression_attribute_values(":turn", text(format!("{place}#")))
+            .consistent_read(true);
+        self.bodies(query).await
+    }
+
     async fn flag(&self, flagged: &Flagged) -> Result<(), StoreError> {
-        let mut item = encode(&Key::flag(flagged), flagged)?;
-        item.insert("ttl".to_owned(), expires(flagged.at, FLAG_KEPT_S));
-        self.put(item).await
+        // What is there already is this flag, or that it was settled.
+        self.put_if(encode_flag(flagged)?, "attribute_not_exists(pk)", Item::new()).await.map(drop)
     }
 
     async fn flagged(&self, limit: usize) -> Result<Vec<Flagged>, StoreError> {
@@ -161,22 +174,27 @@ impl SessionStore for Table {
             .query()
             .table_name(&self.name)
             .key_condition_expression("pk = :pk")
-            .expression_attribute_values(":pk", text(FLAGGED));
-        let mut flags: Vec<Flagged> = Vec::new();
-        let mut from = None;
-        loop {
-            let page = query.clone().set_exclusive_start_key(from).send().await.map_err(|error| self.failed(&error))?;
-            for item in page.items() {
-                flags.push(Row(item).body()?);
-            }
-            from = page.last_evaluated_key;
-            if from.is_none() {
-                break;
-            }
-        }
+            .filter_expression("attribute_exists(j)")
+            .expression_attribute_values(":pk", text(FLAGGED))
+            .consistent_read(true);
+        let mut flags: Vec<Flagged> = self.bodies(query).await?;
         flags.sort_by_key(|flag| std::cmp::Reverse(flag.at));
         flags.truncate(limit);
         Ok(flags)
+    }
+
+    async fn change_flag(&self, seen: &Flagged, becomes: Option<&Flagged>) -> Result<bool, StoreError> {
+        let item = match becomes {
+            Some(flagged) => encode_flag(flagged)?,
+            // A row that is settled stays, empty, so that an attempt that comes too late cannot flag it anew; and no
+            // role needs to delete rows.
+            None => Item::from([("ttl".to_owned(), expires(seen.at, FLAG_KEPT_S))])
+                .into_iter()
+                .chain(Key::flag(seen).item())
+                .collect(),
+        };
+        let values = Item::from([(":seen".to_owned(), text(json(seen)?))]);
+        Ok(matches!(self.put_if(item, "j = :seen", values).await?, Written::Done))
     }
 
     async fn set_control(&self, key: &SessionKey, control: &Control) -> Result<(), StoreError> {
@@ -221,6 +239,28 @@ impl Table {
             Written::Refused(None) => Err(StoreError::Unavailable("the row that was in the way is gone".to_owned())),
         }
     }
+
+    /// The values of all rows of a query, page by page.
+    async fn bodies<T: DeserializeOwned>(&self, query: QueryFluentBuilder) -> Result<Vec<T>, StoreError> {
+        let mut bodies = Vec::new();
+        let mut from = None;
+        loop {
+            let page = query.clone().set_exclusive_start_key(from).send().await.map_err(|error| self.failed(&error))?;
+            for item in page.items() {
+                bodies.push(Row(item).body()?);
+            }
+            from = page.last_evaluated_key;
+            if from.is_none() {
+                return Ok(bodies);
+            }
+        }
+    }
+}
+
+fn encode_flag(flagged: &Flagged) -> Result<Item, StoreError> {
+    let mut item = encode(&Key::flag(flagged), flagged)?;
+    item.insert("ttl".to_owned(), expires(flagged.at, FLAG_KEPT_S));
+    Ok(item)
 }
 
 fn expires(at: Millis, kept_s: u64) -> aws_sdk_dynamodb::types::AttributeValue {

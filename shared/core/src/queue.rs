@@ -78,6 +78,26 @@ pub enum Task {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         deliver_to: Option<ReplyAddress>,
     },
+    /// The owner wants a flagged part sent again. No turn is made of it.
+    Redeliver {
+        /// The turn.
+        turn: u64,
+        /// The part.
+        part: u16,
+        /// [`crate::session::Flagged::at`] as the owner saw it: a flag that changed since is left alone.
+        flagged_at: Millis,
+    },
+}
+
+impl Task {
+    /// Where its answer goes; nowhere if `None`.
+    pub fn reply_to(&self) -> Option<&ReplyAddress> {
+        match self {
+            Self::Message { inbound, .. } => Some(&inbound.reply_to),
+            Self::Heartbeat { deliver_to, .. } => deliver_to.as_ref(),
+            Self::Redeliver { .. } => None,
+        }
+    }
 }
 
 /// What the webhook could decide about a sender from configuration in memory.
@@ -153,4 +173,39 @@ pub trait Queue: Send + Sync {
 
     /// Takes a message that can never be handled out of its lane and keeps it, with the reason, for the owner.
     async fn bury(&self, delivery: &Delivery, reason: &str) -> Result<(), QueueError>;
+}
+
+/// A message that could never be handled, kept for the owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Buried {
+    /// The lane it came from.
+    pub lane: Lane,
+    /// Its name within the dead letters of its lane, of letters, digits and `-`; of no other message before or after.
+    pub id: String,
+    /// The queue group of its session.
+    pub group: String,
+    /// When it was buried.
+    pub at: Millis,
+    /// How often it was received; where the dead letters are a queue themselves, looks at them included.
+    pub receives: u32,
+    /// Why it was buried.
+    pub reason: String,
+    /// The body as sent.
+    pub body: String,
+}
+
+/// What [`Queue::bury`] kept, and what a queue gave up by itself.
+#[async_trait]
+pub trait DeadLetters: Queue {
+    /// Buried messages of all lanes, newest first, at most `limit`. Looking takes nothing away; where the dead letters
+    /// are a queue themselves, what somebody else looks at in this moment, or stands behind the ten oldest of its
+    /// session, is not shown.
+    async fn buried(&self, limit: usize) -> Result<Vec<Buried>, QueueError>;
+
+    /// Puts a buried message with the same body at the end of its session's line, also less than five minutes after it
+    /// was first pushed. `false` if it is not there (any more); twice at once is one message.
+    async fn redrive(&self, lane: Lane, id: &str) -> Result<bool, QueueError>;
+
+    /// Removes a buried message for good. `false` if it is not there (any more).
+    async fn discard(&self, lane: Lane, id: &str) -> Result<bool, QueueError>;
 }

@@ -9,6 +9,7 @@
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::clock::Millis;
 use crate::message::EventKey;
@@ -317,10 +318,28 @@ pub struct Flagged {
     pub turn: u64,
     /// The part.
     pub part: u16,
-    /// When it was flagged.
+    /// The event of the turn: with it the part's idempotency key is made again.
+    pub event: EventKey,
+    /// When it was flagged; later if it was sent again in vain. Tells one state of the flag from the next.
     pub at: Millis,
     /// Why: unconfirmed, refused, or given up.
     pub reason: String,
+    /// It is being sent again: the mark that is written before, and replaced by the outcome.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sending: bool,
+}
+
+impl Flagged {
+    /// A short name for people, `reply-` and twelve digits: the same for this part of this turn for ever.
+    pub fn id(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(self.turn.to_be_bytes());
+        hash.update(self.part.to_be_bytes());
+        hash.update(self.session.as_str());
+        let mut hex = hex::encode(hash.finalize());
+        hex.truncate(12);
+        format!("reply-{hex}")
+    }
 }
 
 /// A mark that a running turn looks at between steps.
@@ -356,11 +375,18 @@ pub trait SessionStore: Send + Sync {
     /// The newest entries of turns after `after_turn`, at most `limit`, oldest first; consistent.
     async fn history(&self, key: &SessionKey, after_turn: u64, limit: usize) -> Result<Vec<Entry>, StoreError>;
 
-    /// Notes a reply for the owner. The same turn and part twice is one row.
+    /// The entries of one turn, in order; consistent.
+    async fn turn(&self, key: &SessionKey, turn: u64) -> Result<Vec<Entry>, StoreError>;
+
+    /// Notes a reply for the owner. The same turn and part twice is one row, and one that was settled stays so.
     async fn flag(&self, flagged: &Flagged) -> Result<(), StoreError>;
 
-    /// What the owner must decide, newest first, at most `limit`.
+    /// What the owner must decide, newest first, at most `limit`; consistent.
     async fn flagged(&self, limit: usize) -> Result<Vec<Flagged>, StoreError>;
+
+    /// Replaces a flag by what it becomes, or settles it for good (`None`), if it still is as it was `seen`. `false` if
+    /// it changed or was settled in the meantime: then nothing was changed, so of two who decide at once one does.
+    async fn change_flag(&self, seen: &Flagged, becomes: Option<&Flagged>) -> Result<bool, StoreError>;
 
     /// Leaves a mark for the running turn; a later mark replaces an earlier one.
     async fn set_control(&self, key: &SessionKey, control: &Control) -> Result<(), StoreError>;

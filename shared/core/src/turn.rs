@@ -9,7 +9,7 @@ mod transcript;
 
 pub use command::{Answer, Command, Input, Outcome, Part, Reply, Report, Rules, Spent, Unanswered, Way};
 pub use fragment::{COLLECTED, deliver_to, fragment};
-pub use machine::{Beside, LEASE_MS, MAX_ATTEMPTS, Machine, Phase, TICK_MS, ToolRun};
+pub use machine::{Beside, Doubt, LEASE_MS, MAX_ATTEMPTS, Machine, Phase, TICK_MS, ToolRun};
 pub use plan::{Deliver, Fate, Next, PlannedCall, Turn};
 pub use transcript::{Transcript, add_open_turn, transcript};
 

@@ -29,7 +29,7 @@ pub use blob::FolderBlobs;
 
 pub use event::LocalEvents;
 pub use open::{Embedded, OpenError};
-pub use queue::{Buried, Depth, SqliteQueue};
+pub use queue::{Depth, SqliteQueue};
 pub use schedule::{Expression, SqliteSchedules};
 pub use secret::LocalSecrets;
 pub use session::SqliteSessions;

@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chela_core::clock::{Clock, Millis};
-use chela_core::queue::{Delivery, Envelope, Lane, Queue, QueueError};
+use chela_core::queue::{Buried, DeadLetters, Delivery, Envelope, Lane, Queue, QueueError};
 use rusqlite::Connection;
 use tokio::sync::Notify;
 
 use self::lines::{Lines, Next, Taken};
-use self::row::{Bury, Delete, Push, Receipt};
+use self::row::{Bury, Delete, Push, Receipt, Redrive};
 use crate::database::{Database, DatabaseError};
 
 pub use self::lines::Depth;
@@ -44,23 +44,6 @@ struct Shared {
     lines: Mutex<Lines>,
     /// Told when something may be received that could not be before.
     more: Notify,
-}
-
-/// A message that could never be handled, as [`Queue::bury`] left it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Buried {
-    /// The lane it came from.
-    pub lane: Lane,
-    /// The queue group of its session.
-    pub group: String,
-    /// When it was buried.
-    pub at: Millis,
-    /// How often it had been received.
-    pub receives: u32,
-    /// Why it was buried.
-    pub reason: String,
-    /// The body as sent.
-    pub body: String,
 }
 
 impl SqliteQueue {
@@ -97,11 +80,6 @@ impl SqliteQueue {
     pub async fn depth(&self, lane: Lane) -> Depth {
         let now = self.clock.now();
         self.shared.lines().depth(lane, now)
-    }
-
-    /// Buried messages, newest first, at most `limit`.
-    pub async fn buried(&self, limit: usize) -> Result<Vec<Buried>, QueueError> {
-        Ok(self.database.run(move |connection: &Connection| row::buried(connection, limit)).await?)
     }
 
     fn delivery(&self, lane: Lane, taken: Taken, body: String) -> Delivery {
@@ -185,5 +163,23 @@ impl Queue for SqliteQueue {
         let receipt = self.receipt(&delivery.receipt)?;
         let delete = Delete { shared: self.shared.clone(), lane: delivery.lane, receipt, now: self.clock.now() };
         self.database.run(Bury { delete, reason: reason.to_owned() }).await?
+    }
+}
+
+#[async_trait]
+impl DeadLetters for SqliteQueue {
+    async fn buried(&self, limit: usize) -> Result<Vec<Buried>, QueueError> {
+        Ok(self.database.run(move |connection: &Connection| row::buried(connection, limit)).await?)
+    }
+
+    async fn redrive(&self, lane: Lane, id: &str) -> Result<bool, QueueError> {
+        let Ok(id) = id.parse() else { return Ok(false) };
+        let redrive = Redrive::new(self.shared.clone(), lane, id, self.clock.now());
+        Ok(self.database.run(redrive).await?)
+    }
+
+    async fn discard(&self, lane: Lane, id: &str) -> Result<bool, QueueError> {
+        let Ok(id) = id.parse::<i64>() else { return Ok(false) };
+        Ok(self.database.run(move |connection: &Connection| row::discard(connection, lane, id)).await?)
     }
 }

@@ -196,9 +196,28 @@ impl SessionStore for SqliteSessions {
         rows.iter().rev().map(|(place, body)| read(body, || entry_name(key, place))).collect()
     }
 
+    async fn turn(&self, key: &SessionKey, turn: u64) -> Result<Vec<Entry>, StoreError> {
+        let session = key.as_str().to_owned();
+        let (from, before) = (Entry::turn_place(turn), Entry::turn_place(turn.saturating_add(1)));
+        let rows = self
+            .database
+            .run(move |connection: &Connection| {
+                connection
+                    .prepare_cached(
+                        "SELECT place, body FROM entries WHERE session = ?1 AND place >= ?2 AND place < ?3 ORDER BY place",
+                    )?
+                    .query_map(params![session, from, before], |row| {
+                        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+                    })?
+                    .collect::<rusqlite::Result<Vec<_>>>()
+            })
+            .await?;
+        rows.iter().map(|(place, body)| read(body, || entry_name(key, place))).collect()
+    }
+
     async fn flag(&self, flagged: &Flagged) -> Result<(), StoreError> {
         let Flagged { session, turn, part, at, .. } = flagged;
-        let body = write(flagged, || format!("flag of part {part} of turn {turn} of \"{session}\""))?;
+        let body = write(flagged, || flag_name(flagged))?;
         let (session, turn, part, at) = (session.as_str().to_owned(), integer(*turn), *part, integer(at.0));
         self.database
             .run(move |connection: &Connection| {
@@ -218,12 +237,35 @@ impl SessionStore for SqliteSessions {
             .database
             .run(move |connection: &Connection| {
                 connection
-                    .prepare_cached("SELECT body FROM flagged ORDER BY at DESC, session, turn, part LIMIT ?1")?
+                    .prepare_cached(
+                        "SELECT body FROM flagged WHERE body <> '' ORDER BY at DESC, session, turn, part LIMIT ?1",
+                    )?
                     .query_map(params![count(limit)], |row| row.get::<_, String>(0))?
                     .collect::<rusqlite::Result<Vec<_>>>()
             })
             .await?;
         bodies.iter().map(|body| read(body, || "a flag".to_owned())).collect()
+    }
+
+    async fn change_flag(&self, seen: &Flagged, becomes: Option<&Flagged>) -> Result<bool, StoreError> {
+        let Flagged { session, turn, part, .. } = seen;
+        let (session, turn, part) = (session.as_str().to_owned(), integer(*turn), *part);
+        let at = integer(becomes.unwrap_or(seen).at.0);
+        let old = write(seen, || flag_name(seen))?;
+        // A row that is settled stays, empty, so that an attempt that comes too late cannot flag it anew.
+        let new = becomes.map(|flag| write(flag, || flag_name(flag))).transpose()?.unwrap_or_default();
+        let changed = self
+            .database
+            .run(move |connection: &Connection| {
+                connection
+                    .prepare_cached(
+                        "UPDATE flagged SET at = ?4, body = ?5
+                         WHERE session = ?1 AND turn = ?2 AND part = ?3 AND body = ?6",
+                    )?
+                    .execute(params![session, turn, part, at, new, old])
+            })
+            .await?;
+        Ok(changed == 1)
     }
 
     async fn set_control(&self, key: &SessionKey, control: &Control) -> Result<(), StoreError> {
@@ -400,6 +442,10 @@ fn head_name(session: &str) -> String {
 
 fn accepted_name(key: &SessionKey, event: &EventKey) -> String {
     format!("event {} of \"{}\"", event.as_str(), key.as_str())
+}
+
+fn flag_name(flagged: &Flagged) -> String {
+    format!("flag of part {} of turn {} of \"{}\"", flagged.part, flagged.turn, flagged.session.as_str())
 }
 
 fn entry_name(key: &SessionKey, place: &str) -> String {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use chela_core::access::AccessStore;
 use chela_core::blob::BlobStore;
 use chela_core::event::EventBus;
+use chela_core::queue::DeadLetters;
 use chela_core::schedule::Schedules;
 use chela_core::secret::{SecretRef, SecretSource};
 use chela_core::session::SessionStore;
@@ -20,6 +21,7 @@ use tempfile::TempDir;
 chela_testkit::session_laws!(a_session_store);
 chela_testkit::access_laws!(an_access_store);
 chela_testkit::queue_laws!(a_queue);
+chela_testkit::dead_letter_laws!(a_graveyard);
 chela_testkit::blob_laws!(a_blob_store);
 chela_testkit::schedule_laws!(a_timetable);
 chela_testkit::secret_laws!(a_secret_store);
@@ -48,6 +50,11 @@ async fn a_queue() -> QueueSubject {
         done
     };
     QueueSubject { queue: Subject::keeping(embedded.queue, folder), advance: Box::new(advance) }
+}
+
+async fn a_graveyard() -> Subject<dyn DeadLetters> {
+    let (embedded, _, folder) = opened();
+    Subject::keeping(embedded.queue, folder)
 }
 
 async fn a_blob_store() -> Subject<dyn BlobStore> {

@@ -100,12 +100,20 @@ impl SessionStore for FaultyStore {
         self.step(self.inner.history(key, after_turn, limit)).await
     }
 
+    async fn turn(&self, key: &SessionKey, turn: u64) -> Result<Vec<Entry>, StoreError> {
+        self.step(self.inner.turn(key, turn)).await
+    }
+
     async fn flag(&self, flagged: &Flagged) -> Result<(), StoreError> {
         self.write(self.inner.flag(flagged)).await
     }
 
     async fn flagged(&self, limit: usize) -> Result<Vec<Flagged>, StoreError> {
         self.inner.flagged(limit).await
+    }
+
+    async fn change_flag(&self, seen: &Flagged, becomes: Option<&Flagged>) -> Result<bool, StoreError> {
+        self.write(self.inner.change_flag(seen, becomes)).await
     }
 
     async fn set_control(&self, key: &SessionKey, control: &Control) -> Result<(), StoreError> {

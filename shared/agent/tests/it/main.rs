@@ -6,5 +6,6 @@ mod crashes;
 mod delivery;
 mod faults;
 mod models;
+mod redelivery;
 mod together;
 mod world;

@@ -8,6 +8,7 @@ use chela_core::access::AccessStore;
 use chela_core::blob::BlobStore;
 use chela_core::clock::{Clock, Millis};
 use chela_core::event::EventBus;
+use chela_core::queue::DeadLetters;
 use chela_core::schedule::Schedules;
 use chela_core::secret::{SecretRef, SecretSource};
 use chela_core::session::SessionStore;
@@ -36,6 +37,11 @@ async fn lanes() -> QueueSubject {
     }
 }
 chela_testkit::queue_laws!(lanes);
+
+async fn dead_letter_queues() -> Subject<dyn DeadLetters> {
+    Subject::new(Box::new(Lanes::new(&clients(), &server::with_queues().await).unwrap()))
+}
+chela_testkit::dead_letter_laws!(dead_letter_queues);
 
 async fn a_bucket() -> Subject<dyn BlobStore> {
     Subject::new(Box::new(Bucket::new(&clients(), &server::with_bucket().await).unwrap()))

@@ -9,7 +9,7 @@ use chela_aws::{AwsClients, AwsEnvironment, Bucket, Bus, Lanes, ScheduleGroup, S
 use chela_core::clock::{Clock, Millis};
 use chela_core::event::{EventBus, EventName, LifecycleEvent};
 use chela_core::message::EventKey;
-use chela_core::queue::{ENVELOPE_VERSION, Envelope, Lane, Queue, QueueError, Task};
+use chela_core::queue::{DeadLetters, ENVELOPE_VERSION, Envelope, Lane, Queue, QueueError, Task};
 use chela_core::schedule::{Schedule, ScheduleExpression, Schedules};
 use chela_core::secret::{SecretError, SecretRef, SecretSource, SecretStore};
 use chela_core::session::{Claim, Claimed, Fence, SessionStore, StoreError};
@@ -54,6 +54,33 @@ async fn a_buried_message_lies_with_its_reason_beside_its_lane() {
     let reason = buried.message_attributes.as_ref().unwrap()["reason"].string_value.as_deref();
     assert_eq!(reason, Some("version 2 is newer than 1;update the agent"));
     assert_eq!(buried.body, Some(received.body));
+}
+
+#[tokio::test]
+async fn a_message_the_queue_gave_up_by_itself_is_among_the_buried() {
+    let environment = with_queues().await;
+    let lanes = Lanes::new(&clients(), &environment).unwrap();
+    let task = Task::Heartbeat { name: "a".into(), scheduled_at: NOW, prompt: "x".into(), deliver_to: None };
+    let envelope = Envelope {
+        version: ENVELOPE_VERSION,
+        event: EventKey::of("webhook", "main", "1"),
+        session: session(),
+        agent: serde_json::from_value(json!("main")).unwrap(),
+        accepted_at: NOW,
+        task,
+    };
+    lanes.push(Lane::Background, &envelope).await.unwrap();
+    let mut receives = 0;
+    while let Some(delivery) = lanes.receive(Lane::Background, 1, 30).await.unwrap().pop() {
+        lanes.hide(Lane::Background, &delivery.receipt, 0).await.unwrap();
+        receives += 1;
+    }
+    assert_eq!(receives, 20);
+    let letter = lanes.buried(10).await.unwrap().pop().unwrap();
+    assert!(letter.reason.contains("gave it up"), "{letter:?}");
+    assert!(lanes.redrive(Lane::Background, &letter.id).await.unwrap());
+    let again = lanes.receive(Lane::Background, 1, 30).await.unwrap().pop().unwrap();
+    assert_eq!((&again.body, again.receives), (&letter.body, 1), "with all its tries before it");
 }
 
 #[tokio::test]

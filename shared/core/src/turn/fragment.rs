@@ -12,8 +12,7 @@ pub const COLLECTED: &str = "api";
 pub fn deliver_to(task: &Task) -> Option<&ReplyAddress> {
     match task {
         Task::Message { inbound, .. } if inbound.channel == COLLECTED => None,
-        Task::Message { inbound, .. } => Some(&inbound.reply_to),
-        Task::Heartbeat { deliver_to, .. } => deliver_to.as_ref(),
+        task => task.reply_to(),
     }
 }
 
@@ -31,5 +30,7 @@ pub fn fragment(event: Option<&EventKey>, task: &Task) -> UserFragment {
         Task::Heartbeat { prompt, .. } => {
             UserFragment { event, sender: String::new(), name: None, text: prompt.clone() }
         }
+        // Of this no turn is made.
+        Task::Redeliver { .. } => UserFragment { event, sender: String::new(), name: None, text: String::new() },
     }
 }

@@ -32,7 +32,7 @@ use crate::event::EventName;
 use crate::message::EventKey;
 use crate::model::{Block, ModelMessage};
 use crate::queue::Envelope;
-use crate::session::{Accepted, Entry, EntryBody, Head, Intent, Put, StoreError, UserFragment};
+use crate::session::{Accepted, Entry, EntryBody, Head, Intent, Put, Settled, StoreError, UserFragment};
 use crate::session_key::SessionKey;
 
 /// How long a claim lasts, and how long a dead attempt holds its session. A living attempt renews it while it waits
@@ -113,10 +113,10 @@ pub enum Phase {
     Sending(Deliver, u32),
     /// The time before a part is tried again.
     Waiting(Deliver, u32),
-    /// A part to be flagged; after it, how many parts end with it as dead, or none as unknown.
-    Flagging(Option<u16>),
-    /// The flag to be announced.
-    Announcing(Option<u16>),
+    /// Parts to be flagged, the first first.
+    Flagging(VecDeque<Doubt>),
+    /// The flag of the first to be announced.
+    Announcing(VecDeque<Doubt>),
     /// Further events of the turn to be stored.
     Recording(VecDeque<Accepted>),
     /// The finished head to be stored.
@@ -184,6 +184,14 @@ pub enum Beside {
     Recording,
     /// The preview is renewed.
     Editing,
+}
+
+/// A part that its owner must decide about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Doubt {
+    part: u16,
+    reason: String,
+    end: Settled,
 }
 
 /// The tools of one step, as far as they have been run.
@@ -302,10 +310,10 @@ impl Machine {
             (Phase::Editing(part, tries), Input::Edited(end)) => self.edited(now, part, tries, end),
             (Phase::Sending(part, tries), Input::Sent(end)) => self.sent(now, part, tries, end),
             (Phase::Waiting(part, tries), Input::Tick) => self.deliver(now, part, tries.saturating_add(1)),
-            (Phase::Flagging(dead), Input::Flagged) => {
-                self.wait(Phase::Announcing(dead), Command::Announce(EventName::DeliveryFlagged))
+            (Phase::Flagging(doubts), Input::Flagged) => {
+                self.wait(Phase::Announcing(doubts), Command::Announce(EventName::DeliveryFlagged))
             }
-            (Phase::Announcing(dead), Input::Announced) => self.announced(now, dead),
+            (Phase::Announcing(doubts), Input::Announced) => self.announced(now, doubts),
             (Phase::Recording(rest), Input::Accepted(..)) => self.record(rest),
             (Phase::Finishing, Input::Saved) => self.finished(now),
             (Phase::Closing, Input::Announced) => self.close(now),

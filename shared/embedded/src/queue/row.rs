@@ -5,13 +5,13 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use chela_core::clock::Millis;
-use chela_core::queue::{Envelope, Lane, QueueError};
+use chela_core::queue::{Buried, Envelope, Lane, QueueError};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
 use sha2::{Digest, Sha256};
 
+use super::Shared;
 use super::lines::{Held, Lines, Name, Row};
-use super::{Buried, Shared};
 use crate::database::{Work, integer, unsigned};
 
 /// Reads what waits, after removing rows that were only kept for names that need no longer be remembered.
@@ -44,15 +44,21 @@ pub(super) fn buried(connection: &Connection, limit: usize) -> rusqlite::Result<
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     connection
         .prepare_cached(
-            "SELECT lane, line, buried_at, receives, reason, body FROM buried
+            "SELECT lane, line, buried_at, receives, reason, body, id FROM buried
              ORDER BY buried_at DESC, id DESC LIMIT ?1",
         )?
         .query_map(params![limit], |row| {
             let at = Millis(unsigned(row.get(2)?));
-            let (group, receives) = (row.get(1)?, row.get(3)?);
-            Ok(Buried { lane: lane(row, 0)?, group, at, receives, reason: row.get(4)?, body: row.get(5)? })
+            let (id, group, receives) = (row.get::<_, i64>(6)?.to_string(), row.get(1)?, row.get(3)?);
+            Ok(Buried { lane: lane(row, 0)?, id, group, at, receives, reason: row.get(4)?, body: row.get(5)? })
         })?
         .collect()
+}
+
+/// Removes a buried message; false if it is not there.
+pub(super) fn discard(connection: &Connection, lane: Lane, id: i64) -> rusqlite::Result<bool> {
+    let mut delete = connection.prepare_cached("DELETE FROM buried WHERE id = ?1 AND lane = ?2")?;
+    Ok(delete.execute(params![id, lane.name()])? == 1)
 }
 
 /// A message on its way in.
@@ -178,8 +184,9 @@ impl Work for Bury {
         };
         connection
             .prepare_cached(
-                "INSERT INTO buried (lane, line, buried_at, receives, reason, body)
-                 SELECT lane, line, ?2, ?3, ?4, body FROM messages WHERE id = ?1 AND body IS NOT NULL",
+                // Under the message's own id, because no later message gets that.
+                "INSERT INTO buried (id, lane, line, buried_at, receives, reason, body)
+                 SELECT id, lane, line, ?2, ?3, ?4, body FROM messages WHERE id = ?1 AND body IS NOT NULL",
             )?
             .execute(params![self.delete.receipt.id, integer(self.delete.now.0), receives, self.reason])?;
         self.delete.remove_row(connection, pushed_at).map(Ok)
@@ -187,6 +194,65 @@ impl Work for Bury {
 
     fn committed(&mut self, answer: &mut Self::Answer) {
         self.delete.committed(answer);
+    }
+}
+
+/// A buried message on its way back.
+pub(super) struct Redrive {
+    shared: Arc<Shared>,
+    lane: Lane,
+    id: i64,
+    now: Millis,
+    /// Its new row and its body, once it has one.
+    pushed: Option<(Row, String)>,
+}
+
+impl Redrive {
+    pub(super) fn new(shared: Arc<Shared>, lane: Lane, id: i64, now: Millis) -> Self {
+        Self { shared, lane, id, now, pushed: None }
+    }
+}
+
+impl Work for Redrive {
+    type Answer = bool;
+
+    fn run(&mut self, connection: &Connection) -> rusqlite::Result<bool> {
+        let buried = connection
+            .prepare_cached("SELECT line, body FROM buried WHERE id = ?1 AND lane = ?2")?
+            .query_row(params![self.id, self.lane.name()], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))
+            .optional()?;
+        let Some((group, body)) = buried else { return Ok(false) };
+        let (lane, pushed_at) = (self.lane, self.now);
+        // The event's own name may have been pushed less than five minutes ago: this message has another.
+        let (id, event, name) = {
+            let mut lines = self.shared.lines();
+            let id = lines.next_id(pushed_at);
+            let event = format!("redriven {id}");
+            let name = name(lane, &group, &event);
+            lines.remember(name, pushed_at);
+            (id, event, name)
+        };
+        let row = Row { id, lane, group, name, pushed_at, done: false };
+        let (row, body) = &*self.pushed.insert((row, body));
+        connection
+            .prepare_cached(
+                "INSERT INTO messages (id, lane, line, event, pushed_at, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![row.id, lane.name(), row.group, event, integer(pushed_at.0), body])?;
+        discard(connection, lane, self.id)
+    }
+
+    fn committed(&mut self, _answer: &mut bool) {
+        if let Some((row, body)) = self.pushed.take() {
+            self.shared.lines().push(row, body);
+            self.shared.more.notify_waiters();
+        }
+    }
+
+    fn rolled_back(&mut self) {
+        if let Some((row, _)) = self.pushed.take() {
+            self.shared.lines().unremember(row.name);
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use chela_clock::SystemClock;
 use chela_core::blob::{BlobStore, Precondition};
 use chela_core::clock::Clock;
 use chela_core::model::Block;
-use chela_core::queue::{Lane, Queue};
+use chela_core::queue::{DeadLetters, Lane, Queue};
 use chela_core::session::{Claim, Claimed, Entry, EntryBody, Fence, Head, SessionStore};
 use chela_core::session_key::SessionKey;
 use chela_embedded::Embedded;

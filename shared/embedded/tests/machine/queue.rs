@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use chela_core::queue::{Delivery, Envelope, Lane, Queue, QueueError};
+use chela_core::queue::{DeadLetters, Delivery, Envelope, Lane, Queue, QueueError};
 use chela_core::session_key::SessionKey;
 use chela_embedded::{Depth, SqliteQueue};
 use chela_testkit::laws::NOW;

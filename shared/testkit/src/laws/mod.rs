@@ -20,6 +20,7 @@
 pub mod access;
 pub mod blobs;
 pub mod channel;
+pub mod dead_letters;
 pub mod events;
 pub mod queue;
 pub mod schedules;
@@ -98,6 +99,7 @@ mod tests {
         let suites = [
             include_str!("access.rs"),
             include_str!("blobs.rs"),
+            include_str!("dead_letters.rs"),
             include_str!("events.rs"),
             include_str!("queue.rs"),
             include_str!("schedules.rs"),

@@ -331,13 +331,6 @@ pub async fn a_long_entry_comes_back_whole(store: &dyn SessionStore) {
 /// What the owner must decide is listed newest first, each part once.
 pub async fn flags_are_listed_newest_first_and_once(store: &dyn SessionStore) {
     assert_eq!(store.flagged(10).await.unwrap(), []);
-    let flag = |name: &str, turn, part, at| Flagged {
-        session: session(name),
-        turn,
-        part,
-        at: NOW.plus(at),
-        reason: format!("refused #{at} ✨"),
-    };
     let flags = [flag("z", 1, 0, 1000), flag("a", 12, 1, 3000), flag("a", 2, 0, 2000), flag("a", 12, 0, 4000)];
     for flagged in &flags {
         store.flag(flagged).await.unwrap();
@@ -351,6 +344,42 @@ pub async fn flags_are_listed_newest_first_and_once(store: &dyn SessionStore) {
     let places: Vec<_> = store.flagged(10).await.unwrap().into_iter().map(|f| (f.session, f.turn, f.part)).collect();
     assert_eq!(places.len(), 4);
     assert_eq!(places.iter().collect::<BTreeSet<_>>().len(), 4, "{places:?}");
+}
+
+/// Of two who decide about a flag at once one does; what was settled does not come back.
+pub async fn a_flag_is_changed_only_as_it_was_seen(store: &dyn SessionStore) {
+    let (first, other) = (flag("a", 1, 0, 1000), flag("a", 1, 1, 1000));
+    store.flag(&first).await.unwrap();
+    store.flag(&other).await.unwrap();
+    let sending = Flagged { sending: true, ..first.clone() };
+    assert!(store.change_flag(&first, Some(&sending)).await.unwrap());
+    assert!(!store.change_flag(&first, Some(&sending)).await.unwrap(), "it is no longer as it was seen");
+    assert!(!store.change_flag(&first, None).await.unwrap());
+    let failed = Flagged { at: NOW.plus(2000), reason: "refused again".into(), ..first.clone() };
+    assert!(store.change_flag(&sending, Some(&failed)).await.unwrap());
+    assert_eq!(store.flagged(10).await.unwrap(), [failed.clone(), other.clone()], "by its new time");
+    assert!(store.change_flag(&failed, None).await.unwrap());
+    assert!(!store.change_flag(&failed, None).await.unwrap(), "twice");
+    assert!(!store.change_flag(&flag("b", 1, 0, 1000), None).await.unwrap(), "never flagged");
+    let left = [other];
+    assert_eq!(store.flagged(10).await.unwrap(), left);
+    // An attempt that was paused flags what the owner has settled in the meantime.
+    store.flag(&first).await.unwrap();
+    assert_eq!(store.flagged(10).await.unwrap(), left);
+}
+
+/// The entries of one turn, and of no other, in order.
+pub async fn a_turn_is_its_own_entries(store: &dyn SessionStore) {
+    let key = session("turn");
+    let transcript = transcript();
+    for entry in &transcript {
+        store.append(&key, entry).await.unwrap();
+    }
+    store.append(&session("turn-2"), &assistant(2, 1, "another session's")).await.unwrap();
+    for turn in 0..14 {
+        let own: Vec<_> = transcript.iter().filter(|entry| entry.turn == turn).cloned().collect();
+        assert_eq!(store.turn(&key, turn).await.unwrap(), own, "turn {turn}");
+    }
 }
 
 /// A later mark for the running turn replaces an earlier one.
@@ -417,6 +446,11 @@ pub async fn odd_session_keys_are_separate(store: &dyn SessionStore) {
     }
 }
 
+fn flag(name: &str, turn: u64, part: u16, at: u64) -> Flagged {
+    let (event, at, reason) = (event("1"), NOW.plus(at), format!("refused #{at} ✨"));
+    Flagged { session: session(name), turn, part, event, at, reason, sending: false }
+}
+
 /// Three turns, one of them with three steps, their tool journals and results; the last numbers have more digits.
 fn transcript() -> Vec<Entry> {
     vec![
@@ -464,6 +498,8 @@ macro_rules! session_laws {
                 history_is_limited_to_the_newest,
                 a_long_entry_comes_back_whole,
                 flags_are_listed_newest_first_and_once,
+                a_flag_is_changed_only_as_it_was_seen,
+                a_turn_is_its_own_entries,
                 a_control_mark_is_replaced,
                 messages_left_for_a_turn_are_found_by_their_time,
                 a_control_mark_does_not_disturb_the_turn,

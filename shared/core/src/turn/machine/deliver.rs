@@ -1,6 +1,8 @@
 //! Sends the parts of a reply: marked before, settled after, flagged where nobody can know.
 
-use super::{MARGIN_MS, Machine, Phase};
+use std::collections::VecDeque;
+
+use super::{Doubt, MARGIN_MS, Machine, Phase};
 use crate::channel::{SendError, Unconfirmed};
 use crate::clock::Millis;
 use crate::message::ReplyAddress;
@@ -52,7 +54,7 @@ impl Machine {
         }
         if !part.may_send(unconfirmed) {
             let reason = "it was being sent when the attempt broke off; it may or may not have arrived".to_owned();
-            return self.flag(part.part, reason, None);
+            return self.unknown(part.part, reason);
         }
         let mark = [Intent::Send { part: part.part }];
         if self.head.intents != mark || self.head.lease_until.since(now) < SEND_MS.saturating_add(MARGIN_MS) {
@@ -115,7 +117,7 @@ impl Machine {
             }
             Err(SendError::Refused { reason, .. }) => self.give_up(&part, reason),
             Err(SendError::Unknown { reason, .. }) if unconfirmed == Unconfirmed::Flag => {
-                self.flag(part.part, reason, None)
+                self.unknown(part.part, reason)
             }
             Err(error) => self.try_again(part, tries, &error),
         }
@@ -144,21 +146,29 @@ impl Machine {
         self.later(after_s.min(MAX_WAIT_S), error.to_string())
     }
 
-    /// The part and all after it end here, once.
+    /// The part and all after it end here. Each has a flag, so that each can be sent again.
     fn give_up(&mut self, part: &Deliver, reason: String) -> Command {
-        self.flag(part.part, reason, Some(part.of.saturating_sub(part.part)))
+        let not_tried = format!("not tried after part {}: {reason}", part.part);
+        let first = Doubt { part: part.part, reason, end: Settled::Dead };
+        let after = part.part.saturating_add(1)..part.of;
+        let rest = after.map(|part| Doubt { part, reason: not_tried.clone(), end: Settled::Dead });
+        self.flag(std::iter::once(first).chain(rest).collect())
     }
 
-    fn flag(&mut self, part: u16, reason: String, dead: Option<u16>) -> Command {
-        self.wait(Phase::Flagging(dead), Command::Flag { part, reason })
+    fn unknown(&mut self, part: u16, reason: String) -> Command {
+        self.flag(VecDeque::from([Doubt { part, reason, end: Settled::Unknown }]))
     }
 
-    pub(super) fn announced(&mut self, now: Millis, dead: Option<u16>) -> Command {
-        match dead {
-            None => self.settle(Settled::Unknown),
-            Some(parts) => (0..parts).for_each(|_| self.settle(Settled::Dead)),
+    fn flag(&mut self, doubts: VecDeque<Doubt>) -> Command {
+        let Some(Doubt { part, reason, .. }) = doubts.front().cloned() else { return self.end_again(30, "no doubt") };
+        self.wait(Phase::Flagging(doubts), Command::Flag { part, reason })
+    }
+
+    pub(super) fn announced(&mut self, now: Millis, mut doubts: VecDeque<Doubt>) -> Command {
+        if let Some(Doubt { end, .. }) = doubts.pop_front() {
+            self.settle(end);
         }
-        self.go_on(now)
+        if doubts.is_empty() { self.go_on(now) } else { self.flag(doubts) }
     }
 
     /// Kept here; written with the next mark or with the finished head.

@@ -70,6 +70,6 @@ pub(crate) fn envelope(session: &str, id: &str, prompt: &str) -> Envelope {
 pub(crate) fn prompt(body: &str) -> String {
     match serde_json::from_str::<Envelope>(body).unwrap().task {
         Task::Heartbeat { prompt, .. } => prompt,
-        other @ Task::Message { .. } => panic!("{other:?}"),
+        other => panic!("{other:?}"),
     }
 }
