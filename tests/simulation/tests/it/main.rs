@@ -1,0 +1,2 @@
+//! The simulation, under test.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
