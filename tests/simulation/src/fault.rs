@@ -1,9 +1,12 @@
 //! What can go wrong, and where.
 
+use std::fmt;
+
+use clap::ValueEnum;
 use fastrand::Rng;
 
 /// Something that goes wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Fault {
     /// The process dies; the request never left.
     DiesBefore,
@@ -29,6 +32,9 @@ pub enum Fault {
     Retried,
     /// Of two copies of a request the second arrives long after the first was answered.
     Echoed,
+    /// Between deciding to send a part and sending it, behind its mark, more time passes than the lease has left. Not
+    /// drawn: if it is ruled out, delays are kept short there.
+    LateMark,
     /// The model asks to wait.
     RateLimited,
     /// The model is down.
@@ -41,6 +47,8 @@ pub enum Fault {
     UnknownTool,
     /// The model gives two calls one id.
     DuplicateIds,
+    /// The model calls tools at once that take a repetition and tools that do not.
+    MixedCalls,
     /// The model wants forty tools at once.
     ManyCalls,
     /// The request never reached the platform.
@@ -75,6 +83,13 @@ pub enum Fault {
     RepeatedLate,
     /// The platform sends an event again after days.
     RepeatedDaysLater,
+}
+
+impl fmt::Display for Fault {
+    /// As it is written on the command line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.to_possible_value().map_or(Ok(()), |value| f.write_str(value.get_name()))
+    }
 }
 
 /// Where a turn meets the world.
@@ -123,6 +138,7 @@ impl Place {
                 Silent,
                 UnknownTool,
                 DuplicateIds,
+                MixedCalls,
                 ManyCalls,
             ],
             Self::Send => &[

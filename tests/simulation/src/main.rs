@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use anstream::println;
-use chela_simulation::{Campaign, Config, Run, Totals, run};
+use chela_simulation::{Campaign, Config, Fault, Run, Totals, run};
 use clap::Parser;
 
 /// Seeds between two lines of progress, per thread.
@@ -29,9 +29,15 @@ struct Arguments {
     /// Longest pause of a process, in seconds
     #[arg(long, default_value_t = Config::default().pause_ms / 1000)]
     pause: u64,
-    /// Also the faults that the turn is known not to survive
-    #[arg(long)]
+    /// Faults that never happen
+    #[arg(long, value_delimiter = ',', default_values_t = Config::default().ruled_out.to_vec())]
+    without: Vec<Fault>,
+    /// Every fault happens, also those that the turn is known not to survive
+    #[arg(long, conflicts_with = "without")]
     all_faults: bool,
+    /// Ends when so many worlds broke a promise
+    #[arg(long, default_value_t = 10)]
+    most: u64,
     /// Print the story of the first seed and nothing else
     #[arg(long)]
     story: bool,
@@ -39,14 +45,16 @@ struct Arguments {
 
 impl Arguments {
     fn config(&self) -> Config {
-        let ruled_out = if self.all_faults { &[] } else { Config::default().ruled_out };
-        Config { pause_ms: self.pause * 1000, ruled_out, ..Config::default() }
+        let ruled_out = if self.all_faults { vec![] } else { self.without.clone() };
+        Config { pause_ms: self.pause * 1000, ruled_out: ruled_out.leak(), ..Config::default() }
     }
 
     /// The command that runs one seed again, alone.
     fn replay(&self, seed: u64) -> String {
-        let all = if self.all_faults { " --all-faults" } else { "" };
-        format!("chela-simulation --seed {seed} --pause {}{all} --story", self.pause)
+        let without: Vec<String> = self.without.iter().map(ToString::to_string).collect();
+        let without =
+            if self.all_faults { " --all-faults".into() } else { format!(" --without={}", without.join(",")) };
+        format!("chela-simulation --seed {seed} --pause {}{without} --story", self.pause)
     }
 }
 
@@ -83,7 +91,7 @@ fn simulate(arguments: &Arguments) -> Totals {
                         println!("{all} of {} faulted turns", arguments.turns);
                     }
                     broken.fetch_add(u64::from(!run.violations.is_empty()), Ordering::Relaxed);
-                    broken.load(Ordering::Relaxed) < 10
+                    broken.load(Ordering::Relaxed) < arguments.most
                 })
             })
         };

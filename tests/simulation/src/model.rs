@@ -11,7 +11,6 @@ use tokio::time::sleep;
 use crate::fault::{Fault, Place};
 use crate::history::Happening;
 use crate::process::Process;
-use crate::tools::NAMES;
 use crate::transcript::wrong;
 
 /// Steps after which the model has used enough tools.
@@ -87,11 +86,13 @@ impl Model for SimulatedModel {
         let answer = match fault {
             Some(Fault::UnknownTool) if tools => self.calls(message, &["teleport", "lamp"], false),
             Some(Fault::DuplicateIds) if tools => self.calls(message, &["lamp", "lamp"], true),
+            Some(Fault::MixedCalls) if tools => self.calls(message, &["lamp", "ledger", "lamp"], false),
             Some(Fault::ManyCalls) if tools => self.calls(message, &["look"; 40], false),
             Some(Fault::Silent) => self.says(message, ""),
             _ if tools && sim.chance(0.35) => {
                 let count = sim.rng().usize(1..=3);
-                let names: Vec<&str> = (0..count).map(|_| NAMES[sim.rng().usize(..NAMES.len())]).collect();
+                let acts = if sim.chance(0.5) { "lamp" } else { "ledger" };
+                let names: Vec<&str> = (0..count).map(|_| if sim.chance(0.3) { "look" } else { acts }).collect();
                 self.calls(message, &names, false)
             }
             _ if sim.chance(0.02) => self.says(message, "NO_REPLY"),

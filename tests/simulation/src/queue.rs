@@ -149,9 +149,9 @@ impl Queue for FifoQueue {
             .filter(|message| message.lane == lane && message.invisible(now) && !self.ignores_order)
             .map(|message| message.group.clone())
             .collect();
-        let ready = waiting.iter_mut().filter(|message| {
-            message.lane == lane && !message.invisible(now) && !blocked.contains(&message.group)
-        });
+        let ready = waiting
+            .iter_mut()
+            .filter(|message| message.lane == lane && !message.invisible(now) && !blocked.contains(&message.group));
         let deliveries = ready.take(max).map(|message| {
             *dealt += 1;
             message.receives += 1;

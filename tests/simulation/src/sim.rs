@@ -115,8 +115,11 @@ impl Sim {
         probability > 0.0 && self.rng().f64() < probability
     }
 
-    /// A length of time in milliseconds, short ones as often as long ones.
+    /// A length of time in milliseconds: half of the time short ones come as often as long ones.
     pub(crate) fn span(&self, least: u64, most: u64) -> Duration {
+        if self.chance(0.5) {
+            return Duration::from_millis(self.rng().u64(least..=most.max(least)));
+        }
         let (low, high) = ((least.max(1) as f64).ln(), (most.max(least).max(1) as f64).ln());
         let drawn = low + (high - low) * self.rng().f64();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between two u64")]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chela_core::message::EventKey;
 use chela_core::session::{
-    Accepted, Claim, Claimed, Control, Entry, Fence, Flagged, Head, Put, SessionStore, StoreError,
+    Accepted, Claim, Claimed, Control, Entry, Fence, Flagged, Head, Intent, Put, SessionStore, StoreError,
 };
 use chela_core::session_key::SessionKey;
 
@@ -59,7 +59,7 @@ impl Remote {
                 answer
             }
             Some(Fault::Slow) => process.request(sim.span(10, 5_000), sim.span(10, 5_000), once).await,
-            Some(Fault::Stalled) => process.request(sim.span(5_000, LATE_MS), usual(), once).await,
+            Some(Fault::Stalled) => process.request(process.bearable(sim.span(5_000, LATE_MS)), usual(), once).await,
             Some(Fault::Throttled) => process.request(usual(), usual(), unavailable).await,
             Some(Fault::ThrottledAfter) => {
                 let _ = process.request(usual(), sim.span(1, 5_000), once).await;
@@ -107,6 +107,8 @@ impl SessionStore for Remote {
     async fn save(&self, key: &SessionKey, head: &Head, fence: &Fence<'_>) -> Result<(), StoreError> {
         let (session, head, owner) = (key.clone(), head.clone(), fence.owner.to_owned());
         let (epoch, lease_reaches) = (fence.epoch, fence.lease_reaches);
+        let _marking =
+            head.intents.iter().any(|intent| matches!(intent, Intent::Send { .. })).then(|| self.process.marks());
         let save = move |rows: &Rows| rows.save_now(&session, &head, &Fence { epoch, owner: &owner, lease_reaches });
         self.ask(Place::Write, key, save).await
     }
