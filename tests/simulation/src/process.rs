@@ -29,10 +29,6 @@ pub(crate) struct Process {
     marking: AtomicUsize,
 }
 
-/// Longest delay of a mark if [`Fault::LateMark`] is ruled out. Two of them, a send of 20 s and the clocks' skew are less
-/// than a lease.
-const SHORT_DELAY: Duration = Duration::from_secs(20);
-
 #[derive(Default)]
 struct State {
     dead: bool,
@@ -92,7 +88,7 @@ impl Process {
     /// A delay as long as what the process is doing is known to bear.
     pub(crate) fn bearable(&self, delay: Duration) -> Duration {
         let bears = self.marking.load(Ordering::Relaxed) == 0 || !self.sim.config.ruled_out.contains(&Fault::LateMark);
-        if bears { delay } else { delay.min(SHORT_DELAY) }
+        if bears { delay } else { delay.min(Duration::from_millis(self.sim.config.mark_delay_ms)) }
     }
 
     fn stop_for(&self, pause: Duration) {

@@ -74,7 +74,11 @@ impl Rows {
         if !ours || !lasts {
             return Err(StoreError::Fenced);
         }
+        let before = stored.lease_until;
         *stored = head.clone();
+        if (self.is(Mutant::SaveKeepsLease) || self.is(Mutant::SaveIgnoresLease)) && !stored.owner.is_empty() {
+            stored.lease_until = before;
+        }
         stored.intents.retain(|intent| match intent {
             Intent::Send { .. } => !self.is(Mutant::ForgetsSendIntents),
             Intent::Tool { .. } => !self.is(Mutant::ForgetsToolIntents),

@@ -20,7 +20,9 @@ const BEGINNING: Millis = Millis(1_800_000_000_000);
 pub enum Mutant {
     /// `save` asks neither for the epoch nor for the owner.
     SaveIgnoresEpoch,
-    /// `save` does not ask how long the lease lasts.
+    /// `save` leaves the lease as long as it was. Nothing visible follows from it: a mark still asks how long it lasts.
+    SaveKeepsLease,
+    /// `save` leaves the lease as long as it was and does not ask how long that is.
     SaveIgnoresLease,
     /// `save` loses the marks of parts being sent.
     ForgetsSendIntents,
@@ -49,13 +51,15 @@ pub struct Config {
     pub mutant: Option<Mutant>,
     /// Longest pause of a process.
     pub pause_ms: u64,
+    /// Longest delay of the mark of a part if [`Fault::LateMark`] is ruled out.
+    pub mark_delay_ms: u64,
     /// Faults that never happen.
     pub ruled_out: &'static [Fault],
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { mutant: None, pause_ms: 120_000, ruled_out: &OPEN }
+        Self { mutant: None, pause_ms: 120_000, mark_delay_ms: 20_000, ruled_out: &OPEN }
     }
 }
 

@@ -58,7 +58,10 @@ impl Remote {
                 process.pause().await;
                 answer
             }
-            Some(Fault::Slow) => process.request(sim.span(10, 5_000), sim.span(10, 5_000), once).await,
+            Some(Fault::Slow) => {
+                let slowly = || process.bearable(sim.span(10, 5_000));
+                process.request(slowly(), slowly(), once).await
+            }
             Some(Fault::Stalled) => process.request(process.bearable(sim.span(5_000, LATE_MS)), usual(), once).await,
             Some(Fault::Throttled) => process.request(usual(), usual(), unavailable).await,
             Some(Fault::ThrottledAfter) => {
@@ -70,7 +73,7 @@ impl Remote {
                 process.request(usual(), usual(), unavailable).await
             }
             Some(Fault::Retried) => {
-                let _ = process.request(usual(), sim.span(10, 3_000), once.clone()).await;
+                let _ = process.request(usual(), process.bearable(sim.span(10, 3_000)), once.clone()).await;
                 process.request(usual(), usual(), once).await
             }
             Some(Fault::Echoed) => {
