@@ -187,7 +187,7 @@ impl Conversation {
         let (session, text) = &self.messages[message as usize];
         let Session { key, channel } = &self.sessions[*session];
         let now = self.site.sim.now(0);
-        let peer = Peer::new(PeerKind::Direct, &session.to_string());
+        let peer = Peer::new(PeerKind::Direct, session.to_string());
         let reply_to = ReplyAddress {
             channel: (*channel).into(),
             account: "default".into(),
