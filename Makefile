@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run check fmt test bench emulators generate build size deploy deploy-local
+.PHONY: help run check fmt test simulate bench emulators generate build size deploy deploy-local
 
 ARCH ?= arm64
 FUNCTIONS := webhook agent heartbeat api sandbox
@@ -32,6 +32,9 @@ test: ## Every test; installs the tools it needs into .tools first
 	CHELA_BUILT=1 cargo $(if $(NEXTEST),nextest run,test) --workspace --locked
 	.tools/emulator/bin/python -m unittest discover -s tests/infra
 	python3 -m unittest discover -s tests/docs -p check.py
+
+simulate: ## A million turns that each met a fault; ARGS=--help for more, ARGS="--seed 7 --story" tells one seed's story
+	cargo run -p chela-simulation --locked -- --turns 1000000 $(ARGS)
 
 bench: ## CPU, speed, memory, starts, sizes, calls and dollars into target/bench.json; QUICK=1 is shorter
 	tools/bootstrap emulator

@@ -113,7 +113,7 @@ async fn settled(
     let wanted = questions - 1 + shown.iter().max().copied().unwrap_or_default();
     loop {
         let flags: Value = serde_json::from_slice(&gateway.get("/deadletters").await.unwrap().body).unwrap();
-        let flags = flags.as_array().unwrap_or_else(|| panic!("{flags}")).len();
+        let flags = flags["items"].as_array().unwrap_or_else(|| panic!("{flags}")).len();
         let sent = platforms.sent_to("/sendMessage").len();
         if sent + flags > questions - 1 && sent >= wanted {
             if shown == [0] {
