@@ -15,7 +15,7 @@ use chela_core::session::{Accepted, AssistantEntry, Claimed, Control, Entry, Hea
 use chela_core::session_key::{Peer, PeerKind, SessionKey};
 use chela_core::tool::{Effect, ToolAnswer};
 use chela_core::turn::{
-    Answer, Beside, Command, Input, Machine, Outcome, Phase, Reply, Rules, Spent, Unanswered, Way, add_open_turn,
+    Answer, Beside, Command, Input, LEASE_MS, Machine, Outcome, Phase, Reply, Rules, Spent, Unanswered, Way, add_open_turn,
 };
 
 use crate::invariants::fault_of_transcript;
@@ -278,23 +278,46 @@ impl Shelves {
         next
     }
 
+    /// Whether a command touches nothing that others see and cannot go wrong here: it is done together with the one
+    /// before it, because it makes no difference what happens in between.
+    pub fn at_once(&self, id: Id, op: &Op) -> bool {
+        let left = self.scope.left;
+        match op {
+            Op::Consult | Op::Announce | Op::Wait => true,
+            Op::Look => !self.scope.steering && left.stops == 0 && left.throttles == 0,
+            Op::Ask => left.silences == 0 && left.drafts == 0 && left.ticks == 0 && self.live(id).fault.is_none(),
+            _ => false,
+        }
+    }
+
     fn note(&mut self, before: &str, command: &Command, machine: &Machine, failed: bool) {
         let after = phase_name(machine.phase());
         self.steps.insert((before.to_owned(), command_name(command), after, failed));
     }
 
     fn keep(&mut self, machine: Machine, command: Command, clock: u64) -> Id {
-        let text = format!("{clock}{machine:?}{command:?}");
+        let op = self.op(&machine, command);
+        self.shelve(machine, op, clock)
+    }
+
+    fn shelve(&mut self, machine: Machine, op: Op, clock: u64) -> Id {
+        let text = format!("{clock}{machine:?}{op:?}");
         if let Some(id) = self.known.get(&text) {
             return *id;
         }
-        let op = self.op(&machine, command);
         let event = machine.accepted().map(|accepted| self.event(&accepted.event));
         let fault = if matches!(op, Op::Ask) { self.fault_of_question(&machine) } else { None };
         let id = Id::try_from(self.lives.len()).unwrap();
         self.lives.push(Live { machine, op, event, clock, fault });
         self.known.insert(text, id);
         id
+    }
+
+    /// The same attempt after a pause as long as its lease.
+    pub fn paused(&mut self, id: Id) -> Id {
+        let Live { machine, op, clock, .. } = self.live(id);
+        let (machine, op, clock) = (machine.clone(), op.clone(), clock + LEASE_MS);
+        self.shelve(machine, op, clock)
     }
 
     fn op(&mut self, machine: &Machine, command: Command) -> Op {
@@ -412,7 +435,7 @@ impl Shelves {
 
     /// The scripted model. It says something else whenever another attempt asks, as models do.
     fn answer(&self, machine: &Machine) -> Answer {
-        let variant = machine.head().attempts.min(3);
+        let variant = machine.head().attempts.min(2);
         let event = machine.accepted().map(|accepted| self.event(&accepted.event)).unwrap();
         let tools = machine.turn().answers().count() == 0 && self.scope.tools_for.contains(&event);
         let (blocks, outbox) = if tools && !self.scope.tools.is_empty() {

@@ -130,7 +130,9 @@ fn rested(shelves: &Shelves, state: &State) -> Option<(Broken, String)> {
     }
     (0..state.stored.len()).find_map(|session| {
         let entries: Vec<Entry> = entries(shelves, state, session).cloned().collect();
-        let whole = transcript(&entries, u64::MAX, 0);
+        // A turn whose message went to the dead letters is unfinished; the next message of its session resumes it.
+        let open = state.stored[session].head.map_or(1, |head| shelves.heads.get(head).turn());
+        let whole = transcript(&entries, open, 0);
         let repair = whole.repairs.first().map(|repair| format!("the results of turn {} were never stored", repair.turn));
         let fault = repair.or_else(|| fault_of_transcript(&whole.messages))?;
         Some((Broken::Transcript, fault))

@@ -144,7 +144,7 @@ pub const PLAIN: Scope = Scope {
     parts: 1,
     commands: &[],
     keyed: false,
-    functions: 3,
+    functions: 2,
     batch: 1,
     several_lines: false,
     steering: false,
@@ -153,22 +153,22 @@ pub const PLAIN: Scope = Scope {
     slow_ms: 0,
     slice_ms: 10_000_000,
     past: Past::Nothing,
-    left: Left { crashes: 2, reshown: 1, leases: 2, repeats: 1, ..NONE },
+    left: Left { crashes: 2, reshown: 1, leases: 1, ..NONE },
     at_least: 10_000,
 };
 
-const FEW: Left = Left { crashes: 2, reshown: 1, leases: 1, ..NONE };
+const FEW: Left = Left { crashes: 1, reshown: 1, leases: 1, ..NONE };
 
 pub const SCOPES: &[Scope] = &[
     PLAIN,
-    Scope { name: "plain, the platform knows keys", keyed: true, functions: 2, at_least: 5_000, ..PLAIN },
+    Scope { name: "plain, the platform knows keys", left: FEW, keyed: true, functions: 2, at_least: 5_000, ..PLAIN },
     Scope { name: "parts", tools: &[], parts: 3, functions: 2, left: FEW, at_least: 1_000, ..PLAIN },
     Scope {
         name: "refusals",
         tools: &[],
         parts: 2,
         functions: 2,
-        left: Left { sends: 2, ..FEW },
+        left: Left { sends: 2, crashes: 1, ..NONE },
         at_least: 1_000,
         ..PLAIN
     },
@@ -178,7 +178,7 @@ pub const SCOPES: &[Scope] = &[
         parts: 2,
         keyed: true,
         functions: 2,
-        left: Left { sends: 2, ..FEW },
+        left: Left { sends: 2, crashes: 1, ..NONE },
         at_least: 1_000,
         ..PLAIN
     },
@@ -187,7 +187,7 @@ pub const SCOPES: &[Scope] = &[
         tools: &["book", "pay", "note"],
         tools_for: &[0],
         functions: 2,
-        left: FEW,
+        left: Left { crashes: 2, ..NONE },
         at_least: 1_000,
         ..PLAIN
     },
@@ -207,7 +207,7 @@ pub const SCOPES: &[Scope] = &[
         batch: 2,
         several_lines: true,
         functions: 2,
-        left: Left { crashes: 1, reshown: 1, leases: 1, ..NONE },
+        left: Left { crashes: 1, leases: 1, ..NONE },
         at_least: 5_000,
         ..PLAIN
     },
@@ -216,7 +216,7 @@ pub const SCOPES: &[Scope] = &[
         functions: 2,
         tools: &["book"],
         tools_for: &[0],
-        left: Left { crashes: 1, throttles: 2, reshown: 1, leases: 1, ..NONE },
+        left: Left { throttles: 2, leases: 1, ..NONE },
         at_least: 5_000,
         ..PLAIN
     },
@@ -235,7 +235,7 @@ pub const SCOPES: &[Scope] = &[
         receives: 2,
         functions: 2,
         tools_for: &[0],
-        left: Left { crashes: 3, reshown: 1, leases: 1, ..NONE },
+        left: Left { crashes: 2, reshown: 1, leases: 1, ..NONE },
         at_least: 1_000,
         ..PLAIN
     },
@@ -245,7 +245,7 @@ pub const SCOPES: &[Scope] = &[
         tools_for: &[0],
         batch: 3,
         functions: 2,
-        left: Left { crashes: 2, reshown: 1, leases: 1, repeats: 1, ..NONE },
+        left: Left { crashes: 1, leases: 1, reshown: 1, ..NONE },
         at_least: 5_000,
         ..PLAIN
     },
@@ -255,7 +255,7 @@ pub const SCOPES: &[Scope] = &[
         tools_for: &[0],
         steering: true,
         functions: 2,
-        left: Left { crashes: 1, reshown: 1, leases: 1, throttles: 1, ..NONE },
+        left: Left { crashes: 1, ..NONE },
         at_least: 2_000,
         ..PLAIN
     },
@@ -272,7 +272,7 @@ pub const SCOPES: &[Scope] = &[
         lines: &[Line { session: 0, events: &[0], later: &[] }, Line { session: 0, events: &[1], later: &[] }],
         tools_for: &[0],
         functions: 2,
-        left: Left { crashes: 2, reshown: 1, leases: 1, ..NONE },
+        left: Left { crashes: 1, leases: 1, ..NONE },
         at_least: 2_000,
         ..PLAIN
     },
@@ -282,7 +282,7 @@ pub const SCOPES: &[Scope] = &[
         tools: &[],
         parts: 2,
         functions: 2,
-        left: Left { crashes: 1, reshown: 1, leases: 1, drafts: 2, ticks: 1, throttles: 1, sends: 1, ..NONE },
+        left: Left { crashes: 1, leases: 1, reshown: 1, drafts: 2, ticks: 1, sends: 1, ..NONE },
         at_least: 2_000,
         ..PLAIN
     },
@@ -320,7 +320,7 @@ pub const SCOPES: &[Scope] = &[
         parts: 2,
         announce: true,
         functions: 2,
-        left: Left { throttles: 1, ..FEW },
+        left: Left { crashes: 1, throttles: 1, leases: 1, ..NONE },
         at_least: 500,
         ..PLAIN
     },

@@ -284,6 +284,10 @@ impl State {
                 one.live = None;
                 one.owner = 0;
             }
+            op if shelves.at_once(next, &op) => {
+                let told = self.perform(shelves, function, group, &op, How::Well);
+                self.go_on(shelves, function, group, &told);
+            }
             _ => {}
         }
     }
@@ -294,7 +298,10 @@ impl State {
         let function = &self.functions[at];
         let id = function.id;
         if function.groups.iter().all(|group| group.live.is_none()) {
-            self.next(out, Move::Respond(id), |next| next.respond(at));
+            self.next(out, Move::Respond(id), |next| {
+                next.respond(at);
+                next.forget(shelves);
+            });
         }
         for (group, one) in function.groups.iter().enumerate() {
             let Some(live) = one.live else { continue };
@@ -303,7 +310,7 @@ impl State {
                 let mut next = self.clone();
                 let told = next.perform(shelves, at, group, &op, how);
                 next.go_on(shelves, at, group, &told);
-                next.settle_lapses(shelves);
+                next.forget(shelves);
                 out.push((Move::Act { function: id, group, how }, next));
             }
         }
@@ -584,14 +591,14 @@ impl State {
 
     // ---- faults
 
-    fn faults(&self, shelves: &Shelves, out: &mut Vec<(Move, Self)>) {
+    fn faults(&self, shelves: &mut Shelves, out: &mut Vec<(Move, Self)>) {
         for (at, function) in self.functions.iter().enumerate() {
             let id = function.id;
             if self.left.crashes > 0 {
                 self.next(out, Move::Crash(id), |next| {
                     next.left.crashes -= 1;
                     let dead = next.functions.remove(at);
-                    next.settle_lapses(shelves);
+                    next.forget(shelves);
                     if dead.holds {
                         next.show_again(id);
                     }
@@ -610,9 +617,13 @@ impl State {
             let outside = matches!(shelves.live(owner).op, Op::Run(_) | Op::Send(_) | Op::Edit(_) | Op::SendPreview(_));
             let may = !outside || shelves.without(Mutant::A1Off);
             if self.left.leases > 0 && may && !self.stored[session].lapsed {
+                let late = shelves.paused(owner);
                 self.next(out, Move::Lapse(session), |next| {
                     next.left.leases -= 1;
                     next.stored[session].lapsed = true;
+                    let groups = next.functions.iter_mut().flat_map(|function| &mut function.groups);
+                    let ours = |group: &&mut Group| group.live == Some(owner);
+                    groups.filter(ours).for_each(|group| group.live = Some(late));
                 });
             }
         }
@@ -640,12 +651,24 @@ impl State {
         }
     }
 
-    /// Whether a lease has lapsed matters only while its owner lives.
-    fn settle_lapses(&mut self, shelves: &Shelves) {
+    /// Forgets what nobody can tell apart any more: whose lease it was that a dead attempt held, and the number of an
+    /// epoch that no living attempt remembers.
+    fn forget(&mut self, shelves: &mut Shelves) {
         for session in 0..self.stored.len() {
-            if self.owner_lives(shelves, session).is_none() {
-                self.stored[session].lapsed = false;
+            let Some(id) = self.stored[session].head else { continue };
+            if self.owner_lives(shelves, session).is_some() {
+                continue;
             }
+            self.stored[session].lapsed = false;
+            let groups = self.functions.iter().flat_map(|function| &function.groups);
+            let ours = groups.filter(|group| shelves.scope.lines[group.line].session == session);
+            let remembered = ours.filter_map(|group| group.live).any(|live| shelves.live(live).machine.head().epoch > 0);
+            let mut head = shelves.heads.get(id).clone();
+            head.release();
+            if !remembered {
+                head.epoch = 0;
+            }
+            self.stored[session].head = Some(shelves.heads.put(head));
         }
     }
 }
