@@ -332,6 +332,10 @@ impl Machine {
     }
 
     fn stored(&mut self, now: Millis, entry: Entry, put: Put<Entry>) -> Command {
+        if matches!(entry.body, EntryBody::ToolResults { .. }) {
+            // The results are the record now; the marks go with the next change of the head, and not before.
+            self.head.intents.clear();
+        }
         self.adopt(entry, put);
         self.go_on(now)
     }
@@ -351,6 +355,10 @@ impl Machine {
     /// What the entries of the turn say about the session. It is stored with the next change of the head; whoever takes
     /// over reads it from the entries again.
     fn heed_entries(&mut self) {
+        if let Some(Entry { step: 0, body: EntryBody::Assistant(first), .. }) = self.turn.entries.first() {
+            // Another attempt may have joined messages to the turn that this one was not given.
+            self.user.clone_from(&first.user);
+        }
         for answer in self.turn.answers() {
             if answer.forget {
                 self.head.forgotten = self.turn.number;

@@ -100,8 +100,8 @@ impl Machine {
 
     pub(super) fn loaded(&mut self, now: Millis, entries: Vec<Entry>) -> Command {
         self.turn = Turn::resume(&self.head, &entries);
-        self.heed_entries();
         self.user = self.user_of(&[]);
+        self.heed_entries();
         let repairs = transcript(&entries, self.head.turn(), self.head.plain).repairs;
         self.past = entries;
         self.repair(now, repairs.into())
