@@ -23,6 +23,9 @@ use crate::scope::{Mutant, Scope};
 
 pub type Id = u32;
 
+/// Numbers of names this far apart are of the same event.
+pub const AGAIN: u8 = 32;
+
 /// Now, for every attempt that has just begun. Nothing depends on how late it is.
 pub const NOW: Millis = Millis(1_000_000_000);
 
@@ -172,7 +175,7 @@ pub fn effect(tool: &str) -> Option<Effect> {
 
 /// What an event is called in stories: also its text.
 pub fn name(event: u8) -> String {
-    format!("m{}", event + 1)
+    format!("m{}", event % AGAIN + 1)
 }
 
 pub fn session(number: usize) -> SessionKey {
@@ -241,9 +244,20 @@ impl Shelves {
         &self.lives[id as usize]
     }
 
+    /// The number of an event's name; an event that is taken up again has another one.
+    fn number(&self, key: &EventKey) -> u8 {
+        let mut numbers = (0..AGAIN * 7).filter(|number| usize::from(number % AGAIN) < self.envelopes.len());
+        numbers.find(|number| self.key(*number) == *key).unwrap()
+    }
+
+    pub fn key(&self, number: u8) -> EventKey {
+        let first = self.envelopes[usize::from(number % AGAIN)].event.clone();
+        (0..number / AGAIN).fold(first, |key, _| key.again())
+    }
+
+    /// The event of a name.
     pub fn event(&self, key: &EventKey) -> u8 {
-        let place = self.envelopes.iter().position(|envelope| envelope.event == *key);
-        u8::try_from(place.unwrap()).unwrap()
+        self.number(key) % AGAIN
     }
 
     /// A new attempt that is about to claim.
@@ -323,9 +337,9 @@ impl Shelves {
     fn op(&mut self, machine: &Machine, command: Command) -> Op {
         let event = machine.accepted().map(|accepted| self.event(&accepted.event));
         match command {
-            Command::Claim { event, until, .. } => Op::Claim { event: self.event(&event), until },
-            Command::Find(event) => Op::Find(self.event(&event)),
-            Command::Accept(row) => Op::Accept { event: self.event(&row.event), row: self.rows.put(*row) },
+            Command::Claim { event, until, .. } => Op::Claim { event: self.number(&event), until },
+            Command::Find(event) => Op::Find(self.number(&event)),
+            Command::Accept(row) => Op::Accept { event: self.number(&row.event), row: self.rows.put(*row) },
             Command::Load { after_turn } => Op::Load { after: after_turn },
             Command::Save { head, lease_reaches } => {
                 let renewing = matches!(machine.phase(), Phase::Renewing(_) | Phase::Asking(_, Beside::Renewing));

@@ -109,7 +109,7 @@ fn rows_true(shelves: &Shelves, state: &State) -> Option<(Broken, String)> {
         let Some(head) = stored.head.map(|id| shelves.heads.get(id)) else { continue };
         for (event, row) in &stored.rows {
             let row = shelves.rows.get(*row);
-            let finished = row.turn <= head.last_turn;
+            let finished = row.turn > 0 && row.turn <= head.last_turn;
             if finished && !heard(shelves, state, session, row.turn, *event) {
                 let text = format!("{} counts as answered by turn {}, which never heard it", name(*event), row.turn);
                 return Some((Broken::FalseRow, text));

@@ -207,7 +207,7 @@ pub const SCOPES: &[Scope] = &[
         batch: 2,
         several_lines: true,
         functions: 2,
-        left: Left { crashes: 1, leases: 1, ..NONE },
+        left: Left { crashes: 1, ..NONE },
         at_least: 5_000,
         ..PLAIN
     },
@@ -245,7 +245,7 @@ pub const SCOPES: &[Scope] = &[
         tools_for: &[0],
         batch: 3,
         functions: 2,
-        left: Left { crashes: 1, leases: 1, reshown: 1, ..NONE },
+        left: Left { crashes: 1, leases: 1, ..NONE },
         at_least: 5_000,
         ..PLAIN
     },

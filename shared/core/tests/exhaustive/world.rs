@@ -475,7 +475,7 @@ impl State {
     ) -> Told {
         let mut head = self.head(shelves, session);
         let owner = owner_name(self.functions[at].groups[group].owner);
-        let key = shelves.envelopes[usize::from(event)].event.clone();
+        let key = shelves.key(event);
         if head.finished(&key) {
             return Told::Finished;
         }
