@@ -138,6 +138,13 @@ impl EventKey {
         &self.0
     }
 
+    /// The name under which the event is taken up again after its first name was put aside, see
+    /// [`crate::session::Accepted::turn`].
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self::of("again", "", &self.0)
+    }
+
     /// The first 16 digits: what a session head remembers of the events it has finished.
     pub fn short(&self) -> &str {
         self.0.get(..16).unwrap_or(&self.0)

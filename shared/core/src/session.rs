@@ -142,7 +142,9 @@ pub enum Settled {
 pub struct Accepted {
     /// Its name.
     pub event: EventKey,
-    /// The turn it became part of.
+    /// The turn it became part of. 0: the event was claimed and not stored when another one had to go on, so its name
+    /// was put aside, lest a late attempt begin a turn under a number that is not its own any more; the event is taken
+    /// up again as [`EventKey::again`].
     pub turn: u64,
     /// When.
     pub at: Millis,

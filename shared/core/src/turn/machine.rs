@@ -79,9 +79,11 @@ pub enum Phase {
     Claiming,
     /// The event of an unfinished turn that goes first.
     Finding,
+    /// An event that was claimed and never stored to be put aside.
+    PuttingAside,
     /// Our event to be stored.
     Accepting,
-    /// An event that was claimed and never stored to be forgotten, or a duplicate to be put aside.
+    /// A head without a turn in progress: the event was put aside, or is a duplicate.
     Clearing,
     /// The entries.
     Loading,
@@ -293,7 +295,8 @@ impl Machine {
             (Phase::Asking(step, beside), input) => self.while_asking(now, step, beside, input),
             (phase, Input::Failed(error)) => self.store_failed(phase, &error),
             (Phase::Claiming, Input::Claimed(claimed)) => self.claimed(now, claimed),
-            (Phase::Finding, Input::Found(found)) => self.found(found),
+            (Phase::Finding, Input::Found(found)) => self.found(now, found),
+            (Phase::PuttingAside, Input::Accepted(put, _)) => self.put_aside(put),
             (Phase::Accepting, Input::Accepted(put, way)) => self.accepted_or_known(now, put, way),
             (Phase::Clearing, Input::Saved) => self.cleared(now),
             (Phase::Loading, Input::Loaded(entries)) => self.loaded(now, entries),
@@ -375,6 +378,10 @@ impl Machine {
     }
 
     fn stored(&mut self, now: Millis, entry: Entry, put: Put<Entry>) -> Command {
+        if matches!(entry.body, EntryBody::ToolResults { .. }) {
+            // The results are the record now; the marks go with the next change of the head, and not before.
+            self.head.intents.clear();
+        }
         self.adopt(entry, put);
         self.go_on(now)
     }
@@ -394,6 +401,10 @@ impl Machine {
     /// What the entries of the turn say about the session. It is stored with the next change of the head; whoever takes
     /// over reads it from the entries again.
     fn heed_entries(&mut self) {
+        if let Some(Entry { step: 0, body: EntryBody::Assistant(first), .. }) = self.turn.entries.first() {
+            // Another attempt may have joined messages to the turn that this one was not given.
+            self.user.clone_from(&first.user);
+        }
         for answer in self.turn.answers() {
             if answer.forget {
                 self.head.forgotten = self.turn.number;
@@ -455,9 +466,10 @@ impl Machine {
 
     fn finish(&mut self) -> Command {
         let turn = self.turn.number;
+        let at = self.accepted.as_ref().map_or_else(Millis::default, |accepted| accepted.at);
         let rows = self.further_events().into_iter().map(|event| {
             let envelope = self.envelopes.iter().find(|envelope| envelope.event == event);
-            let at = envelope.map_or_else(Millis::default, |envelope| envelope.accepted_at);
+            let at = envelope.map_or(at, |envelope| envelope.accepted_at);
             Accepted { event, turn, at, task: envelope.map(|envelope| envelope.task.clone()) }
         });
         let rows = rows.collect();

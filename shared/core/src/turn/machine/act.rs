@@ -32,11 +32,13 @@ impl Machine {
             .filter(|call| self.effect(call) != Some(Effect::None))
             .map(|call| call.id.clone())
             .collect();
+        // A call that must not run again keeps its mark: without it the next attempt would take it for a fresh one.
+        let marks = |call: &&PlannedCall| call.fate == Fate::Begun || effects.contains(&call.id);
+        let intents = calls.iter().filter(marks).map(|call| Intent::Tool { step, id: call.id.clone() }).collect();
         let run = ToolRun { step, calls: VecDeque::from(calls), effects, results: Vec::new() };
         if run.effects.is_empty() {
             return self.next_call(now, run);
         }
-        let intents = run.effects.iter().map(|id| Intent::Tool { step, id: id.clone() }).collect();
         let head = self.marked(now, intents);
         self.save_marked(now, TOOL_MS, head.clone(), Phase::MarkingTools(Box::new(head), run))
     }
@@ -48,8 +50,6 @@ impl Machine {
 
     fn next_call(&mut self, now: Millis, run: ToolRun) -> Command {
         let Some(call) = run.calls.front() else {
-            // The results are the record; the marks go with the next change of the head.
-            self.head.intents.clear();
             let body = EntryBody::ToolResults { results: run.results };
             let entry = self.entry(now, run.step, body);
             return self.store(entry);

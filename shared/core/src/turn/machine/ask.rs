@@ -6,7 +6,7 @@ use super::{Beside, LEASE_MS, MAX_ATTEMPTS, Machine, Phase, TICK_MS};
 use crate::clock::Millis;
 use crate::model::{Block, Usage};
 use crate::queue::Envelope;
-use crate::session::{AssistantEntry, Control, EntryBody, Intent};
+use crate::session::{AssistantEntry, Control, Entry, EntryBody, Intent};
 use crate::turn::COMMAND;
 use crate::turn::command::{Answer, Command, Input, Reply, Spent, Unanswered};
 
@@ -64,13 +64,16 @@ impl Machine {
                 !known.contains(&one.event) && first.as_ref() != Some(&one.event) && !self.head.finished(&one.event)
             })
             .collect();
-        if fresh.is_empty() {
+        // There is one place for such messages behind a step; what comes later still waits for the next step.
+        let before = step.saturating_sub(1);
+        let steered = |entry: &Entry| entry.step == before && matches!(entry.body, EntryBody::Steered { .. });
+        if fresh.is_empty() || self.turn.entries.iter().any(steered) {
             return self.prepare_to_ask(now, step);
         }
         let user = fresh.iter().map(|one| crate::turn::fragment(Some(&one.event), &one.task)).collect();
         self.envelopes.extend(fresh);
         // It stands behind the results of the step before; the model reads both together.
-        let entry = self.entry(now, step.saturating_sub(1), EntryBody::Steered { user });
+        let entry = self.entry(now, before, EntryBody::Steered { user });
         self.store(entry)
     }
 

@@ -89,13 +89,18 @@ impl Machine {
         }
     }
 
-    /// `Refused`: the platform will not edit it, so that the part is sent.
+    /// `Refused`: the platform will not edit it, so that the part is sent; unless an earlier attempt, which stored the
+    /// answer, may have edited it already.
     pub(super) fn edited(&mut self, now: Millis, part: Deliver, tries: u32, end: Result<(), SendError>) -> Command {
         match end {
             Ok(()) => {
                 let id = self.head.preview.clone().unwrap_or_default();
                 self.settle(Settled::Sent { id });
                 self.go_on(now)
+            }
+            Err(SendError::Refused { reason, .. }) if !self.progressed => {
+                let reason = format!("its preview may or may not show it, and cannot be edited: {reason}");
+                self.flag(part.part, reason, None)
             }
             Err(SendError::Refused { .. }) => {
                 self.head.preview = None;

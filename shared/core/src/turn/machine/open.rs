@@ -12,6 +12,7 @@ impl Machine {
     pub(super) fn claimed(&mut self, now: Millis, claimed: Claimed) -> Command {
         self.head = match claimed {
             Claimed::Held(head) => head,
+            Claimed::Finished if self.head.owner == self.owner => return self.clear(true),
             Claimed::Finished => return self.duplicate(),
             Claimed::Busy { until } => {
                 let wait = u32::try_from(until.since(now).div_ceil(1000)).unwrap_or(u32::MAX);
@@ -39,20 +40,41 @@ impl Machine {
     }
 
     /// The event whose turn is in progress, if it was stored.
-    pub(super) fn found(&mut self, found: Option<(Accepted, Way)>) -> Command {
+    pub(super) fn found(&mut self, now: Millis, found: Option<(Accepted, Way)>) -> Command {
         let Some((accepted, way)) = found else {
-            // It was claimed and never stored, so nothing of it was begun; its message is still in the queue.
-            return self.clear(false);
+            // It was claimed and never stored, so nothing of it was begun; its message is still in the queue. Whoever
+            // claimed it may only be late: this row keeps it from storing the event for a turn that is now another's.
+            let Some(event) = self.head.current.clone() else { return self.clear(false) };
+            let row = Accepted { event, turn: 0, at: now, task: None };
+            return self.wait(Phase::PuttingAside, Command::Accept(Box::new(row)));
         };
+        if accepted.turn == 0 {
+            return self.clear(false);
+        }
         self.way = way;
         self.accepted = Some(accepted);
         self.load(true)
+    }
+
+    /// The event of the turn in progress has a row now: ours, or that of an attempt which was only late.
+    pub(super) fn put_aside(&mut self, put: Put<Accepted>) -> Command {
+        match (put, self.head.current.clone()) {
+            (Put::Exists(theirs), Some(event)) if theirs.turn > 0 => self.wait(Phase::Finding, Command::Find(event)),
+            _ => self.clear(false),
+        }
     }
 
     pub(super) fn accepted_or_known(&mut self, now: Millis, put: Put<Accepted>, way: Way) -> Command {
         self.way = way;
         match put {
             Put::Stored => self.load_or_begin(now),
+            Put::Exists(stored) if stored.turn == 0 => {
+                if let Some(first) = self.envelopes.first_mut() {
+                    first.event = first.event.again();
+                }
+                self.accepted = None;
+                self.clear(false)
+            }
             Put::Exists(stored) => {
                 self.accepted = Some(stored);
                 self.load(true)
@@ -80,7 +102,7 @@ impl Machine {
     fn clear(&mut self, duplicate: bool) -> Command {
         self.head.current = None;
         self.head.attempts = 0;
-        if duplicate && self.ours() {
+        if duplicate && (self.accepted.is_none() || self.ours()) {
             self.report.duplicate = true;
             self.head.release();
         } else {
@@ -100,8 +122,8 @@ impl Machine {
 
     pub(super) fn loaded(&mut self, now: Millis, entries: Vec<Entry>) -> Command {
         self.turn = Turn::resume(&self.head, &entries);
-        self.heed_entries();
         self.user = self.user_of(&[]);
+        self.heed_entries();
         let repairs = transcript(&entries, self.head.turn(), self.head.plain).repairs;
         self.past = entries;
         self.repair(now, repairs.into())
