@@ -6,4 +6,6 @@ mod crashes;
 mod delivery;
 mod faults;
 mod models;
+mod room;
+mod segments;
 mod world;
