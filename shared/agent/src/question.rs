@@ -215,3 +215,60 @@ fn unanswered(error: &ModelError, spent: Spent) -> Unanswered {
     };
     Unanswered { again_after_s, reason: error.to_string(), apology, spent }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use chela_testkit::model::{ScriptedModel, assert_valid};
+    use serde_json::json;
+
+    use super::*;
+
+    fn text(text: &str) -> Block {
+        Block::Text { text: text.into() }
+    }
+
+    /// The rows of an open turn are as an earlier attempt left them; what broke them is not known here.
+    #[test]
+    fn what_a_provider_would_refuse_is_told_in_words_and_nothing_is_lost() {
+        let choice = ModelChoice {
+            name: "test/scripted".into(),
+            id: "scripted".into(),
+            max_tokens: 1_000,
+            context_window: 100_000,
+            model: Arc::new(ScriptedModel::default()),
+        };
+        let settings = AgentSettings {
+            system: "".into(),
+            models: vec![],
+            timezone: "UTC".into(),
+            max_steps: 1,
+            tools: vec![],
+            announce: false,
+        };
+        let said = |role, blocks| ModelMessage { role, blocks };
+        let call = Block::ToolUse { id: "a".into(), name: "read".into(), input: json!({"path": "SOUL.md"}) };
+        let orphan = Block::ToolResult { id: "b".into(), text: "be kind".into(), is_error: false };
+        let question = Question {
+            settings: &settings,
+            outlet: None,
+            heartbeat: false,
+            past: vec![said(Role::User, vec![text("hello")]), said(Role::Assistant, vec![text("hi")])],
+            plain_past: vec![],
+            open: vec![
+                said(Role::User, vec![text("who are you?")]),
+                said(Role::Assistant, vec![call]),
+                said(Role::User, vec![orphan]),
+            ],
+            tools: vec![],
+            deadline: Millis(1),
+        };
+        let request = question.request(&choice, context_budget(&choice), Form::Whole, Millis(0));
+        assert_valid(&request);
+        let words = format!("{:?}", request.messages);
+        for said in ["hello", "hi", "who are you?", "SOUL.md", "be kind"] {
+            assert!(words.contains(said), "{said} is missing in {words}");
+        }
+    }
+}

@@ -11,6 +11,7 @@ use chela_core::session::{AssistantEntry, Claim, Claimed, Entry, EntryBody, Fenc
 use chela_core::session_key::SessionKey;
 use chela_core::tool::{Effect, Tool, ToolAnswer, ToolCall};
 use chela_testkit::model::Line;
+use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::world::{World, says};
@@ -104,9 +105,9 @@ async fn after_ten_thousand_entries_a_turn_reads_the_newest() {
     const TURNS: u64 = 3_334;
     let world = World::new([says("hello")]);
     let (session, store) = (SessionKey::from_stored("agent:main:main"), &world.embedded.sessions);
-    for entry in (1..=TURNS).flat_map(turn) {
-        store.append(&session, &entry).await.unwrap();
-    }
+    let entries: Vec<Entry> = (1..=TURNS).flat_map(turn).collect();
+    let stored = join_all(entries.iter().map(|entry| store.append(&session, entry))).await;
+    assert!(stored.iter().all(Result::is_ok));
     let (event, now) = (EventKey::of("recording", "default", "old"), world.clock.now());
     let claim = Claim { event: &event, owner: "a", now, until: now.plus(1_000) };
     let Claimed::Held(mut head) = store.claim(&session, &claim).await.unwrap() else { panic!("it is free") };
