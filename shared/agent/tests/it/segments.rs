@@ -140,6 +140,7 @@ async fn the_summary_stands_in_the_later_steps_of_its_turn_too() {
     // The calls of the turn itself are refused as well and told in words.
     let (asked, shown) = talk.says("2", "light!").await;
     assert_eq!((asked.len(), shown.as_str()), (4, "it is on"), "{asked:#?}");
+    assert_eq!(asked[2].messages.len(), 3, "the turns before are not repeated beside their summary");
     talk.refuses(takes_all);
     let (asked, _) = talk.says("3", "bye").await;
     assert!(first_text(&asked[0]).contains("You: hello"), "{:?}", asked[0].messages);
