@@ -3,19 +3,32 @@
 use std::time::Duration;
 
 use chela_core::clock::{Clock, Millis};
-use chela_core::model::{Block, Delta, ModelAnswer, ModelError, ModelMessage, ModelRequest, ToolSpec};
+use chela_core::model::{Block, Delta, ModelAnswer, ModelError, ModelMessage, ModelRequest, Role, ToolSpec};
 use chela_core::queue::Task;
 use chela_core::session::AssistantEntry;
-use chela_core::turn::{Answer, Input, Spent, Unanswered, Way, add_open_turn};
+use chela_core::turn::{
+    Answer, Input, Spent, Unanswered, Way, add_open_turn, chars, join, recent_enough, told, validate,
+};
 
 use crate::answer::Attempt;
 use crate::draft::Draft;
 use crate::settings::{AgentSettings, ModelChoice, Outlet};
 use crate::visible::visible;
-use crate::window::{chars, context_budget, recent_enough};
+use crate::window::{context_budget, summary};
 
 /// Longest wait for one model call.
 const MODEL_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// How the conversation is put, each form simpler than the one before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// As it was.
+    Whole,
+    /// The turns before this one in words alone: what one provider wrote another may not take.
+    PlainPast,
+    /// A new segment: a summary of the turns before and this one, all in words.
+    Segment,
+}
 
 /// One step's question.
 pub(crate) struct Question<'a> {
@@ -57,21 +70,23 @@ impl<'a> Question<'a> {
         let mut spent = Spent::default();
         let mut failure = None;
         for choice in &self.settings.models {
-            let (mut budget, mut plain) = (context_budget(choice), false);
+            let (mut budget, mut form) = (context_budget(choice), Form::Whole);
             loop {
-                let request = self.request(choice, budget, plain, clock.now());
+                let request = self.request(choice, budget, form, clock.now());
                 spent.calls = spent.calls.saturating_add(1);
                 draft.clear();
                 let mut on_delta = |delta: &Delta| match delta {
                     Delta::Text(text) => draft.push(text),
                 };
                 match choice.model.call(&request, &mut on_delta).await {
-                    Ok(answer) => return self.answered(choice, answer, spent, plain),
-                    // Half of the past once; then the next model.
+                    Ok(answer) => return self.answered(choice, answer, spent, form),
+                    // Half of the past once.
                     Err(ModelError::TooLong { .. }) if budget == context_budget(choice) => budget /= 2,
-                    // What one provider wrote another may not take: its words alone, once.
-                    Err(ModelError::Rejected { .. }) if !plain && self.past != self.plain_past => plain = true,
                     Err(error) => {
+                        if let Some(simpler) = self.simpler(form, &error) {
+                            form = simpler;
+                            continue;
+                        }
                         // A later provider's "wait" must not hide that an earlier one only asked for patience.
                         if !matches!(failure, Some(ModelError::RateLimited { .. } | ModelError::Unavailable { .. })) {
                             failure = Some(error);
@@ -89,10 +104,28 @@ impl<'a> Question<'a> {
         Input::Unanswered(unanswered(&failure.unwrap_or_else(none), spent))
     }
 
-    fn request(&self, choice: &ModelChoice, budget: usize, plain: bool, now: Millis) -> ModelRequest {
-        let past = if plain { &self.plain_past } else { &self.past };
-        let mut messages = recent_enough(past, budget.saturating_sub(chars(&self.open)));
-        messages.extend(self.open.iter().cloned());
+    /// The next form worth trying after this failure of one.
+    fn simpler(&self, form: Form, error: &ModelError) -> Option<Form> {
+        let rejected = match error {
+            ModelError::Rejected { .. } => true,
+            ModelError::TooLong { .. } => false,
+            _ => return None,
+        };
+        match form {
+            Form::Whole if rejected && self.past != self.plain_past => Some(Form::PlainPast),
+            Form::Whole | Form::PlainPast if !self.past.is_empty() || self.open != told(&self.open) => {
+                Some(Form::Segment)
+            }
+            _ => None,
+        }
+    }
+
+    fn request(&self, choice: &ModelChoice, budget: usize, form: Form, now: Millis) -> ModelRequest {
+        let mut messages = self.messages(budget, form);
+        if validate(&messages).is_err() {
+            // A provider would only refuse it, and whatever broke it is stored for good.
+            messages = told(&messages);
+        }
         ModelRequest {
             model: choice.id.clone(),
             system: self.settings.system.to_string(),
@@ -103,7 +136,29 @@ impl<'a> Question<'a> {
         }
     }
 
-    fn answered(&self, choice: &ModelChoice, answer: ModelAnswer, mut spent: Spent, plain: bool) -> Input {
+    fn messages(&self, budget: usize, form: Form) -> Vec<ModelMessage> {
+        let past = match form {
+            Form::Whole => &self.past,
+            Form::PlainPast => &self.plain_past,
+            Form::Segment => {
+                let blocks = self.summary().map(|text| Block::Text { text }).into_iter().collect();
+                let mut messages = Vec::new();
+                join(&mut messages, [ModelMessage { role: Role::User, blocks }]);
+                join(&mut messages, told(&self.open));
+                return messages;
+            }
+        };
+        let mut messages = recent_enough(past, budget.saturating_sub(chars(&self.open)));
+        join(&mut messages, self.open.iter().cloned());
+        messages
+    }
+
+    fn summary(&self) -> Option<String> {
+        summary(&self.plain_past)
+    }
+
+    fn answered(&self, choice: &ModelChoice, answer: ModelAnswer, mut spent: Spent, form: Form) -> Input {
+        let plain = form == Form::PlainPast;
         spent.usage = answer.usage;
         let wants_tools = answer.blocks.iter().any(|block| matches!(block, Block::ToolUse { .. }));
         let outbox = if wants_tools { None } else { Some(self.parts(&answer)) };
@@ -115,6 +170,7 @@ impl<'a> Question<'a> {
             outbox,
             forget: false,
             plain,
+            summary: if form == Form::Segment { self.summary() } else { None },
         };
         Input::Answered(Box::new(Answer { entry, spent, plain }))
     }
@@ -158,4 +214,61 @@ fn unanswered(error: &ModelError, spent: Spent) -> Unanswered {
         }
     };
     Unanswered { again_after_s, reason: error.to_string(), apology, spent }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use chela_testkit::model::{ScriptedModel, assert_valid};
+    use serde_json::json;
+
+    use super::*;
+
+    fn text(text: &str) -> Block {
+        Block::Text { text: text.into() }
+    }
+
+    /// The rows of an open turn are as an earlier attempt left them; what broke them is not known here.
+    #[test]
+    fn what_a_provider_would_refuse_is_told_in_words_and_nothing_is_lost() {
+        let choice = ModelChoice {
+            name: "test/scripted".into(),
+            id: "scripted".into(),
+            max_tokens: 1_000,
+            context_window: 100_000,
+            model: Arc::new(ScriptedModel::default()),
+        };
+        let settings = AgentSettings {
+            system: "".into(),
+            models: vec![],
+            timezone: "UTC".into(),
+            max_steps: 1,
+            tools: vec![],
+            announce: false,
+        };
+        let said = |role, blocks| ModelMessage { role, blocks };
+        let call = Block::ToolUse { id: "a".into(), name: "read".into(), input: json!({"path": "SOUL.md"}) };
+        let orphan = Block::ToolResult { id: "b".into(), text: "be kind".into(), is_error: false };
+        let question = Question {
+            settings: &settings,
+            outlet: None,
+            heartbeat: false,
+            past: vec![said(Role::User, vec![text("hello")]), said(Role::Assistant, vec![text("hi")])],
+            plain_past: vec![],
+            open: vec![
+                said(Role::User, vec![text("who are you?")]),
+                said(Role::Assistant, vec![call]),
+                said(Role::User, vec![orphan]),
+            ],
+            tools: vec![],
+            deadline: Millis(1),
+        };
+        let request = question.request(&choice, context_budget(&choice), Form::Whole, Millis(0));
+        assert_valid(&request);
+        let words = format!("{:?}", request.messages);
+        for said in ["hello", "hi", "who are you?", "SOUL.md", "be kind"] {
+            assert!(words.contains(said), "{said} is missing in {words}");
+        }
+    }
 }

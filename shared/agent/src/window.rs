@@ -1,4 +1,4 @@
-//! How much of the past fits.
+//! How much a model is told of the past.
 
 use chela_core::model::{Block, ModelMessage, Role};
 
@@ -7,36 +7,42 @@ use crate::settings::ModelChoice;
 /// Rough characters of JSON and text per token, on the careful side for all dialects.
 const CHARS_PER_TOKEN: usize = 3;
 
+/// Messages a summary repeats, the newest ones.
+const SUMMARY_MESSAGES: usize = 8;
+
+/// Characters it repeats of each.
+const SUMMARY_CHARS: usize = 600;
+
 /// Characters of past and present that a model takes, with a fifth to spare.
 pub(crate) fn context_budget(choice: &ModelChoice) -> usize {
     let tokens = choice.context_window.saturating_sub(choice.max_tokens) as usize;
     (tokens.saturating_mul(CHARS_PER_TOKEN) / 10).saturating_mul(8)
 }
 
-/// The newest messages that fit, beginning with a question: a tool result never loses its call.
-pub(crate) fn recent_enough(past: &[ModelMessage], budget: usize) -> Vec<ModelMessage> {
-    let mut start = past.len();
-    let mut used = 0usize;
-    for (index, message) in past.iter().enumerate().rev() {
-        used = used.saturating_add(chars(std::slice::from_ref(message)));
-        if used > budget {
-            break;
-        }
-        let opens = matches!(message.blocks.first(), Some(Block::Text { .. })) && message.role == Role::User;
-        if opens {
-            start = index;
-        }
-    }
-    past.get(start..).unwrap_or_default().to_vec()
-}
-
-pub(crate) fn chars(messages: &[ModelMessage]) -> usize {
-    let of_block = |block: &Block| match block {
-        Block::Text { text } | Block::Thinking { text, .. } | Block::ToolResult { text, .. } => text.len(),
-        Block::RedactedThinking { data } => data.len(),
-        Block::ToolUse { input, .. } => input.to_string().len(),
-    };
-    messages.iter().flat_map(|message| message.blocks.iter()).map(of_block).sum()
+/// The newest of what was said, shortened, as one text; `None` if nothing was.
+pub(crate) fn summary(past: &[ModelMessage]) -> Option<String> {
+    let newest = past.get(past.len().saturating_sub(SUMMARY_MESSAGES)..).unwrap_or_default();
+    let lines = newest.iter().filter_map(|message| {
+        let texts: Vec<&str> = message
+            .blocks
+            .iter()
+            .filter_map(|block| match block {
+                Block::Text { text } => Some(text.trim()),
+                _ => None,
+            })
+            .collect();
+        let who = match message.role {
+            Role::User => "The user",
+            Role::Assistant => "You",
+        };
+        let words = texts.join(" ");
+        let more = if words.chars().nth(SUMMARY_CHARS).is_some() { " […]" } else { "" };
+        let words: String = words.chars().take(SUMMARY_CHARS).collect();
+        (!words.is_empty()).then(|| format!("\n{who}: {words}{more}"))
+    });
+    let lines: String = lines.collect();
+    (!lines.is_empty())
+        .then(|| format!("[What was said before this message, shortened:{lines}\nEnd of what was said before.]"))
 }
 
 #[cfg(test)]
@@ -44,17 +50,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shortened_past_never_begins_with_a_tool_result() {
-        let user = |text: &str| ModelMessage { role: Role::User, blocks: vec![Block::Text { text: text.into() }] };
-        let call = Block::ToolUse { id: "a".into(), name: "read".into(), input: serde_json::json!({}) };
-        let result = Block::ToolResult { id: "a".into(), text: "x".repeat(50), is_error: false };
-        let past = [
-            user("old"),
-            ModelMessage { role: Role::Assistant, blocks: vec![call] },
-            ModelMessage { role: Role::User, blocks: vec![result] },
-            user("new"),
-        ];
-        assert_eq!(recent_enough(&past, 55), vec![user("new")]);
-        assert_eq!(recent_enough(&past, 1000).len(), 4);
+    fn a_summary_is_short_and_keeps_the_newest() {
+        let said = |role, text: String| ModelMessage { role, blocks: vec![Block::Text { text }] };
+        let past: Vec<_> = (0..40)
+            .flat_map(|n| {
+                [said(Role::User, format!("q{n} {}", "é".repeat(5000))), said(Role::Assistant, format!("a{n}"))]
+            })
+            .collect();
+        let summary = summary(&past).unwrap();
+        assert!(summary.chars().count() < (SUMMARY_MESSAGES + 1) * (SUMMARY_CHARS + 20), "{}", summary.len());
+        assert!(summary.contains("You: a39") && summary.contains("The user: q36 é") && !summary.contains("q35"));
+        assert_eq!(super::summary(&[]), None);
     }
 }

@@ -34,8 +34,8 @@ const LEFT_KEPT_S: u64 = 60 * 60;
 /// How long the owner has to decide about a reply.
 const FLAG_KEPT_S: u64 = 30 * DAY_S;
 
-/// Largest row. DynamoDB takes 400 KB, names and overhead included; larger entries are refused, not spilled:
-/// a tool must cut its results long before, and no model would read them.
+/// Largest row. DynamoDB takes 400 KB, names and overhead included; larger ones are refused, not spilled: a turn cuts
+/// what it stores to [`chela_core::turn::ROW_BYTES`], and no model would read more.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>
 const ROW_BYTES: usize = 350 * 1024;
 
@@ -371,6 +371,7 @@ mod tests {
     use chela_core::model::{Block, Usage};
     use chela_core::queue::{Standing, Task};
     use chela_core::session::{AssistantEntry, EntryBody, Intent, Settled, UserFragment};
+    use chela_core::turn::fit_entry;
     use serde_json::json;
 
     use super::*;
@@ -453,6 +454,19 @@ mod tests {
         for (what, row) in writes {
             assert!(size(&row) <= 1024, "{what}: {} bytes, {row:?}", size(&row));
         }
+    }
+
+    /// What a turn cuts to its measure, a row takes whatever its keys are.
+    #[test]
+    fn what_a_turn_cut_to_fit_fits() {
+        let result = |n: usize| Block::ToolResult { id: n.to_string(), text: "é".repeat(60_000), is_error: false };
+        let results = (0..16).map(result).collect();
+        let huge = Entry { turn: u64::MAX, step: u16::MAX, at: NOW, body: EntryBody::ToolResults { results } };
+        let key = Key::entry(&SessionKey::from_stored(&"x".repeat(5_000)), &huge);
+        assert!(matches!(encode(&key, &huge), Err(StoreError::Full(_))));
+        assert!(encode(&key, &fit_entry(huge)).is_ok());
+        let names = Key { pk: "x".repeat(2048), sk: "x".repeat(1024) }.item();
+        assert!(size(&names) + chela_core::turn::ROW_BYTES < ROW_BYTES);
     }
 
     #[test]

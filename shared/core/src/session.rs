@@ -211,6 +211,9 @@ pub struct AssistantEntry {
     /// The provider took the turns before this one only as plain text.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub plain: bool,
+    /// The provider did not take the turns before this one in any form: this stands for them from here on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<String>,
 }
 
 /// A piece of what the user said, with its own sender.

@@ -5,13 +5,19 @@ mod command;
 mod fragment;
 mod machine;
 mod plan;
+mod room;
 mod transcript;
+mod validity;
+mod window;
 
 pub use command::{Answer, Command, Input, Outcome, Part, Reply, Report, Rules, Spent, Unanswered, Way};
 pub use fragment::{COLLECTED, deliver_to, fragment};
 pub use machine::{Beside, Doubt, LEASE_MS, MAX_ATTEMPTS, Machine, Phase, TICK_MS, ToolRun};
 pub use plan::{Deliver, Fate, Next, PlannedCall, Turn};
-pub use transcript::{Transcript, add_open_turn, transcript};
+pub use room::{ROW_BYTES, fit_entry, fit_envelope};
+pub use transcript::{Transcript, add_open_turn, join, transcript};
+pub use validity::{Invalid, told, validate};
+pub use window::{chars, recent_enough};
 
 use crate::message::EventKey;
 use crate::session_key::SessionKey;

@@ -9,6 +9,8 @@ mod finished;
 mod openai_chat;
 #[cfg(test)]
 mod recorded;
+#[cfg(test)]
+mod rendered;
 mod sse;
 mod transcript;
 

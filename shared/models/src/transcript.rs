@@ -2,6 +2,7 @@
 //! again and again, and bricks the conversation.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use chela_core::model::{Block, ModelMessage, Role};
 use serde_json::{Map, Value};
@@ -18,12 +19,14 @@ pub(crate) struct Said<'a> {
 }
 
 /// The transcript in order: it begins with the user, roles alternate, every tool use is answered once at the very
-/// beginning of the next message and in the order of the calls, no result is without its call, no text is blank.
-pub(crate) fn tidy(messages: &[ModelMessage]) -> Vec<Said<'_>> {
+/// beginning of the next message and in the order of the calls, no result is without its call, no text is blank, and
+/// the model's last block of a message is no thought. Of its thoughts only those are there that are `shown`.
+pub(crate) fn tidy(messages: &[ModelMessage], shown: impl Fn(&Block) -> bool) -> Vec<Said<'_>> {
     let mut merged = Vec::new();
     for message in messages {
         let fits = |block: &&Block| match (message.role, block) {
             (_, Block::Text { text }) => !text.trim().is_empty(),
+            (Role::Assistant, thought) if is_thought(thought) => shown(thought),
             (Role::User, Block::ToolResult { .. }) => true,
             (Role::User, _) => false,
             (Role::Assistant, block) => !matches!(block, Block::ToolResult { .. }),
@@ -34,7 +37,7 @@ pub(crate) fn tidy(messages: &[ModelMessage]) -> Vec<Said<'_>> {
     for said in merged {
         match said.role {
             Role::Assistant if out.is_empty() => {}
-            Role::Assistant => push(&mut out, Role::Assistant, said.blocks),
+            Role::Assistant => push(&mut out, Role::Assistant, callable(said.blocks)),
             Role::User => {
                 let blocks = answered(&out, said.blocks);
                 push(&mut out, Role::User, blocks);
@@ -72,6 +75,22 @@ fn push<'a>(out: &mut Vec<Said<'a>>, role: Role, blocks: Vec<Cow<'a, Block>>) {
         Some(last) if last.role == role => last.blocks.extend(blocks),
         _ => out.push(Said { role, blocks }),
     }
+}
+
+fn is_thought(block: &Block) -> bool {
+    matches!(block, Block::Thinking { .. } | Block::RedactedThinking { .. })
+}
+
+/// The model's blocks without a second call of the same id, up to the last that is no thought.
+fn callable(mut blocks: Vec<Cow<'_, Block>>) -> Vec<Cow<'_, Block>> {
+    let mut known = BTreeSet::new();
+    blocks.retain(|block| match block.as_ref() {
+        Block::ToolUse { id, .. } => known.insert(id.clone()),
+        _ => true,
+    });
+    let end = blocks.iter().rposition(|block| !is_thought(block)).map_or(0, |last| last.saturating_add(1));
+    blocks.truncate(end);
+    blocks
 }
 
 /// The user's blocks after what stands in `out`: one result for each open call, then everything but results.
@@ -117,7 +136,7 @@ mod tests {
         let messages: Vec<_> =
             messages.iter().map(|(role, blocks)| ModelMessage { role: *role, blocks: blocks.clone() }).collect();
         let own = |said: Said<'_>| (said.role, said.blocks.into_iter().map(Cow::into_owned).collect());
-        tidy(&messages).into_iter().map(own).collect()
+        tidy(&messages, |_| true).into_iter().map(own).collect()
     }
 
     #[test]

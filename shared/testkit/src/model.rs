@@ -62,28 +62,48 @@ impl Model for ScriptedModel {
     }
 }
 
-/// What both providers refuse: roles that do not alternate, a first message that is not the user's, a tool use whose
-/// result does not follow at once, a result without its use.
+/// What both providers refuse: roles that do not alternate, a first or last message that is not the user's, blank texts,
+/// blocks of the other side, a tool use whose result does not stand at the beginning of the next message, two calls with
+/// one id, a result without its call. On purpose not `chela_core::turn::validate`: each checks the other.
 pub fn assert_valid(request: &ModelRequest) {
     let messages = &request.messages;
-    assert_eq!(messages.first().map(|first| first.role), Some(Role::User), "the user begins");
-    for pair in messages.windows(2) {
-        assert_ne!(pair[0].role, pair[1].role, "roles alternate");
-    }
-    for (index, message) in messages.iter().enumerate() {
-        let uses: Vec<&String> = ids(message.blocks.iter(), |block| match block {
-            Block::ToolUse { id, .. } => Some(id),
-            _ => None,
-        });
-        let next = messages.get(index + 1).map(|next| next.blocks.as_slice()).unwrap_or_default();
-        let results: Vec<&String> = ids(next.iter(), |block| match block {
+    assert!(messages.len() % 2 == 1, "the user begins and ends: {} messages", messages.len());
+    let mut waiting: Vec<&String> = vec![];
+    for (place, message) in messages.iter().enumerate() {
+        let (role, blocks) = (message.role, &message.blocks);
+        assert_eq!(role, [Role::User, Role::Assistant][place % 2], "the sides alternate: message {place}");
+        assert!(!blocks.is_empty(), "message {place} is empty");
+        let blank = |block: &Block| matches!(block, Block::Text { text } if text.trim().is_empty());
+        assert!(!blocks.iter().any(blank), "message {place} has a blank text");
+        let results: Vec<&String> = ids(blocks.iter(), |block| match block {
             Block::ToolResult { id, .. } => Some(id),
             _ => None,
         });
-        assert_eq!(uses, results, "every tool use is followed by its result, and by no other");
+        assert_eq!(sorted(&results), sorted(&waiting), "message {place} has the results of the calls before it");
+        let first = blocks.iter().take(results.len()).all(|block| matches!(block, Block::ToolResult { .. }));
+        assert!(first, "message {place} begins with the results");
+        waiting = ids(blocks.iter(), |block| match block {
+            Block::ToolUse { id, .. } => Some(id),
+            _ => None,
+        });
+        let mut distinct = sorted(&waiting);
+        distinct.dedup();
+        assert_eq!(distinct.len(), waiting.len(), "message {place} calls everything by its own name");
+        let text = |block: &Block| matches!(block, Block::Text { .. });
+        match role {
+            Role::User => assert!(blocks.iter().skip(results.len()).all(text), "message {place} is the user's"),
+            Role::Assistant => {
+                assert!(results.is_empty(), "message {place} is the model's");
+                assert!(blocks.iter().any(text) || !waiting.is_empty(), "message {place} is all thoughts");
+            }
+        }
     }
-    let orphan = messages[0].blocks.iter().any(|block| matches!(block, Block::ToolResult { .. }));
-    assert!(!orphan, "the transcript begins with a tool result");
+}
+
+fn sorted<'a>(ids: &[&'a String]) -> Vec<&'a String> {
+    let mut ids = ids.to_vec();
+    ids.sort();
+    ids
 }
 
 fn ids<'a>(blocks: impl Iterator<Item = &'a Block>, pick: fn(&Block) -> Option<&String>) -> Vec<&'a String> {

@@ -70,6 +70,11 @@ impl FaultyStore {
     }
 }
 
+/// As narrow as the table on AWS.
+fn has_room(row: &str) -> Result<(), StoreError> {
+    if row.len() > 350 * 1024 { Err(StoreError::Full(format!("{} bytes", row.len()))) } else { Ok(()) }
+}
+
 #[async_trait]
 impl SessionStore for FaultyStore {
     async fn claim(&self, key: &SessionKey, claim: &Claim<'_>) -> Result<Claimed, StoreError> {
@@ -85,6 +90,7 @@ impl SessionStore for FaultyStore {
     }
 
     async fn accept(&self, key: &SessionKey, accepted: &Accepted) -> Result<Put<Accepted>, StoreError> {
+        has_room(&serde_json::to_string(accepted).unwrap())?;
         self.write(self.inner.accept(key, accepted)).await
     }
 
@@ -93,6 +99,7 @@ impl SessionStore for FaultyStore {
     }
 
     async fn append(&self, key: &SessionKey, entry: &Entry) -> Result<Put<Entry>, StoreError> {
+        has_room(&serde_json::to_string(entry).unwrap())?;
         self.write(self.inner.append(key, entry)).await
     }
 

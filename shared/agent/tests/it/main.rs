@@ -7,5 +7,7 @@ mod delivery;
 mod faults;
 mod models;
 mod redelivery;
+mod room;
+mod segments;
 mod together;
 mod world;

@@ -26,7 +26,7 @@ use std::collections::VecDeque;
 
 use super::command::{Command, Input, Outcome, Report, Rules, Way};
 use super::fragment::fragment;
-use super::{Deliver, Next, PlannedCall, Turn};
+use super::{Deliver, Next, PlannedCall, Turn, fit_entry, fit_envelope};
 use crate::clock::Millis;
 use crate::event::EventName;
 use crate::message::EventKey;
@@ -145,6 +145,7 @@ impl Phase {
             Self::Finding => "finding",
             Self::Accepting => "accepting",
             Self::Clearing => "clearing",
+            Self::PuttingAside => "putting-aside",
             Self::Loading => "loading",
             Self::Repairing(_) => "repairing",
             Self::Joining(_) => "joining",
@@ -211,7 +212,7 @@ impl Machine {
     /// `owner` is unique for every attempt.
     pub fn new(envelope: Envelope, joined: Vec<Envelope>, owner: String, deadline: Millis, rules: Rules) -> Self {
         let session = envelope.session.clone();
-        let envelopes = std::iter::once(envelope).chain(joined).collect();
+        let envelopes = std::iter::once(envelope).chain(joined).map(fit_envelope).collect();
         Self {
             session,
             owner,
@@ -273,7 +274,9 @@ impl Machine {
     /// The messages of all turns before this one; with `plain` as text only.
     pub fn past(&self, plain: bool) -> Vec<ModelMessage> {
         let plain_until = if plain { u64::MAX } else { self.head.plain };
-        super::transcript(&self.past, self.head.turn(), plain_until).messages
+        let forgotten = self.past.partition_point(|entry| entry.turn <= self.head.forgotten);
+        let past = self.past.get(forgotten..).unwrap_or_default();
+        super::transcript(past, self.head.turn(), plain_until).messages
     }
 
     /// What the machine is waiting for.
@@ -370,7 +373,7 @@ impl Machine {
     }
 
     fn entry(&self, now: Millis, step: u16, body: EntryBody) -> Entry {
-        Entry { turn: self.turn.number, step, at: now, body }
+        fit_entry(Entry { turn: self.turn.number, step, at: now, body })
     }
 
     fn store(&mut self, entry: Entry) -> Command {
@@ -411,6 +414,9 @@ impl Machine {
             }
             if answer.plain {
                 self.head.plain = self.head.last_turn;
+            }
+            if answer.summary.is_some() {
+                self.head.forgotten = self.head.forgotten.max(self.head.last_turn);
             }
         }
     }

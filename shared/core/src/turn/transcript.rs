@@ -1,8 +1,13 @@
 //! What the model reads: stored entries as messages that both dialects accept.
 
+use std::collections::BTreeSet;
+
 use super::{COMMAND, OUTCOME_UNKNOWN, Turn};
 use crate::model::{Block, ModelMessage, Role};
 use crate::session::{AssistantEntry, Entry, EntryBody, UserFragment};
+
+/// What the model reads of a message that has no text: a picture alone.
+const NO_WORDS: &str = "(a message without words)";
 
 /// A transcript for the model from stored entries, and the entries that were missing.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -14,88 +19,109 @@ pub struct Transcript {
 }
 
 /// Builds the transcript of all turns before `turn`, those up to `plain` as text only. Answers that no model gave
-/// (commands) are left out. A tool use without results gets [`OUTCOME_UNKNOWN`], and the missing entry is reported.
+/// (commands) are left out. A call without a result gets that of its journal or [`OUTCOME_UNKNOWN`]; a step without its
+/// results entry is reported.
 pub fn transcript(entries: &[Entry], before_turn: u64, plain: u64) -> Transcript {
     let mut out = Transcript::default();
-    let mut turns = entries.iter().filter(|entry| entry.turn < before_turn).peekable();
-    while let Some(first) = turns.peek() {
-        let number = first.turn;
-        let mut of_turn = Vec::new();
-        while let Some(entry) = turns.next_if(|entry| entry.turn == number) {
-            of_turn.push(entry);
+    let before = entries.partition_point(|entry| entry.turn < before_turn);
+    for entries in entries.get(..before).unwrap_or_default().chunk_by(|a, b| a.turn == b.turn) {
+        // A window may begin in the middle of a turn; half a turn would begin with an orphaned tool result.
+        let Some(Entry { turn, step: 0, body: EntryBody::Assistant(first), .. }) = entries.first() else { continue };
+        if first.model == COMMAND {
+            continue;
         }
-        let mut messages = add_turn(&mut out.repairs, &of_turn);
-        if number <= plain {
+        let mut messages = Vec::new();
+        add_turn(&mut messages, &mut out.repairs, &first.user, entries);
+        if *turn <= plain {
             messages.iter_mut().for_each(|message| message.blocks.retain(|block| matches!(block, Block::Text { .. })));
         }
-        messages.into_iter().for_each(|message| push_message(&mut out.messages, message.role, message.blocks));
+        join(&mut out.messages, messages);
     }
     out
 }
 
 /// Appends the messages of one turn, as far as it has come, to `messages`.
 pub fn add_open_turn(messages: &mut Vec<ModelMessage>, user: &[UserFragment], turn: &Turn) {
-    push_message(messages, Role::User, vec![Block::Text { text: user_text(user) }]);
-    for entry in &turn.entries {
-        match &entry.body {
-            EntryBody::Assistant(answer) => push_message(messages, Role::Assistant, answer.blocks.clone()),
-            EntryBody::ToolResults { results } => push_message(messages, Role::User, results.clone()),
-            EntryBody::Steered { user } => push_steered(messages, user),
-            EntryBody::ToolDone { .. } => {}
-        }
-    }
+    add_turn(messages, &mut Vec::new(), user, &turn.entries);
 }
 
-/// The messages of a finished turn.
-fn add_turn(repairs: &mut Vec<Entry>, entries: &[&Entry]) -> Vec<ModelMessage> {
-    let mut out = Vec::new();
-    // A window may begin in the middle of a turn; half a turn would begin with an orphaned tool result.
-    let Some(Entry { step: 0, body: EntryBody::Assistant(first), .. }) = entries.first() else { return out };
-    if first.model == COMMAND {
-        return out;
-    }
-    push_message(&mut out, Role::User, vec![Block::Text { text: user_text(&first.user) }]);
+/// Appends messages so that the sides still alternate: what one side says twice in a row becomes one message.
+pub fn join(messages: &mut Vec<ModelMessage>, more: impl IntoIterator<Item = ModelMessage>) {
+    more.into_iter().for_each(|ModelMessage { role, blocks }| push_message(messages, role, blocks));
+}
+
+fn add_turn(out: &mut Vec<ModelMessage>, repairs: &mut Vec<Entry>, user: &[UserFragment], entries: &[Entry]) {
+    let summary = entries.iter().rev().find_map(|entry| match &entry.body {
+        EntryBody::Assistant(answer) => answer.summary.as_ref(),
+        _ => None,
+    });
+    let texts = summary.cloned().into_iter().chain([user_text(user)]);
+    push_message(out, Role::User, texts.map(|text| Block::Text { text }).collect());
     for entry in entries {
         match &entry.body {
             EntryBody::Assistant(answer) => {
-                push_message(&mut out, Role::Assistant, answer.blocks.clone());
-                let results = entries
-                    .iter()
-                    .any(|other| other.step == entry.step && matches!(other.body, EntryBody::ToolResults { .. }));
-                if !results && let Some(results) = missing_results(answer) {
-                    push_message(&mut out, Role::User, results.clone());
-                    repairs.push(Entry { body: EntryBody::ToolResults { results }, ..(*entry).clone() });
+                let blocks = said(answer);
+                let results = results(&blocks, entries, entry.step);
+                let stored =
+                    |other: &Entry| other.step == entry.step && matches!(other.body, EntryBody::ToolResults { .. });
+                if !results.is_empty() && !entries.iter().any(stored) {
+                    let body = EntryBody::ToolResults { results: results.clone() };
+                    repairs.push(Entry { body, ..entry.clone() });
                 }
+                push_message(out, Role::Assistant, blocks);
+                push_message(out, Role::User, results);
             }
-            EntryBody::ToolResults { results } => push_message(&mut out, Role::User, results.clone()),
-            EntryBody::Steered { user } => push_steered(&mut out, user),
-            EntryBody::ToolDone { .. } => {}
+            EntryBody::Steered { user } => {
+                push_message(out, Role::User, vec![Block::Text { text: user_text(user) }]);
+            }
+            // They were added behind their calls.
+            EntryBody::ToolResults { .. } | EntryBody::ToolDone { .. } => {}
         }
     }
-    out
 }
 
-/// What was said while the turn ran.
-fn push_steered(out: &mut Vec<ModelMessage>, user: &[UserFragment]) {
-    push_message(out, Role::User, vec![Block::Text { text: user_text(user) }]);
-}
-
-/// Results for calls whose own were never stored.
-fn missing_results(answer: &AssistantEntry) -> Option<Vec<Block>> {
-    let results: Vec<Block> = answer
+/// An answer as it may be repeated: no two calls with one name, and nothing if it has neither words nor calls, because
+/// thoughts that led to nothing are refused.
+fn said(answer: &AssistantEntry) -> Vec<Block> {
+    let mut known = BTreeSet::new();
+    let blocks: Vec<Block> = answer
         .blocks
         .iter()
-        .filter_map(|block| match block {
-            Block::ToolUse { id, .. } => {
-                Some(Block::ToolResult { id: id.clone(), text: OUTCOME_UNKNOWN.to_owned(), is_error: true })
-            }
-            _ => None,
+        .filter(|block| match block {
+            Block::ToolUse { id, .. } => known.insert(id),
+            Block::Text { text } => !text.trim().is_empty(),
+            Block::ToolResult { .. } => false,
+            Block::Thinking { .. } | Block::RedactedThinking { .. } => true,
         })
+        .cloned()
         .collect();
-    (!results.is_empty()).then_some(results)
+    let readable = |block: &Block| matches!(block, Block::Text { .. } | Block::ToolUse { .. });
+    if blocks.iter().any(readable) { blocks } else { Vec::new() }
 }
 
-fn push_message(messages: &mut Vec<ModelMessage>, role: Role, blocks: Vec<Block>) {
+/// One result for each call among `blocks`: the step's own, the journal's, or that nobody knows.
+fn results(blocks: &[Block], entries: &[Entry], step: u16) -> Vec<Block> {
+    let of_step = || entries.iter().filter(|entry| entry.step == step);
+    let own = of_step().filter_map(|entry| match &entry.body {
+        EntryBody::ToolResults { results } => Some(results.as_slice()),
+        _ => None,
+    });
+    let journal = of_step().filter_map(|entry| match &entry.body {
+        EntryBody::ToolDone { result } => Some(std::slice::from_ref(result)),
+        _ => None,
+    });
+    let stored: Vec<&Block> = own.chain(journal).flatten().collect();
+    let result = |block: &Block| {
+        let Block::ToolUse { id: call, .. } = block else { return None };
+        let found = stored.iter().find(|result| matches!(result, Block::ToolResult { id, .. } if id == call));
+        let unknown = || Block::ToolResult { id: call.clone(), text: OUTCOME_UNKNOWN.to_owned(), is_error: true };
+        Some(found.map_or_else(unknown, |result| (*result).clone()))
+    };
+    blocks.iter().filter_map(result).collect()
+}
+
+/// Adds blocks to the last message if it is of the same side, else as a message of their own.
+pub(super) fn push_message(messages: &mut Vec<ModelMessage>, role: Role, blocks: Vec<Block>) {
     let blocks: Vec<Block> =
         blocks.into_iter().filter(|block| !matches!(block, Block::Text { text } if text.trim().is_empty())).collect();
     if blocks.is_empty() {
@@ -113,5 +139,9 @@ fn user_text(user: &[UserFragment]) -> String {
         Some(name) => format!("[{name}] {}", fragment.text),
         None => fragment.text.clone(),
     });
-    lines.collect::<Vec<_>>().join("\n")
+    let text = lines.collect::<Vec<_>>().join("\n");
+    if text.trim().is_empty() { NO_WORDS.to_owned() } else { text }
 }
+
+#[cfg(test)]
+mod tests;

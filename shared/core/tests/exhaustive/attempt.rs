@@ -15,7 +15,8 @@ use chela_core::session::{Accepted, AssistantEntry, Claimed, Control, Entry, Hea
 use chela_core::session_key::{Peer, PeerKind, SessionKey};
 use chela_core::tool::{Effect, ToolAnswer};
 use chela_core::turn::{
-    Answer, Beside, Command, Input, LEASE_MS, Machine, Outcome, Phase, Reply, Rules, Spent, Unanswered, Way, add_open_turn,
+    Answer, Beside, Command, Input, LEASE_MS, Machine, Outcome, Phase, Reply, Rules, Spent, Unanswered, Way,
+    add_open_turn,
 };
 
 use crate::invariants::fault_of_transcript;
@@ -184,7 +185,8 @@ pub fn session(number: usize) -> SessionKey {
 
 fn envelope(event: u8, session_number: usize) -> Envelope {
     let name = name(event);
-    let reply_to = ReplyAddress { channel: "t".into(), account: "a".into(), to: "c".into(), thread: None, message: None };
+    let reply_to =
+        ReplyAddress { channel: "t".into(), account: "a".into(), to: "c".into(), thread: None, message: None };
     let inbound = Inbound {
         channel: "t".into(),
         account: "a".into(),

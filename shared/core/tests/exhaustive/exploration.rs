@@ -60,9 +60,13 @@ impl Exploration {
             for (step, next) in state.moves(&mut all.shelves) {
                 all.add(next, id, Some(step));
             }
-            if all.states.len() > MOST { println!("{}: LIMIT", scope.name); break; }
+            if all.states.len() > MOST {
+                println!("{}: LIMIT", scope.name);
+                break;
+            }
         }
-        if broken.is_none() && all.states.len() < MOST
+        if broken.is_none()
+            && all.states.len() < MOST
             && let Some(id) = all.stuck()
         {
             violations += 1;

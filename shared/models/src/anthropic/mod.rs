@@ -1,7 +1,7 @@
 //! Anthropic's Messages API: <https://docs.claude.com/en/api/messages>.
 
 mod answer;
-mod request;
+pub(crate) mod request;
 
 use async_trait::async_trait;
 use chela_core::model::{Delta, Model, ModelAnswer, ModelError, ModelRequest};

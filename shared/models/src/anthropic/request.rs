@@ -1,10 +1,11 @@
 //! The request body.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use chela_core::model::{Block, ModelRequest, Role};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::transcript::{Said, arguments, fit_id, is_plain_id, tidy};
 
@@ -26,6 +27,8 @@ struct Body<'a> {
     system: Vec<Content<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tools: Vec<Tool<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_choice: Option<ToolChoice>,
     messages: Vec<Message<'a>>,
 }
 
@@ -34,6 +37,13 @@ struct Tool<'a> {
     name: &'a str,
     description: &'a str,
     input_schema: &'a Value,
+}
+
+/// `none` forbids further calls: <https://docs.claude.com/en/docs/agents-and-tools/tool-use/implement-tool-use>.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum ToolChoice {
+    None,
 }
 
 #[derive(Serialize)]
@@ -85,9 +95,10 @@ enum CacheControl {
 
 /// The body, or why there is nothing to ask.
 pub(crate) fn body(request: &ModelRequest, thinking: Thinking) -> Result<Vec<u8>, String> {
-    let said = tidy(&request.messages);
-    let mut messages: Vec<Message<'_>> = said.iter().map(|said| message(said, thinking)).collect();
-    messages.retain(|message| !message.content.is_empty());
+    // A thought without a seal is another dialect's; it would be refused.
+    let sealed = |block: &Block| !matches!(block, Block::Thinking { signature: None, .. });
+    let said = tidy(&request.messages, |thought| thinking == Thinking::Kept && sealed(thought));
+    let mut messages: Vec<Message<'_>> = said.iter().map(message).collect();
     // Two marks: the prefix that all turns share (tools and system), and everything said so far, which the next step
     // of this turn begins with.
     let mark = messages.last_mut().and_then(|last| last.content.last_mut()).ok_or("the conversation is empty")?;
@@ -98,43 +109,61 @@ pub(crate) fn body(request: &ModelRequest, thinking: Thinking) -> Result<Vec<u8>
         .map(|text| plain(Part::Text { text }))
         .collect();
     system.iter_mut().for_each(|text| text.cache_control = Some(CacheControl::Ephemeral));
-    let tools = request.tools.iter();
+    let any_arguments = json!({"type": "object"});
+    let tools = tools(request, &said, &any_arguments);
     let body = Body {
         model: &request.model,
         max_tokens: request.max_tokens,
         stream: true,
         system,
-        tools: tools
-            .map(|t| Tool { name: &t.name, description: &t.description, input_schema: &t.input_schema })
-            .collect(),
+        tool_choice: (request.tools.is_empty() && !tools.is_empty()).then_some(ToolChoice::None),
+        tools,
         messages,
     };
     serde_json::to_vec(&body).map_err(|error| error.to_string())
 }
 
-fn message<'a>(said: &'a Said<'_>, thinking: Thinking) -> Message<'a> {
-    let parts = said.blocks.iter().filter_map(|block| part(block, thinking));
-    Message { role: said.role, content: parts.map(plain).collect() }
+fn message<'a>(said: &'a Said<'_>) -> Message<'a> {
+    Message { role: said.role, content: said.blocks.iter().map(|block| plain(part(block))).collect() }
+}
+
+/// The tools on offer; where there are none, the names of those that were called, because a transcript with calls is
+/// only taken with tools, and then [`ToolChoice::None`].
+fn tools<'a>(request: &'a ModelRequest, said: &'a [Said<'_>], any_arguments: &'a Value) -> Vec<Tool<'a>> {
+    if !request.tools.is_empty() {
+        let tools = request.tools.iter();
+        return tools
+            .map(|tool| Tool { name: &tool.name, description: &tool.description, input_schema: &tool.input_schema })
+            .collect();
+    }
+    let called: BTreeSet<&str> = said
+        .iter()
+        .flat_map(|said| &said.blocks)
+        .filter_map(|block| match block.as_ref() {
+            Block::ToolUse { name, .. } => Some(name.as_str()),
+            _ => None,
+        })
+        .collect();
+    let called = called.into_iter();
+    called.map(|name| Tool { name, description: "No longer on offer.", input_schema: any_arguments }).collect()
 }
 
 fn plain(part: Part<'_>) -> Content<'_> {
     Content { part, cache_control: None }
 }
 
-fn part(block: &Block, thinking: Thinking) -> Option<Part<'_>> {
-    Some(match block {
+fn part(block: &Block) -> Part<'_> {
+    match block {
         Block::Text { text } => Part::Text { text },
-        // A thought without a seal is another dialect's; it would be refused.
-        Block::Thinking { text, signature: Some(signature) } if thinking == Thinking::Kept => {
-            Part::Thinking { thinking: text, signature }
+        Block::Thinking { text, signature } => {
+            Part::Thinking { thinking: text, signature: signature.as_deref().unwrap_or_default() }
         }
-        Block::RedactedThinking { data } if thinking == Thinking::Kept => Part::RedactedThinking { data },
-        Block::Thinking { .. } | Block::RedactedThinking { .. } => return None,
+        Block::RedactedThinking { data } => Part::RedactedThinking { data },
         Block::ToolUse { id, name, input } => Part::ToolUse { id: fit(id), name, input: arguments(input) },
         Block::ToolResult { id, text, is_error } => {
             Part::ToolResult { tool_use_id: fit(id), content: text, is_error: *is_error }
         }
-    })
+    }
 }
 
 /// `^[a-zA-Z0-9_-]+$`; ids of other providers' calls may have dots and colons.

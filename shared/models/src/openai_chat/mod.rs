@@ -1,7 +1,7 @@
 //! OpenAI's chat completions, and everybody who speaks them: <https://platform.openai.com/docs/api-reference/chat>.
 
 mod answer;
-mod request;
+pub(crate) mod request;
 
 use async_trait::async_trait;
 use chela_core::model::{Delta, Model, ModelAnswer, ModelError, ModelRequest};

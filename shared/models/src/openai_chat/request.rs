@@ -79,8 +79,10 @@ struct Arguments<'a> {
 }
 
 /// The body, or why there is nothing to ask.
-pub(super) fn body(request: &ModelRequest, quirks: Quirks) -> Result<Vec<u8>, String> {
-    let said = tidy(&request.messages);
+pub(crate) fn body(request: &ModelRequest, quirks: Quirks) -> Result<Vec<u8>, String> {
+    // A sealed thought is Anthropic's and stays between the two.
+    let shown = |block: &Block| quirks.returns_reasoning && matches!(block, Block::Thinking { signature: None, .. });
+    let said = tidy(&request.messages, shown);
     let mut messages = Vec::with_capacity(said.len().saturating_add(1));
     if !request.system.trim().is_empty() {
         messages.push(Message::System { content: &request.system });
@@ -137,15 +139,12 @@ fn add_assistant<'a>(messages: &mut Vec<Message<'a>>, said: &'a Said<'_>, quirks
     let tool_calls: Vec<Call<'_>> = calls.collect();
     let content = text_of(said);
     let reasoning = said.blocks.iter().filter_map(|block| match block.as_ref() {
-        // A sealed thought is Anthropic's and stays between the two.
-        Block::Thinking { text, signature: None } => Some(text.as_str()),
+        Block::Thinking { text, .. } => Some(text.as_str()),
         _ => None,
     });
     let reasoning_content =
         (quirks.returns_reasoning && !tool_calls.is_empty()).then(|| Cow::Owned(reasoning.collect::<String>()));
-    if content.is_some() || !tool_calls.is_empty() {
-        messages.push(Message::Assistant { content, reasoning_content, tool_calls });
-    }
+    messages.push(Message::Assistant { content, reasoning_content, tool_calls });
 }
 
 fn text_of<'a>(said: &'a Said<'_>) -> Option<Cow<'a, str>> {

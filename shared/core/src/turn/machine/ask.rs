@@ -7,8 +7,8 @@ use crate::clock::Millis;
 use crate::model::{Block, Usage};
 use crate::queue::Envelope;
 use crate::session::{AssistantEntry, Control, Entry, EntryBody, Intent};
-use crate::turn::COMMAND;
 use crate::turn::command::{Answer, Command, Input, Reply, Spent, Unanswered};
+use crate::turn::{COMMAND, fit_envelope};
 
 /// A step that could not even begin to be answered in this time is left to the next slice.
 const STEP_NEEDS_MS: u64 = 10_000;
@@ -60,6 +60,7 @@ impl Machine {
         let first = self.accepted.as_ref().map(|accepted| accepted.event.clone());
         let fresh: Vec<Envelope> = steering
             .into_iter()
+            .map(fit_envelope)
             .filter(|one| {
                 !known.contains(&one.event) && first.as_ref() != Some(&one.event) && !self.head.finished(&one.event)
             })
@@ -179,7 +180,7 @@ impl Machine {
         let user = if step == 0 { self.user.clone() } else { Vec::new() };
         let blocks = parts.iter().map(|text| Block::Text { text: text.clone() }).collect();
         let (model, usage, outbox) = (COMMAND.to_owned(), Usage::default(), Some(parts));
-        let answer = AssistantEntry { user, blocks, model, usage, outbox, forget, plain: false };
+        let answer = AssistantEntry { user, blocks, model, usage, outbox, forget, ..AssistantEntry::default() };
         let entry = self.entry(now, step, EntryBody::Assistant(answer));
         self.store(entry)
     }

@@ -100,7 +100,7 @@ impl Machine {
             }
             Err(SendError::Refused { reason, .. }) if !self.progressed => {
                 let reason = format!("its preview may or may not show it, and cannot be edited: {reason}");
-                self.flag(part.part, reason, None)
+                self.unknown(part.part, reason)
             }
             Err(SendError::Refused { .. }) => {
                 self.head.preview = None;
