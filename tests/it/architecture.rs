@@ -66,7 +66,8 @@ fn a_channel_needs_the_core_the_kit_and_the_way_out() {
 
 #[test]
 fn the_turn_sees_ports_and_never_an_adapter() {
-    assert_within("chela-agent", &["chela-core"]);
+    assert_within("chela-agent", &["chela-core", "chela-failpoint"]);
+    assert_within("chela-failpoint", &[]);
 }
 
 #[test]

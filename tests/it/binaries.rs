@@ -91,6 +91,27 @@ impl Gateway {
         self.http.send(self.authorized(request)).await.unwrap()
     }
 
+    /// The same to a gateway that may die over it: the status, if there was an answer.
+    pub(crate) async fn try_post(&self, path: &str, headers: HeaderMap, body: String) -> Option<u16> {
+        let mut request = Request::post(format!("{}{path}", self.url), body, Duration::from_secs(20), 1 << 20);
+        request.headers = headers;
+        self.http.send(self.authorized(request)).await.ok().map(|answer| answer.status.as_u16())
+    }
+
+    /// Waits until the process has ended, and says how.
+    pub(crate) async fn ended(&mut self, patience: Duration) -> String {
+        let until = Instant::now() + patience;
+        loop {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                return status.to_string();
+            }
+            if Instant::now() > until {
+                return "it still runs".into();
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// Says something through the API and waits for the answer.
     pub(crate) async fn ask(&self, text: &str) -> String {
         let answer = self.post("/message", HeaderMap::new(), serde_json::json!({"text": text}).to_string()).await;

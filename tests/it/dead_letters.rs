@@ -151,10 +151,10 @@ async fn finish(store: &Embedded, envelope: &Envelope, remembered: bool) {
     let Envelope { session, event, accepted_at: now, task, .. } = envelope;
     let claim = Claim { event, owner: "a", now: *now, until: now.plus(1000) };
     let Claimed::Held(mut head) = store.sessions.claim(session, &claim).await.unwrap() else { panic!("it is free") };
-    let accepted = Accepted { event: event.clone(), turn: 1, at: *now, task: task.clone() };
+    let accepted = Accepted { event: event.clone(), turn: 1, at: *now, task: Some(task.clone()) };
     store.sessions.accept(session, &accepted).await.unwrap();
     let fence = Fence { epoch: head.epoch, owner: "a", lease_reaches: Millis(0) };
-    head.finish();
+    head.finish(&[]);
     if !remembered {
         head.recent.clear();
     }
@@ -233,7 +233,7 @@ async fn flag(folder: &Path, session: &str, stored: bool) -> String {
     let Envelope { event, task, .. } = envelope("daily", now);
     let session = SessionKey::from_stored(session);
     if stored {
-        let accepted = Accepted { event: event.clone(), turn: 1, at: now, task };
+        let accepted = Accepted { event: event.clone(), turn: 1, at: now, task: Some(task) };
         store.sessions.accept(&session, &accepted).await.unwrap();
         let answer = AssistantEntry {
             user: vec![],
@@ -241,6 +241,7 @@ async fn flag(folder: &Path, session: &str, stored: bool) -> String {
             model: "echo".into(),
             usage: Usage::default(),
             outbox: Some(vec!["The dentist is at nine.".into()]),
+            ..AssistantEntry::default()
         };
         let entry = Entry { turn: 1, step: 0, at: now, body: EntryBody::Assistant(answer) };
         store.sessions.append(&session, &entry).await.unwrap();

@@ -88,7 +88,9 @@ async fn a_slack_event_signed_by_slacks_sdk_is_answered_in_its_channel() {
 #[tokio::test]
 async fn a_burst_in_one_conversation_is_answered_in_its_order() {
     let platforms = Platforms::open().await;
-    let folder = house(&platforms, json!({"gateway": {"limits": {"messagesPerMinute": 0}}}));
+    let each_its_own_turn = json!({"queue": {"mode": "followup"}});
+    let config = json!({"gateway": {"limits": {"messagesPerMinute": 0}}, "messages": each_its_own_turn});
+    let folder = house(&platforms, config);
     let gateway = Gateway::start(folder.path()).await;
     let mut update: serde_json::Value = serde_json::from_str(&oracle::recorded("telegram/text.json")).unwrap();
     for number in 0..30 {
@@ -102,6 +104,29 @@ async fn a_burst_in_one_conversation_is_answered_in_its_order() {
         let text = sent.body["text"].as_str().unwrap();
         assert!(text.contains(&format!("number {number};")), "{number}th: {text}");
     }
+}
+
+#[tokio::test]
+async fn messages_that_come_while_the_agent_is_busy_become_one_turn() {
+    let platforms = Platforms::open().await;
+    // The first call fails, so that the turn waits in the queue while the others come.
+    platforms.will_refuse([(503, json!({"error": {"message": "overloaded"}}))]);
+    let folder = house(&platforms, model_config(&platforms.url));
+    let gateway = Gateway::start(folder.path()).await;
+    let mut update: serde_json::Value = serde_json::from_str(&oracle::recorded("telegram/text.json")).unwrap();
+    for number in 0..3 {
+        update["update_id"] = json!(number);
+        update["message"]["text"] = json!(format!("number {number};"));
+        let answer = gateway.post("/webhook/telegram", telegram_headers(TELEGRAM_SECRET), update.to_string()).await;
+        assert_eq!(answer.status, 200);
+    }
+    platforms.wait_for("/sendMessage", 1, PATIENCE).await;
+    let asked = platforms.wait_for("/chat/completions", 1, PATIENCE).await;
+    let last = asked.last().unwrap().body.to_string();
+    for number in 0..3 {
+        assert!(last.contains(&format!("number {number};")), "{last}");
+    }
+    assert_eq!(asked.len(), 1, "beside the call that was refused");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod binaries;
 mod dead_letters;
 mod deployed;
 mod explain;
+mod killed;
 mod local;
 mod oracle;
 mod platform;

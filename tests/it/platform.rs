@@ -81,7 +81,7 @@ async fn serve(State(platforms): State<Platforms>, request: Request) -> Response
     if path.ends_with("/chat/completions") {
         return Response::builder()
             .header("content-type", "text/event-stream")
-            .body(Body::from(said("From the model.")))
+            .body(Body::from(model_says(&value)))
             .unwrap();
     }
     let answer = match path.as_str() {
@@ -94,8 +94,24 @@ async fn serve(State(platforms): State<Platforms>, request: Request) -> Response
     Response::builder().header("content-type", "application/json").body(Body::from(answer.to_string())).unwrap()
 }
 
+/// Whoever asks to remember something gets a call of the tool for it, and then an answer; as a model without a memory
+/// of its own does.
+fn model_says(request: &Value) -> String {
+    let last = request["messages"].as_array().and_then(|messages| messages.last()).cloned().unwrap_or_default();
+    let text = last["content"].to_string();
+    match text.split_once("please remember that ") {
+        Some((_, fact)) if last["role"] == "user" => {
+            let arguments = json!({"text": fact.trim_matches('"')}).to_string();
+            let function = json!({"name": "memory_save", "arguments": arguments});
+            let call = json!({"index": 0, "id": "call_1", "type": "function", "function": function});
+            streamed(&json!({"tool_calls": [call]}), "tool_calls")
+        }
+        _ => streamed(&json!({"content": "From the model."}), "stop"),
+    }
+}
+
 /// A streamed answer as OpenAI-compatible servers write it.
-fn said(text: &str) -> String {
+fn streamed(delta: &Value, finish: &str) -> String {
     let chunk = |delta: Value, finish: Value| {
         let chunk = json!({"id": "1", "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]});
         format!("data: {chunk}\n\n")
@@ -103,8 +119,8 @@ fn said(text: &str) -> String {
     let usage = json!({"id": "1", "object": "chat.completion.chunk", "choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4}});
     [
         chunk(json!({"role": "assistant", "content": ""}), Value::Null),
-        chunk(json!({"content": text}), Value::Null),
-        chunk(json!({}), json!("stop")),
+        chunk(delta.clone(), Value::Null),
+        chunk(json!({}), json!(finish)),
         format!("data: {usage}\n\ndata: [DONE]\n\n"),
     ]
     .concat()

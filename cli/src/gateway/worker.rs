@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chela_agent::Slice;
-use chela_app::answer::{Answerer, by_group};
+use chela_app::answer::{Answerer, VISIBILITY_S, by_group};
 use chela_core::clock::Clock;
 use chela_core::queue::{Delivery, Lane, Queue};
 use chela_embedded::SqliteQueue;
@@ -16,10 +16,7 @@ const CONCURRENCY: usize = 128;
 /// Messages taken at once.
 const BATCH: usize = 10;
 
-/// How long a received message stays hidden if the process dies; a living attempt ends before.
-const VISIBILITY_S: u32 = 180;
-
-/// The time of one attempt: under the visibility, with room for the last step.
+/// The time of one attempt; a longer turn goes on in the next.
 const SLICE_MS: u64 = 150_000;
 
 /// One lane's worker.
@@ -71,27 +68,18 @@ impl Worker {
         }
     }
 
-    /// Answers the messages of one session in order, each acknowledged before the next begins.
+    /// Answers the messages of one session, then acknowledges those that are done.
     async fn answer(&self, group: Vec<Delivery>) {
-        let mut waiting = group.into_iter();
-        for delivery in waiting.by_ref() {
-            let receipt = delivery.receipt.clone();
-            let slice = Slice { deadline: self.clock.now().plus(SLICE_MS) };
-            let batch = self.answerer.answer(vec![delivery], slice).await;
-            for note in &batch.notes {
-                tracing::warn!(lane = self.lane.name(), note, "the turn will be repeated");
-            }
-            if !batch.failed.is_empty() {
-                break;
-            }
-            if let Err(error) = self.queue.delete(self.lane, &receipt).await {
+        let slice = Slice { deadline: self.clock.now().plus(SLICE_MS) };
+        let batch = self.answerer.answer(group.clone(), slice).await;
+        for note in &batch.notes {
+            tracing::warn!(lane = self.lane.name(), note, "the turn will be repeated");
+        }
+        for delivery in group.iter().filter(|delivery| !batch.failed.contains(&delivery.message_id)) {
+            if let Err(error) = self.queue.delete(self.lane, &delivery.receipt).await {
                 // It is delivered again, and its turn is found finished.
                 tracing::warn!(lane = self.lane.name(), %error, "cannot acknowledge");
             }
-        }
-        for held_back in waiting {
-            // They wait behind the one that is repeated, no longer.
-            let _ = self.queue.hide(self.lane, &held_back.receipt, 0).await;
         }
     }
 }

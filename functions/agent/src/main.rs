@@ -35,6 +35,7 @@ async fn main() -> Result<(), Error> {
         let slice = Slice { deadline: Millis(event.context.deadline.saturating_sub(MARGIN_MS)) };
         let deliveries = batch::read(event.payload, &environment)?;
         let received = deliveries.len();
+        answerer.take_over(&deliveries).await;
         let batch = answerer.answer(deliveries, slice).await;
         let ms = started.elapsed().as_millis();
         tracing::info!(received, turns = batch.turns, failed = batch.failed.len(), notes = ?batch.notes, ms, "batch");

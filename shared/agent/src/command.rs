@@ -4,24 +4,10 @@ use chela_core::access::{Pairing, SenderRef};
 use chela_core::event::EventName;
 use chela_core::message::Inbound;
 use chela_core::queue::{Standing, Task};
+use chela_core::session::StoreError;
+use chela_core::turn::Reply;
 
-use crate::answer::{Agent, Attempt, Stop};
-
-/// An answer no model gave.
-pub(crate) struct Reply {
-    /// Its parts; none is silence.
-    pub(crate) parts: Vec<String>,
-}
-
-impl Reply {
-    fn say(text: impl Into<String>) -> Self {
-        Self { parts: vec![text.into()] }
-    }
-
-    fn nothing() -> Self {
-        Self { parts: vec![] }
-    }
-}
+use crate::answer::{Agent, Attempt};
 
 const HELP: &str = "I answer whatever you write. Commands:\n\
     /new – begin a new conversation; what we said before is set aside\n\
@@ -31,44 +17,40 @@ const HELP: &str = "I answer whatever you write. Commands:\n\
 
 impl Agent {
     /// The answer to a stranger or a command; `None` if the model is to answer.
-    pub(crate) async fn answer_without_model(&self, attempt: &mut Attempt<'_>) -> Result<Option<Reply>, Stop> {
-        let Task::Message { inbound, standing } = attempt.accepted.task.clone() else { return Ok(None) };
-        if standing == Standing::IfPaired
-            && let Some(reply) = self.pair(attempt, &inbound).await?
+    pub(crate) async fn consult(&self, attempt: &Attempt<'_>) -> Result<Option<Reply>, StoreError> {
+        let Some(Task::Message { inbound, standing }) = attempt.task() else { return Ok(None) };
+        if *standing == Standing::IfPaired
+            && let Some(reply) = self.pair(attempt, inbound).await?
         {
             return Ok(Some(reply));
         }
         Ok(self.command(attempt, inbound.text.trim()))
     }
 
-    fn command(&self, attempt: &mut Attempt<'_>, text: &str) -> Option<Reply> {
-        let word = text.split_whitespace().next()?;
-        match word.to_ascii_lowercase().as_str() {
-            "/new" => {
-                attempt.head.forgotten = attempt.head.turn();
-                Some(Reply::say("A new conversation begins here."))
-            }
-            "/status" => Some(Reply::say(self.status_text(attempt))),
-            "/stop" => Some(Reply::say("Stopped.")),
-            "/help" => Some(Reply::say(HELP)),
-            _ => None,
+    fn command(&self, attempt: &Attempt<'_>, text: &str) -> Option<Reply> {
+        match command_word(text)? {
+            "/new" => Some(Reply { forget: true, ..say("A new conversation begins here.") }),
+            "/status" => Some(say(self.status_text(attempt))),
+            "/stop" => Some(say("Stopped.")),
+            _ => Some(say(HELP)),
         }
     }
 
     fn status_text(&self, attempt: &Attempt<'_>) -> String {
         let models: Vec<&str> = attempt.settings.models.iter().map(|choice| choice.name.as_str()).collect();
-        let turns = attempt.head.last_turn.saturating_sub(attempt.head.forgotten);
+        let head = attempt.machine.head();
+        let turns = head.last_turn.saturating_sub(head.forgotten);
         format!(
             "**Agent** {}\n**Model** {}\n**Conversation** {turns} turns\n**Session** `{}`\n**Version** {}",
             attempt.agent.as_str(),
             models.join(", then "),
-            attempt.session.as_str(),
+            attempt.machine.session().as_str(),
             env!("CARGO_PKG_VERSION"),
         )
     }
 
     /// Lets an approved sender through; gives a stranger a code, once.
-    async fn pair(&self, attempt: &Attempt<'_>, inbound: &Inbound) -> Result<Option<Reply>, Stop> {
+    async fn pair(&self, attempt: &Attempt<'_>, inbound: &Inbound) -> Result<Option<Reply>, StoreError> {
         let who = SenderRef {
             channel: inbound.channel.clone(),
             account: inbound.account.clone(),
@@ -81,15 +63,31 @@ impl Agent {
         match self.access.request_pairing(&who, &code, self.clock.now()).await? {
             Pairing::New(request) => {
                 self.publish(EventName::PairingRequested, attempt).await;
-                Ok(Some(Reply::say(format!(
+                Ok(Some(say(format!(
                     "I do not know you yet. Your pairing code is `{}`. The owner can let you in with\n\
                      `chela pairing approve {} {}`",
                     request.code, who.channel, request.code
                 ))))
             }
-            Pairing::Waiting | Pairing::Full => Ok(Some(Reply::nothing())),
+            Pairing::Waiting | Pairing::Full => Ok(Some(Reply::default())),
         }
     }
+}
+
+fn say(text: impl Into<String>) -> Reply {
+    Reply { parts: vec![text.into()], forget: false }
+}
+
+/// Whether a message is a command and not for the model.
+pub fn is_command(text: &str) -> bool {
+    command_word(text).is_some()
+}
+
+/// The command a message is, if it is one.
+fn command_word(text: &str) -> Option<&'static str> {
+    const WORDS: [&str; 4] = ["/new", "/status", "/stop", "/help"];
+    let word = text.split_whitespace().next()?;
+    WORDS.into_iter().find(|known| word.eq_ignore_ascii_case(known))
 }
 
 /// Eight characters that cannot be confused with one another, from a unique name.

@@ -1,21 +1,26 @@
-//! The turn, driven: what `chela_core::turn` says is next is done here through the ports.
+//! The turn, driven: what [`chela_core::turn::Machine`] asks for is done here through the ports.
 //!
 //! A plain turn costs five small writes: claim, accept, append the answer with its outbox, mark the part as being
-//! sent, finish. Each tool step with effects costs four more (answer, marks, results, lease), each further part one.
+//! sent, finish. Each tool step with effects costs three more (answer, marks, results), each further part one.
 //!
 //! - [`Agent::answer`] runs one envelope to its [`Outcome`].
 //! - `redeliver` sends a flagged part again when its owner asks for it.
-//! - `think` calls models, with failover, and shows the answer while it grows.
-//! - `act` runs tools; `deliver` sends parts; `command` answers what needs no model.
+//! - `ask` puts a `question` to the models, and meanwhile keeps the lease and shows the answer while it grows.
+//! - `act` runs tools and sends parts; `command` answers what needs no model.
 
 mod act;
 mod answer;
+mod ask;
 mod command;
-mod deliver;
+mod draft;
+mod question;
 mod redeliver;
 mod settings;
-mod think;
+mod visible;
+mod window;
 
-pub use answer::{Agent, LEASE_MS, Outcome, Report, Slice};
+pub use answer::{Agent, Slice};
+pub use chela_core::turn::{LEASE_MS, Outcome, Report};
+pub use command::is_command;
 pub use redeliver::{Undelivered, undelivered};
 pub use settings::{AgentSettings, Installation, ModelChoice, Outlet};

@@ -11,9 +11,9 @@ use chela_core::clock::Millis;
 use chela_core::message::ReplyAddress;
 use chela_core::queue::Envelope;
 use chela_core::session::{Flagged, SessionStore, StoreError};
-use chela_core::turn::{Turn, idempotency_key};
+use chela_core::turn::{Outcome, Report, Turn, deliver_to, idempotency_key};
 
-use crate::answer::{Agent, Outcome, Report, Slice};
+use crate::answer::{Agent, Slice};
 use crate::settings::Installation;
 
 /// Longest wait for a platform to take the part.
@@ -37,7 +37,7 @@ pub async fn undelivered(sessions: &dyn SessionStore, flagged: &Flagged) -> Resu
     let turn = Turn { number: flagged.turn, entries, ..Turn::default() };
     let markdown = turn.outbox().and_then(|parts| parts.get(usize::from(flagged.part)).cloned());
     let accepted = sessions.accepted(&flagged.session, &flagged.event).await?;
-    Ok(Undelivered { markdown, to: accepted.and_then(|accepted| accepted.task.reply_to().cloned()) })
+    Ok(Undelivered { markdown, to: accepted.and_then(|accepted| accepted.task.as_ref().and_then(deliver_to).cloned()) })
 }
 
 /// The flag the owner decided about.

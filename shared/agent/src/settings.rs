@@ -37,6 +37,8 @@ pub struct Outlet {
     pub chunk_mode: ChunkMode,
     /// Whether an answer is shown while it grows, where the channel can edit.
     pub streaming: bool,
+    /// Whether a turn heeds messages that come while it runs.
+    pub steered: bool,
 }
 
 impl Outlet {

@@ -1,14 +1,30 @@
 //! A batch from the queue: several sessions at once, each in order.
 
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use chela_agent::{Agent, Outcome, Slice};
-use chela_core::queue::{Delivery, ENVELOPE_VERSION, Envelope, Queue};
-use futures_util::future::join_all;
+use chela_agent::{Agent, Outcome, Slice, is_command};
+use chela_config::{QueueMode, QueueSection};
+use chela_core::message::ReplyAddress;
+use chela_core::queue::{Delivery, ENVELOPE_VERSION, Envelope, Lane, Queue, Standing, Task};
+use chela_core::turn::COLLECTED;
+use futures_util::future::{Either, join_all, select};
 use serde::Deserialize;
 
 use crate::live::Live;
 use crate::metrics::{Count, Metrics};
+
+/// How long the messages of a running turn stay hidden if its process dies.
+pub const VISIBILITY_S: u32 = 60;
+
+/// How often that is renewed: two renewals may be lost.
+const HEARTBEAT: Duration = Duration::from_secs(20);
+
+/// A received message, and what it says if it can be read.
+type Waiting = (Delivery, Result<Envelope, String>);
 
 /// Works off batches.
 pub struct Answerer {
@@ -34,8 +50,8 @@ pub struct Batch {
 }
 
 impl Answerer {
-    /// Answers all messages of a batch. Sessions run side by side; within a session messages run in order, and the
-    /// first that has to be repeated holds back the rest, because their order must not change.
+    /// Answers all messages of a batch. Sessions run side by side; within a session messages run in order, some of them
+    /// together, and the first that has to be repeated holds back the rest, because their order must not change.
     pub async fn answer(&self, deliveries: Vec<Delivery>, slice: Slice) -> Batch {
         let batches = join_all(by_group(deliveries).into_iter().map(|group| self.answer_group(group, slice))).await;
         batches.into_iter().fold(Batch::default(), |mut all, one| {
@@ -46,11 +62,29 @@ impl Answerer {
         })
     }
 
+    /// Shortens the time these messages stay hidden if this process dies. The queue's own is longer than a function may
+    /// run, because Lambda demands that; a session would stay blocked for as long.
+    /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html>
+    pub async fn take_over(&self, deliveries: &[Delivery]) {
+        for lane in Lane::ALL {
+            let receipts: Vec<&Delivery> = deliveries.iter().filter(|delivery| delivery.lane == lane).collect();
+            self.keep(lane, receipts).await;
+        }
+    }
+
     async fn answer_group(&self, group: Vec<Delivery>, slice: Slice) -> Batch {
         let mut batch = Batch::default();
-        let mut waiting = group.into_iter();
-        for delivery in waiting.by_ref() {
-            match self.answer_one(&delivery, slice).await {
+        let read = |delivery: Delivery| {
+            let envelope = read_envelope(&delivery.body);
+            (delivery, envelope)
+        };
+        let mut waiting: VecDeque<Waiting> = group.into_iter().map(read).collect();
+        while let Some((delivery, envelope)) = waiting.pop_front() {
+            let end = match envelope {
+                Ok(envelope) => self.answer_turn(&delivery, &envelope, &mut waiting, slice).await,
+                Err(reason) => self.bury(&delivery, &reason).await.map(|()| false),
+            };
+            match end {
                 Ok(finished) => batch.turns = batch.turns.saturating_add(u32::from(finished)),
                 Err(note) => {
                     batch.notes.push(note);
@@ -59,7 +93,7 @@ impl Answerer {
                 }
             }
         }
-        for held_back in waiting {
+        for (held_back, _) in waiting {
             // Behind the one that waits, but not longer than it: their own visibility would outlast its wait.
             let _ = self.queue.hide(held_back.lane, &held_back.receipt, 0).await;
             batch.failed.push(held_back.message_id);
@@ -67,18 +101,29 @@ impl Answerer {
         batch
     }
 
-    /// `Ok(true)` if a turn was finished, `Ok(false)` if there was nothing to do, else why it is to be repeated.
-    async fn answer_one(&self, delivery: &Delivery, slice: Slice) -> Result<bool, String> {
-        let envelope = match read_envelope(&delivery.body) {
-            Ok(envelope) => envelope,
-            Err(reason) => {
-                self.queue.bury(delivery, &reason).await.map_err(|error| format!("not buried: {error}"))?;
-                self.metrics.add(Count::Buried, 1);
-                return Ok(false);
-            }
-        };
+    /// `Ok(true)` if a turn was finished, `Ok(false)` if there was nothing to do, else why it is to be repeated. Messages
+    /// that were answered in the same turn are taken out of `waiting`.
+    async fn answer_turn(
+        &self,
+        delivery: &Delivery,
+        envelope: &Envelope,
+        waiting: &mut VecDeque<Waiting>,
+        slice: Slice,
+    ) -> Result<bool, String> {
         let installation = self.live.installation(&envelope.agent).await;
-        match self.agent.answer(&installation, &envelope, slice).await {
+        let queue = self.live.current().await.config.messages.queue.clone();
+        let together =
+            waiting.iter().map_while(|(_, other)| other.as_ref().ok().filter(|it| joins(&queue, envelope, it)));
+        let others: Vec<Envelope> = together.take((queue.cap as usize).saturating_sub(1)).cloned().collect();
+        let held: Vec<Delivery> =
+            std::iter::once(delivery).chain(waiting.iter().map(|(other, _)| other)).cloned().collect();
+        let turn = self.agent.answer_together(&installation, envelope, &others, slice);
+        let outcome = match select(pin!(turn), pin!(self.keep_hidden(delivery.lane, &held))).await {
+            Either::Left((outcome, _)) => outcome,
+            Either::Right((never, _)) => match never {},
+        };
+        chela_failpoint::reached("acknowledging.before");
+        match outcome {
             Outcome::Done(report) if report.duplicate => {
                 self.metrics.add(Count::Duplicates, 1);
                 Ok(false)
@@ -88,16 +133,63 @@ impl Answerer {
                 self.metrics.add(Count::ModelCalls, u64::from(report.steps));
                 self.metrics.add(Count::InputTokens, report.usage.input);
                 self.metrics.add(Count::OutputTokens, report.usage.output);
+                waiting.retain(|(_, other)| other.as_ref().map_or(true, |other| !report.also.contains(&other.event)));
+                if report.given_up {
+                    self.bury(delivery, report.failed.as_deref().unwrap_or("every attempt got nowhere")).await?;
+                }
                 Ok(true)
             }
             Outcome::Again { after_s, reason } => {
                 self.metrics.add(Count::Repeated, 1);
-                // If this fails the message is shown again when the queue's own visibility ends.
+                // If this fails the message is shown again when its visibility ends.
                 let _ = self.queue.hide(delivery.lane, &delivery.receipt, after_s).await;
                 Err(reason)
             }
         }
     }
+
+    async fn bury(&self, delivery: &Delivery, reason: &str) -> Result<(), String> {
+        self.queue.bury(delivery, reason).await.map_err(|error| format!("not buried: {error}"))?;
+        self.metrics.add(Count::Buried, 1);
+        Ok(())
+    }
+
+    /// As long as a turn runs its messages stay hidden; when the process dies they come back within
+    /// [`VISIBILITY_S`].
+    async fn keep_hidden(&self, lane: Lane, deliveries: &[Delivery]) -> Infallible {
+        loop {
+            tokio::time::sleep(HEARTBEAT).await;
+            self.keep(lane, deliveries.iter().collect()).await;
+        }
+    }
+
+    async fn keep(&self, lane: Lane, deliveries: Vec<&Delivery>) {
+        let receipts: Vec<&str> = deliveries.iter().map(|delivery| delivery.receipt.as_str()).collect();
+        // If this fails another attempt begins too early, and finds the session held.
+        if !receipts.is_empty()
+            && let Err(error) = self.queue.hide_all(lane, &receipts, VISIBILITY_S).await
+        {
+            tracing::warn!(lane = lane.name(), %error, "the messages of a running turn could not be kept hidden");
+        }
+    }
+}
+
+/// Whether a message that waits behind `first` may be answered together with it: the same conversation and place, no
+/// command, nobody whose standing is still to be looked up.
+fn joins(queue: &QueueSection, first: &Envelope, other: &Envelope) -> bool {
+    let (Task::Message { inbound: one, standing: Standing::Allowed }, Task::Message { inbound: two, standing }) =
+        (&first.task, &other.task)
+    else {
+        return false;
+    };
+    let place = |address: &ReplyAddress| ReplyAddress { message: None, ..address.clone() };
+    queue.mode_of(&one.channel) != QueueMode::Followup
+        && *standing == Standing::Allowed
+        && first.agent == other.agent
+        && one.channel != COLLECTED
+        && place(&one.reply_to) == place(&two.reply_to)
+        && !is_command(&one.text)
+        && !is_command(&two.text)
 }
 
 /// The messages by session, each in order.
@@ -130,6 +222,9 @@ pub(crate) fn read_envelope(body: &str) -> Result<Envelope, String> {
 
 #[cfg(test)]
 mod tests {
+    use chela_core::agent_id::AgentId;
+    use chela_core::message::Inbound;
+
     use super::*;
 
     #[test]
@@ -137,5 +232,39 @@ mod tests {
         assert!(read_envelope(r#"{"version":2,"whatever":1}"#).unwrap_err().contains("version 2"));
         assert!(read_envelope("{").unwrap_err().contains("not an envelope"));
         assert!(read_envelope(r#"{"version":1}"#).unwrap_err().contains("not an envelope"));
+    }
+
+    #[test]
+    fn only_plain_messages_of_one_place_are_answered_together() {
+        let message = |event: &str, text: &str| -> Envelope {
+            serde_json::from_value(serde_json::json!({
+                "version": 1, "event": event, "session": "agent:main:main", "agent": "main", "accepted_at": 1,
+                "task": {"kind": "message", "standing": "allowed", "inbound": {
+                    "channel": "telegram", "account": "default", "event_id": event,
+                    "peer": {"kind": "direct", "id": "7"}, "sender": {"id": "7"}, "text": text, "kind": "message",
+                    "addressed": true, "sent_at": 1, "media": [],
+                    "reply_to": {"channel": "telegram", "account": "default", "to": "7", "message": event},
+                }},
+            }))
+            .unwrap()
+        };
+        let collect = QueueSection::default();
+        let (one, two) = (message("1", "one"), message("2", "two"));
+        assert!(joins(&collect, &one, &two));
+        let followup = QueueSection { mode: QueueMode::Followup, ..QueueSection::default() };
+        assert!(!joins(&followup, &one, &two));
+        assert!(!joins(&collect, &one, &message("2", "/new")) && !joins(&collect, &message("1", "/stop"), &two));
+        let changed = |change: fn(&mut Inbound, &mut Standing)| {
+            let mut other = two.clone();
+            if let Task::Message { inbound, standing } = &mut other.task {
+                change(inbound, standing);
+            }
+            other
+        };
+        assert!(!joins(&collect, &one, &changed(|_, standing| *standing = Standing::IfPaired)));
+        assert!(!joins(&collect, &one, &changed(|inbound, _| inbound.reply_to.to = "8".into())));
+        assert!(!joins(&collect, &one, &changed(|inbound, _| inbound.reply_to.thread = Some("9".into()))));
+        assert!(joins(&collect, &one, &changed(|inbound, _| inbound.reply_to.message = Some("9".into()))));
+        assert!(!joins(&collect, &one, &Envelope { agent: AgentId::new("work"), ..two.clone() }));
     }
 }

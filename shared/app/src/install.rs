@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chela_agent::{AgentSettings, Installation, Outlet};
 use chela_channel_kit::{AccountSettings, ChannelDescriptor};
-use chela_config::{Account, ChannelKeys, ChunkMode, Config, SecretInput, SecretKey, StreamingMode};
+use chela_config::{Account, ChannelKeys, ChunkMode, Config, QueueMode, SecretInput, SecretKey, StreamingMode};
 use chela_core::agent_id::AgentId;
 use chela_core::blob::BlobStore;
 use chela_core::clock::{Clock, Millis};
@@ -65,7 +65,7 @@ pub(crate) async fn open(
             match open_account(&account, secrets, clock, http).await {
                 Ok(open) => {
                     let key = (account.channel.clone(), account.id.clone());
-                    outlets.insert(key.clone(), outlet(&account, &open));
+                    outlets.insert(key.clone(), outlet(&account, &open, &config));
                     accounts.insert(key, open);
                 }
                 Err(problem) => problems.push(problem),
@@ -198,7 +198,7 @@ pub async fn account_secrets(
     Ok(resolved)
 }
 
-fn outlet(account: &Account, open: &OpenAccount) -> Outlet {
+fn outlet(account: &Account, open: &OpenAccount, config: &Config) -> Outlet {
     Outlet {
         channel: open.channel.clone(),
         text_limit: account.text_chunk_limit.map(|limit| limit as usize),
@@ -207,6 +207,7 @@ fn outlet(account: &Account, open: &OpenAccount) -> Outlet {
             ChunkMode::Newline => chela_core::chunk::ChunkMode::Newline,
         },
         streaming: account.streaming.mode != StreamingMode::Off,
+        steered: config.messages.queue.mode_of(&account.channel) == QueueMode::Steer,
     }
 }
 

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use chela_agent::is_command;
+use chela_config::QueueMode;
 use chela_core::agent_id::AgentId;
 use chela_core::channel::{Ack, RawRequest, Rejected};
 use chela_core::clock::{Clock, Millis};
@@ -105,7 +107,8 @@ impl Receiver {
                 answer.1.accepted = received.accepted;
                 return answer;
             }
-            if let Err(error) = self.enqueue(agent, session, inbound, standing).await {
+            let mode = built.config.messages.queue.mode_of(&inbound.channel);
+            if let Err(error) = self.enqueue(agent, session, inbound, standing, mode).await {
                 self.metrics.add(Count::NotQueued, 1);
                 let status = match error {
                     QueueError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -126,16 +129,24 @@ impl Receiver {
         session: SessionKey,
         inbound: Inbound,
         standing: Standing,
+        mode: QueueMode,
     ) -> Result<(), QueueError> {
         let now = self.clock.now();
+        let stops = inbound.text.trim().eq_ignore_ascii_case(STOP);
+        let command = is_command(&inbound.text);
         let envelope = envelope(agent, session, inbound, standing, now);
-        if let Task::Message { inbound, .. } = &envelope.task
-            && inbound.text.trim().eq_ignore_ascii_case(STOP)
-        {
-            // The turn of this message says "Stopped."; without the mark the running turn merely goes on to its end.
+        if stops || (mode == QueueMode::Interrupt && !command) {
+            // Without the mark the running turn merely goes on to its end.
             let _ = self.sessions.set_control(&envelope.session, &Control { stop_before: now }).await;
         }
-        self.queue.push(Lane::Live, &envelope).await
+        chela_failpoint::reached("queueing.before");
+        self.queue.push(Lane::Live, &envelope).await?;
+        chela_failpoint::reached("queueing.after");
+        if mode == QueueMode::Steer && !command && standing == Standing::Allowed {
+            // Without it the message has a turn of its own.
+            let _ = self.sessions.leave(&envelope).await;
+        }
+        Ok(())
     }
 
     fn reject(&self, rejected: Rejected) -> (Ack, Received) {

@@ -19,6 +19,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use chela_core::access::SenderRef;
+use chela_core::clock::Millis;
 use chela_core::message::EventKey;
 use chela_core::session::{Entry, Flagged, StoreError};
 use chela_core::session_key::SessionKey;
@@ -27,6 +28,9 @@ use sha2::{Digest, Sha256};
 
 /// Longest name that stands in a key as it is: sort keys take 1,024 bytes, and something is added to most.
 const NAME_BYTES: usize = 900;
+
+/// Begins the keys of messages left for a running turn.
+const LEFT: &str = "LEFT#";
 
 /// A row as the SDK carries it.
 pub(crate) type Item = HashMap<String, AttributeValue>;
@@ -64,6 +68,11 @@ impl Key {
 
     pub(crate) fn control(session: &SessionKey) -> Self {
         Self { pk: format!("CONTROL#{}", session_name(session)), sk: "CONTROL".to_owned() }
+    }
+
+    /// Beside the control mark, where a webhook may write.
+    pub(crate) fn left(session: &SessionKey, accepted_at: Millis, event: &str) -> Self {
+        Self { pk: Self::control(session).pk, sk: format!("{LEFT}{:015}#{event}", accepted_at.0) }
     }
 
     pub(crate) fn approval(who: &SenderRef) -> Self {

@@ -5,7 +5,9 @@ mod dead_letters;
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName};
+use aws_sdk_sqs::types::{
+    ChangeMessageVisibilityBatchRequestEntry, Message, MessageAttributeValue, MessageSystemAttributeName,
+};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use chela_core::queue::{Delivery, Envelope, Lane, Queue, QueueError};
 use sha2::{Digest, Sha256};
@@ -134,6 +136,25 @@ impl Queue for Lanes {
             .await
             .map(drop)
             .map_err(|error| failed(&error))
+    }
+
+    /// One request for up to ten messages: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibilityBatch.html>.
+    async fn hide_all(&self, lane: Lane, receipts: &[&str], seconds_from_now: u32) -> Result<(), QueueError> {
+        for some in receipts.chunks(BATCH) {
+            let mut request = self.client.change_message_visibility_batch().queue_url(self.url(lane)?);
+            for (index, receipt) in some.iter().enumerate() {
+                let entry = ChangeMessageVisibilityBatchRequestEntry::builder()
+                    .id(index.to_string())
+                    .receipt_handle(*receipt)
+                    .visibility_timeout(seconds(seconds_from_now))
+                    .build()
+                    .map_err(|error| QueueError::Unavailable(error.to_string()))?;
+                request = request.entries(entry);
+            }
+            // Single failures are messages that are not ours any more.
+            request.send().await.map_err(|error| failed(&error))?;
+        }
+        Ok(())
     }
 
     async fn bury(&self, delivery: &Delivery, reason: &str) -> Result<(), QueueError> {

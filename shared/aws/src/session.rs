@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use chela_core::clock::Millis;
 use chela_core::message::EventKey;
+use chela_core::queue::Envelope;
 use chela_core::session::{
     Accepted, Claim, Claimed, Control, Entry, Fence, Flagged, Head, Put, SessionStore, StoreError,
 };
@@ -26,6 +27,9 @@ const EVENT_KEPT_S: u64 = 8 * DAY_S;
 /// Longer than a queue keeps a message (fourteen days), so that no turn can miss a mark meant for it:
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
 const CONTROL_KEPT_S: u64 = 15 * DAY_S;
+
+/// Messages left for a running turn: longer than any turn runs.
+const LEFT_KEPT_S: u64 = 60 * 60;
 
 /// How long the owner has to decide about a reply.
 const FLAG_KEPT_S: u64 = 30 * DAY_S;
@@ -202,6 +206,29 @@ impl SessionStore for Table {
     async fn control(&self, key: &SessionKey) -> Result<Option<Control>, StoreError> {
         self.get(&Key::control(key)).await?.map(|item| Row(&item).body()).transpose()
     }
+
+    async fn leave(&self, envelope: &Envelope) -> Result<(), StoreError> {
+        let key = Key::left(&envelope.session, envelope.accepted_at, envelope.event.short());
+        let mut item = encode(&key, envelope)?;
+        item.insert("ttl".to_owned(), expires(envelope.accepted_at, LEFT_KEPT_S));
+        self.put(item).await
+    }
+
+    async fn left(&self, key: &SessionKey, since: Millis, limit: usize) -> Result<Vec<Envelope>, StoreError> {
+        let (first, last) = (Key::left(key, since.plus(1), ""), Key::left(key, Millis(999_999_999_999_999), "~"));
+        let query = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .key_condition_expression("pk = :pk AND sk BETWEEN :first AND :last")
+            .expression_attribute_values(":pk", text(first.pk))
+            .expression_attribute_values(":first", text(first.sk))
+            .expression_attribute_values(":last", text(last.sk))
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .consistent_read(true);
+        let page = query.send().await.map_err(|error| self.failed(&error))?;
+        page.items().iter().map(|item| Row(item).body()).collect()
+    }
 }
 
 impl Table {
@@ -264,8 +291,20 @@ fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
 
 fn encode_head(session: &SessionKey, head: &Head) -> Result<Item, StoreError> {
     // Every field by name, so that a new one cannot be forgotten.
-    let Head { epoch, owner, lease_until, last_turn, current, attempts, intents, settled, preview, forgotten, recent } =
-        head;
+    let Head {
+        epoch,
+        owner,
+        lease_until,
+        last_turn,
+        current,
+        attempts,
+        intents,
+        settled,
+        preview,
+        forgotten,
+        plain,
+        recent,
+    } = head;
     let key = Key::head(session);
     let mut item = key.item();
     let mut set = |name: &str, value| item.insert(name.to_owned(), value);
@@ -295,6 +334,9 @@ fn encode_head(session: &SessionKey, head: &Head) -> Result<Item, StoreError> {
     if *forgotten > 0 {
         set("f", number(*forgotten));
     }
+    if *plain > 0 {
+        set("t", number(*plain));
+    }
     if !recent.is_empty() {
         set("r", text(format!(",{},", recent.join(","))));
     }
@@ -319,6 +361,7 @@ fn decode_head(item: &Item) -> Result<Head, StoreError> {
         settled: row.json("s")?.unwrap_or_default(),
         preview: row.text("p").map(str::to_owned),
         forgotten: row.number("f")?,
+        plain: row.number("t")?,
         recent: recent.map(str::to_owned).collect(),
     })
 }
@@ -345,6 +388,7 @@ mod tests {
     /// A head after thousands of turns, held, with everything it remembers.
     fn busy_head() -> Head {
         Head {
+            plain: 3,
             epoch: 1_234_567,
             owner: "0190f3a2c4e87b6d9a1b2c3d4e5f6a7b".into(),
             lease_until: NOW.plus(150_000),
@@ -378,8 +422,13 @@ mod tests {
         });
         let inbound = Box::new(serde_json::from_value(inbound).unwrap());
         let task = Task::Message { inbound, standing: Standing::Allowed };
-        let accepted = Accepted { event: event(0), turn: 123_457, at: NOW, task };
-        let user = UserFragment { sender: "123456789".into(), name: Some("Ada Lovelace".into()), text: text.into() };
+        let accepted = Accepted { event: event(0), turn: 123_457, at: NOW, task: Some(task) };
+        let user = UserFragment {
+            event: None,
+            sender: "123456789".into(),
+            name: Some("Ada Lovelace".into()),
+            text: text.into(),
+        };
         let reply = "I will remind you at nine. Tomorrow will be dry and mild, with some sun in the afternoon.";
         let body = AssistantEntry {
             user: vec![user],
@@ -387,10 +436,11 @@ mod tests {
             model: "claude-sonnet-4-5-20250929".into(),
             usage: Usage { input: 12_345, output: 678, cache_read: 11_000, cache_write: 1_200 },
             outbox: Some(vec![reply.into()]),
+            ..AssistantEntry::default()
         };
         let answer = Entry { turn: 123_457, step: 0, at: NOW, body: EntryBody::Assistant(body) };
         let mut finished = busy_head();
-        finished.finish();
+        finished.finish(&[]);
 
         let mut event_row = encode(&Key::event(&session(), &accepted.event), &accepted).unwrap();
         event_row.insert("ttl".into(), expires(NOW, EVENT_KEPT_S));

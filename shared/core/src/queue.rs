@@ -163,6 +163,14 @@ pub trait Queue: Send + Sync {
     /// Hides a received message for `seconds` from now; 0 returns it to the head of its group at once.
     async fn hide(&self, lane: Lane, receipt: &str, seconds: u32) -> Result<(), QueueError>;
 
+    /// The same for several messages of one lane, all or as many as still can be.
+    async fn hide_all(&self, lane: Lane, receipts: &[&str], seconds: u32) -> Result<(), QueueError> {
+        for receipt in receipts {
+            self.hide(lane, receipt, seconds).await?;
+        }
+        Ok(())
+    }
+
     /// Takes a message that can never be handled out of its lane and keeps it, with the reason, for the owner.
     async fn bury(&self, delivery: &Delivery, reason: &str) -> Result<(), QueueError>;
 }

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::clock::Millis;
 use crate::message::EventKey;
 use crate::model::{Block, Usage};
-use crate::queue::Task;
+use crate::queue::{Envelope, Task};
 use crate::session_key::SessionKey;
 
 /// How many finished events a head remembers, so that late duplicates cost one write and no read.
@@ -54,6 +54,9 @@ pub struct Head {
     /// Turns up to this one are forgotten (`/new`).
     #[serde(default)]
     pub forgotten: u64,
+    /// Turns up to this one are read as plain text: a provider would not take them as they are.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub plain: u64,
     /// [`EventKey::short`] of the last finished events, newest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recent: Vec<String>,
@@ -65,11 +68,12 @@ impl Head {
         self.last_turn.saturating_add(1)
     }
 
-    /// The head after its turn: nobody holds the session, and the event is remembered as finished.
-    pub fn finish(&mut self) {
+    /// The head after its turn: nobody holds the session, and its event and `further` ones that the turn answered are
+    /// remembered as finished.
+    pub fn finish(&mut self, further: &[EventKey]) {
         if let Some(event) = self.current.take() {
             self.last_turn = self.turn();
-            self.recent.push(event.short().to_owned());
+            self.recent.extend(std::iter::once(&event).chain(further).map(|event| event.short().to_owned()));
             let surplus = self.recent.len().saturating_sub(RECENT_EVENTS);
             self.recent.drain(..surplus);
         }
@@ -90,6 +94,11 @@ impl Head {
     pub fn finished(&self, event: &EventKey) -> bool {
         self.recent.iter().any(|known| known == event.short())
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands references over")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// The mark of something that must not be done twice: written, under a lease that is still long enough, before it is
@@ -137,8 +146,10 @@ pub struct Accepted {
     pub turn: u64,
     /// When.
     pub at: Millis,
-    /// What came.
-    pub task: Task,
+    /// What came; `None` if it was answered in the turn of another event by an attempt that knew only its words, which
+    /// are in that turn's entries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<Task>,
 }
 
 /// One item of the transcript.
@@ -165,6 +176,11 @@ pub enum EntryBody {
         /// The result.
         result: Block,
     },
+    /// Messages that came while the turn ran and that it is to heed from its next step on.
+    Steered {
+        /// What was said.
+        user: Vec<UserFragment>,
+    },
     /// The results of all tools of the step, one for each call.
     ToolResults {
         /// [`Block::ToolResult`]s, in the order of the calls.
@@ -173,7 +189,7 @@ pub enum EntryBody {
 }
 
 /// One answer of the model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AssistantEntry {
     /// What the turn answers; in its first step only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -187,11 +203,20 @@ pub struct AssistantEntry {
     /// The reply's parts, if this ends the turn (an empty list is a silent end); `None` if tools are to run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outbox: Option<Vec<String>>,
+    /// A new conversation begins after this turn.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub forget: bool,
+    /// The provider took the turns before this one only as plain text.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub plain: bool,
 }
 
 /// A piece of what the user said, with its own sender.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct UserFragment {
+    /// Its event, unless it is the first of its turn, whose event the turn is named after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<EventKey>,
     /// The sender's platform id; empty for a schedule.
     pub sender: String,
     /// What to call them.
@@ -210,6 +235,7 @@ impl Entry {
             EntryBody::ToolDone { result: Block::ToolResult { id, .. } } => format!("M#{turn:012}#{step:04}#J#{id}"),
             EntryBody::ToolDone { .. } => format!("M#{turn:012}#{step:04}#J#"),
             EntryBody::ToolResults { .. } => format!("M#{turn:012}#{step:04}#T"),
+            EntryBody::Steered { .. } => format!("M#{turn:012}#{step:04}#U"),
         }
     }
 
@@ -267,7 +293,7 @@ pub struct Fence<'a> {
 }
 
 /// Why the store refused.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// We no longer hold the session: stop at once, write nothing more.
     #[error("the session is held by another attempt")]
@@ -367,4 +393,11 @@ pub trait SessionStore: Send + Sync {
 
     /// The mark, if there is one.
     async fn control(&self, key: &SessionKey) -> Result<Option<Control>, StoreError>;
+
+    /// Leaves a message for the running turn to see, beside the one in the queue. Kept for an hour at least; the same
+    /// message twice may be one row or two.
+    async fn leave(&self, envelope: &Envelope) -> Result<(), StoreError>;
+
+    /// Messages left that were accepted after `since`, oldest first, at most `limit`.
+    async fn left(&self, key: &SessionKey, since: Millis, limit: usize) -> Result<Vec<Envelope>, StoreError>;
 }

@@ -90,10 +90,10 @@ async fn answer(embedded: &Embedded, delivery: Delivery) -> usize {
     let claim = Claim { event: &event, owner: &owner, now, until: now.plus(60_000) };
     let Claimed::Held(mut head) = store.claim(&key, &claim).await.unwrap() else { panic!("not held") };
     let Task::Message { inbound, .. } = &envelope.task else { panic!("not what was pushed") };
-    let user = UserFragment { sender: inbound.sender.id.clone(), name: None, text: inbound.text.clone() };
+    let user = UserFragment { event: None, sender: inbound.sender.id.clone(), name: None, text: inbound.text.clone() };
     let session = inbound.peer.id.parse().unwrap();
 
-    let accepted = Accepted { event: event.clone(), turn: head.turn(), at: now, task: envelope.task };
+    let accepted = Accepted { event: event.clone(), turn: head.turn(), at: now, task: Some(envelope.task) };
     assert_eq!(store.accept(&key, &accepted).await.unwrap(), Put::Stored);
     let said = "An answer of the length that answers have, which is a few sentences. ".repeat(6);
     let body = AssistantEntry {
@@ -102,6 +102,7 @@ async fn answer(embedded: &Embedded, delivery: Delivery) -> usize {
         model: "echo".into(),
         usage: Usage { input: 1200, output: 110, cache_read: 900, cache_write: 0 },
         outbox: Some(vec![said]),
+        ..AssistantEntry::default()
     };
     let entry = Entry { turn: head.turn(), step: 0, at: now, body: EntryBody::Assistant(body) };
     assert_eq!(store.append(&key, &entry).await.unwrap(), Put::Stored);

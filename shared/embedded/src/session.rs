@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use chela_core::clock::{Clock, Millis};
 use chela_core::message::EventKey;
+use chela_core::queue::Envelope;
 use chela_core::session::{
     Accepted, Claim, Claimed, Control, Entry, Fence, Flagged, Head, Put, SessionStore, StoreError,
 };
@@ -22,6 +23,9 @@ use crate::database::{Database, DatabaseError, integer, unsigned};
 /// How long an accepted event is kept: eight days, longer than any platform retries (WhatsApp retries for seven,
 /// <https://developers.facebook.com/docs/whatsapp/cloud-api/guides/set-up-webhooks>).
 const ACCEPTED_KEPT_MS: u64 = 8 * 24 * 60 * 60 * 1000;
+
+/// How long a message left for a running turn is kept: longer than any turn runs.
+const LEFT_KEPT_MS: u64 = 60 * 60 * 1000;
 
 /// Expired rows are removed once in so many accepted events, …
 const SWEEP_EVERY: u64 = 64;
@@ -288,6 +292,43 @@ impl SessionStore for SqliteSessions {
             })
             .await?;
         Ok(stop_before.map(|at| Control { stop_before: Millis(unsigned(at)) }))
+    }
+
+    async fn leave(&self, envelope: &Envelope) -> Result<(), StoreError> {
+        let (session, at) = (envelope.session.as_str().to_owned(), integer(envelope.accepted_at.0));
+        let forgotten = integer(envelope.accepted_at.0.saturating_sub(LEFT_KEPT_MS));
+        let (event, body) =
+            (envelope.event.as_str().to_owned(), write(envelope, || "a message left for a turn".to_owned())?);
+        self.database
+            .run(move |connection: &Connection| {
+                connection
+                    .prepare_cached("DELETE FROM left_messages WHERE session = ?1 AND at < ?2")?
+                    .execute(params![session, forgotten])?;
+                connection
+                    .prepare_cached(
+                        "INSERT OR REPLACE INTO left_messages (session, at, event, body) VALUES (?1, ?2, ?3, ?4)",
+                    )?
+                    .execute(params![session, at, event, body])
+            })
+            .await?;
+        Ok(())
+    }
+
+    async fn left(&self, key: &SessionKey, since: Millis, limit: usize) -> Result<Vec<Envelope>, StoreError> {
+        let (session, since) = (key.as_str().to_owned(), integer(since.0));
+        let limit = count(limit);
+        let bodies: Vec<String> = self
+            .database
+            .run(move |connection: &Connection| {
+                connection
+                    .prepare_cached(
+                        "SELECT body FROM left_messages WHERE session = ?1 AND at > ?2 ORDER BY at LIMIT ?3",
+                    )?
+                    .query_map(params![session, since, limit], |row| row.get(0))?
+                    .collect()
+            })
+            .await?;
+        bodies.iter().map(|body| read(body, || "a message left for a turn".to_owned())).collect()
     }
 }
 

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
+use chela_core::clock::Millis;
 use chela_core::message::EventKey;
+use chela_core::queue::Envelope;
 use chela_core::session::{
     Accepted, Claim, Claimed, Control, Entry, Fence, Flagged, Head, Put, SessionStore, StoreError,
 };
@@ -120,5 +122,13 @@ impl SessionStore for FaultyStore {
 
     async fn control(&self, key: &SessionKey) -> Result<Option<Control>, StoreError> {
         self.step(self.inner.control(key)).await
+    }
+
+    async fn leave(&self, envelope: &Envelope) -> Result<(), StoreError> {
+        self.inner.leave(envelope).await
+    }
+
+    async fn left(&self, key: &SessionKey, since: Millis, limit: usize) -> Result<Vec<Envelope>, StoreError> {
+        self.step(self.inner.left(key, since, limit)).await
     }
 }

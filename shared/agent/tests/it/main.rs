@@ -7,4 +7,5 @@ mod delivery;
 mod faults;
 mod models;
 mod redelivery;
+mod together;
 mod world;

@@ -56,8 +56,13 @@ impl World {
             events: embedded.events.clone(),
             clock: clock.clone(),
         };
-        let outlet =
-            Outlet { channel: channel.clone(), text_limit: None, chunk_mode: ChunkMode::Length, streaming: true };
+        let outlet = Outlet {
+            channel: channel.clone(),
+            text_limit: None,
+            chunk_mode: ChunkMode::Length,
+            streaming: true,
+            steered: true,
+        };
         let installation = Installation {
             outlets: HashMap::from([(("recording".to_owned(), "default".to_owned()), outlet)]),
             agents: HashMap::from([(AgentId::new("main"), settings(model.clone(), lamp.clone()))]),

@@ -72,6 +72,7 @@ pub(crate) fn answer(turn: u64, text: &str) -> Entry {
         model: "echo".into(),
         usage: Usage::default(),
         outbox: Some(vec![text.to_owned()]),
+        ..AssistantEntry::default()
     };
     Entry { turn, step: 0, at: NOW, body: EntryBody::Assistant(body) }
 }
@@ -82,7 +83,7 @@ fn event(id: &str) -> EventKey {
 
 fn accepted(id: &str) -> Accepted {
     let task = Task::Heartbeat { name: "a".into(), scheduled_at: NOW, prompt: "hello".into(), deliver_to: None };
-    Accepted { event: event(id), turn: 1, at: NOW, task }
+    Accepted { event: event(id), turn: 1, at: NOW, task: Some(task) }
 }
 
 async fn claim(table: &Table, id: &str, owner: &str) -> Claimed {
@@ -105,7 +106,7 @@ async fn a_plain_turn_is_five_writes_and_two_reads() {
     let sending = Head { intents: vec![Intent::Send { part: 0 }], ..head.clone() };
     table.save(&key, &sending, &fence).await.unwrap();
     let mut done = Head { settled: vec![Settled::Sent { id: "77".into() }], ..head.clone() };
-    done.finish();
+    done.finish(&[]);
     table.save(&key, &done, &fence).await.unwrap();
 
     assert_eq!(asked.take(), ["UpdateItem", "PutItem", "GetItem", "Query", "PutItem", "PutItem", "PutItem"]);
@@ -133,7 +134,7 @@ async fn a_refusal_needs_no_second_request() {
     assert_eq!(asked.take(), ["PutItem"]);
 
     let fence = Fence { epoch: head.epoch, owner: "a", lease_reaches: NOW };
-    head.finish();
+    head.finish(&[]);
     table.save(&key, &head, &fence).await.unwrap();
     asked.take();
     assert_eq!(claim(&table, "1", "b").await, Claimed::Finished);

@@ -165,7 +165,7 @@ async fn an_event_is_finished_by_its_whole_name_only() {
     let claim = Claim { event: &event, owner, now, until };
     let Claimed::Held(mut head) = table.claim(&session(), &claim).await.unwrap() else { panic!("it is free") };
     let fence = Fence { epoch: head.epoch, owner: "a", lease_reaches: NOW };
-    head.finish();
+    head.finish(&[]);
     table.save(&session(), &head, &fence).await.unwrap();
     for part in [event.short().get(1..), event.short().get(..15)] {
         let other: EventKey = serde_json::from_value(json!(part.unwrap())).unwrap();

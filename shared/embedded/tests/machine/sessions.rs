@@ -23,7 +23,7 @@ fn event(id: usize) -> EventKey {
 
 fn accepted(id: usize, at: Millis) -> Accepted {
     let task = Task::Heartbeat { name: "n".into(), scheduled_at: at, prompt: "p".into(), deliver_to: None };
-    Accepted { event: event(id), turn: 1, at, task }
+    Accepted { event: event(id), turn: 1, at, task: Some(task) }
 }
 
 fn entry(turn: u64) -> Entry {
@@ -33,6 +33,7 @@ fn entry(turn: u64) -> Entry {
         model: "echo".into(),
         usage: Usage::default(),
         outbox: Some(vec!["said".into()]),
+        ..AssistantEntry::default()
     };
     Entry { turn, step: 0, at: NOW, body: EntryBody::Assistant(body) }
 }

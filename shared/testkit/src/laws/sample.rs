@@ -41,7 +41,7 @@ pub(super) fn prompt(body: &str) -> String {
 }
 
 pub(super) fn accepted(id: &str, text: &str) -> Accepted {
-    Accepted { event: event(id), turn: 1, at: NOW, task: task(text) }
+    Accepted { event: event(id), turn: 1, at: NOW, task: Some(task(text)) }
 }
 
 pub(super) fn claim<'a>(event: &'a EventKey, owner: &'a str, now: Millis, lease_ms: u64) -> Claim<'a> {
@@ -49,7 +49,8 @@ pub(super) fn claim<'a>(event: &'a EventKey, owner: &'a str, now: Millis, lease_
 }
 
 pub(super) fn assistant(turn: u64, step: u16, text: &str) -> Entry {
-    let user = UserFragment { sender: "ada".into(), name: Some("Ada ✨".into()), text: "question".into() };
+    let user =
+        UserFragment { event: None, sender: "ada".into(), name: Some("Ada ✨".into()), text: "question".into() };
     let body = AssistantEntry {
         user: if step == 0 { vec![user] } else { Vec::new() },
         blocks: vec![
@@ -60,6 +61,7 @@ pub(super) fn assistant(turn: u64, step: u16, text: &str) -> Entry {
         model: "echo".into(),
         usage: Usage { input: 10, output: 20, cache_read: 3, cache_write: 4 },
         outbox: (step > 0).then(|| vec![text.to_owned()]),
+        ..AssistantEntry::default()
     };
     Entry { turn, step, at: NOW.plus(turn), body: EntryBody::Assistant(body) }
 }

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use chela_core::agent_id::AgentId;
 use chela_core::message::EventKey;
+use chela_core::queue::Envelope;
 use chela_core::session::{
-    Claimed, Control, Entry, Fence, Flagged, Head, Intent, Put, RECENT_EVENTS, SessionStore, Settled, StoreError,
+    Accepted, Claimed, Control, Entry, Fence, Flagged, Head, Intent, Put, RECENT_EVENTS, SessionStore, Settled,
+    StoreError,
 };
 use chela_core::session_key::SessionKey;
 use futures_util::future::join_all;
@@ -215,6 +218,7 @@ pub async fn intents_and_settled_parts_survive_a_takeover(store: &dyn SessionSto
         intents: vec![Intent::Tool { step: 2, id: "call #1 ✨".into() }, Intent::Send { part: 3 }],
         settled: vec![Settled::Sent { id: "1700.42".into() }, Settled::Unknown, Settled::Dead],
         forgotten: 7,
+        plain: 5,
         ..head.clone()
     };
     store.save(&key, &begun, &fence(&head, "a")).await.unwrap();
@@ -391,6 +395,25 @@ pub async fn a_control_mark_is_replaced(store: &dyn SessionStore) {
     assert_eq!(store.head(&key).await.unwrap(), None, "a mark is not a head");
 }
 
+/// What is left for a running turn comes in the order it was accepted in, and only what came after the turn's own.
+pub async fn messages_left_for_a_turn_are_found_by_their_time(store: &dyn SessionStore) {
+    let left = |id: &str, at: u64| {
+        let Accepted { event, task, .. } = accepted(id, "look here");
+        let task = task.expect("a task");
+        let session = session("left");
+        Envelope { version: 1, event, session, agent: AgentId::new("main"), accepted_at: NOW.plus(at), task }
+    };
+    let (early, late, later) = (left("left-1", 0), left("left-2", 20), left("left-3", 10));
+    for envelope in [&early, &late, &later, &late] {
+        store.leave(envelope).await.unwrap();
+    }
+    let found = store.left(&session("left"), NOW, 10).await.unwrap();
+    assert_eq!(found, [later.clone(), late]);
+    assert_eq!(store.left(&session("left"), NOW, 1).await.unwrap(), [later]);
+    assert_eq!(store.left(&session("left-other"), NOW, 10).await.unwrap(), []);
+    assert_eq!(store.control(&session("left")).await.unwrap(), None);
+}
+
 /// Marks do not disturb the holder, whose head they are not part of.
 pub async fn a_control_mark_does_not_disturb_the_turn(store: &dyn SessionStore) {
     let key = session("control-turn");
@@ -478,6 +501,7 @@ macro_rules! session_laws {
                 a_flag_is_changed_only_as_it_was_seen,
                 a_turn_is_its_own_entries,
                 a_control_mark_is_replaced,
+                messages_left_for_a_turn_are_found_by_their_time,
                 a_control_mark_does_not_disturb_the_turn,
                 odd_session_keys_are_separate,
             ]

@@ -1,0 +1,504 @@
+//! One attempt at one turn, without I/O: it is told what happened and says what to do next. The agent function, the
+//! local gateway, the simulation and the model checker all drive this same machine; a driver only performs
+//! [`Command`]s.
+//!
+//! ```text
+//! Claiming ─▶ Accepting ─▶ Loading ─▶ Repairing ─▶ Joining ─┐
+//!     ▲ └───▶ Finding ──────▲                               ▼
+//!     │                          ┌──────────────▶ the next step (Turn::next) ◀───────────────┐
+//!     │                          │                    │          │            │             │
+//!     │                          │               AskModel    RunTools      Deliver         │
+//!     │                          │          Consulting│Looking   │Marking     │Marking      │
+//!     │                          │            Renewing│          │Running     │Editing      │
+//!     │                          │              Asking│          │Journalling │Sending      │
+//!     │                          └──────────── Storing◀──────────┘            │Waiting      │
+//!     │ another event's turn                                                  │Flagging ────┘
+//!     └───────────────────────── Finishing ◀── Recording ◀── Finish            ▼
+//!                                    └──▶ Ended ◀──────────────────────── Releasing
+//! ```
+
+mod act;
+mod ask;
+mod deliver;
+mod open;
+
+use std::collections::VecDeque;
+
+use super::command::{Command, Input, Outcome, Report, Rules, Way};
+use super::fragment::fragment;
+use super::{Deliver, Next, PlannedCall, Turn};
+use crate::clock::Millis;
+use crate::event::EventName;
+use crate::message::EventKey;
+use crate::model::{Block, ModelMessage};
+use crate::queue::Envelope;
+use crate::session::{Accepted, Entry, EntryBody, Head, Intent, Put, Settled, StoreError, UserFragment};
+use crate::session_key::SessionKey;
+
+/// How long a claim lasts, and how long a dead attempt holds its session. A living attempt renews it while it waits
+/// for a model.
+pub const LEASE_MS: u64 = 45_000;
+
+/// How often a waiting attempt should be told [`Input::Tick`]: two may be lost before the lease runs out.
+pub const TICK_MS: u64 = 15_000;
+
+/// Difference of two machines' clocks, and the time between a check and what it allows.
+const MARGIN_MS: u64 = 5_000;
+
+/// Claims of one turn that got nowhere, after which it is given up with an apology: whatever breaks it would break it
+/// again.
+pub const MAX_ATTEMPTS: u32 = 8;
+
+/// One attempt. It begins with [`Machine::begin`] and ends with [`Command::End`].
+#[derive(Clone, Debug)]
+pub struct Machine {
+    session: SessionKey,
+    owner: String,
+    deadline: Millis,
+    rules: Rules,
+    /// What the attempt is asked to answer: the first claims; the others may be joined to its turn.
+    envelopes: Vec<Envelope>,
+    head: Head,
+    accepted: Option<Accepted>,
+    way: Way,
+    past: Vec<Entry>,
+    user: Vec<UserFragment>,
+    turn: Turn,
+    /// Whether this attempt stored something new: then it does not count towards giving up.
+    progressed: bool,
+    report: Report,
+    phase: Phase,
+}
+
+/// What the machine is waiting for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Phase {
+    /// To be begun.
+    New,
+    /// The claim.
+    Claiming,
+    /// The event of an unfinished turn that goes first.
+    Finding,
+    /// Our event to be stored.
+    Accepting,
+    /// An event that was claimed and never stored to be forgotten, or a duplicate to be put aside.
+    Clearing,
+    /// The entries.
+    Loading,
+    /// Missing tool results to be stored.
+    Repairing(VecDeque<Entry>),
+    /// Whether further messages were answered before.
+    Joining(usize),
+    /// Whether a model is needed.
+    Consulting,
+    /// What came meanwhile.
+    Looking(u16),
+    /// A longer lease before the model is asked.
+    Renewing(u16),
+    /// The model's answer, and what is done beside it.
+    Asking(u16, Beside),
+    /// An entry to be stored.
+    Storing(Box<Entry>),
+    /// The marks of tools to be stored.
+    MarkingTools(Box<Head>, ToolRun),
+    /// A tool.
+    Running(ToolRun),
+    /// A result to be journalled.
+    Journalling(ToolRun, Box<Entry>),
+    /// The mark of a part to be stored.
+    MarkingPart(Box<Head>, Deliver, u32),
+    /// The preview to become the first part.
+    Editing(Deliver, u32),
+    /// A part to be sent.
+    Sending(Deliver, u32),
+    /// The time before a part is tried again.
+    Waiting(Deliver, u32),
+    /// Parts to be flagged, the first first.
+    Flagging(VecDeque<Doubt>),
+    /// The flag of the first to be announced.
+    Announcing(VecDeque<Doubt>),
+    /// Further events of the turn to be stored.
+    Recording(VecDeque<Accepted>),
+    /// The finished head to be stored.
+    Finishing,
+    /// The end to be announced.
+    Closing,
+    /// The lease to be given back.
+    Releasing {
+        /// What the queue is told.
+        after_s: u32,
+        /// Why.
+        reason: String,
+    },
+    /// Nothing.
+    Ended,
+}
+
+impl Phase {
+    /// The name of the phase: in logs, in the diagram, and for tests that break a process off there.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Claiming => "claiming",
+            Self::Finding => "finding",
+            Self::Accepting => "accepting",
+            Self::Clearing => "clearing",
+            Self::Loading => "loading",
+            Self::Repairing(_) => "repairing",
+            Self::Joining(_) => "joining",
+            Self::Consulting => "consulting",
+            Self::Looking(_) => "looking",
+            Self::Renewing(_) => "renewing",
+            Self::Asking(..) => "asking",
+            Self::Storing(_) => "storing",
+            Self::MarkingTools(..) => "marking-tools",
+            Self::Running(_) => "running",
+            Self::Journalling(..) => "journalling",
+            Self::MarkingPart(..) => "marking-part",
+            Self::Editing(..) => "editing",
+            Self::Sending(..) => "sending",
+            Self::Waiting(..) => "waiting",
+            Self::Flagging(_) => "flagging",
+            Self::Announcing(_) => "announcing",
+            Self::Recording(_) => "recording",
+            Self::Finishing => "finishing",
+            Self::Closing => "closing",
+            Self::Releasing { .. } => "releasing",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+/// What is done while the model is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// Nothing.
+    Idle,
+    /// The lease is renewed.
+    Renewing,
+    /// The preview is marked.
+    Marking,
+    /// The preview is sent.
+    Showing,
+    /// The preview is recorded.
+    Recording,
+    /// The preview is renewed.
+    Editing,
+}
+
+/// A part that its owner must decide about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Doubt {
+    part: u16,
+    reason: String,
+    end: Settled,
+}
+
+/// The tools of one step, as far as they have been run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ToolRun {
+    step: u16,
+    calls: VecDeque<PlannedCall>,
+    /// Ids of those with effects.
+    effects: Vec<String>,
+    results: Vec<Block>,
+}
+
+impl Machine {
+    /// An attempt to answer `envelope`, and to join those after it to its turn, that must have ended by `deadline`.
+    /// `owner` is unique for every attempt.
+    pub fn new(envelope: Envelope, joined: Vec<Envelope>, owner: String, deadline: Millis, rules: Rules) -> Self {
+        let session = envelope.session.clone();
+        let envelopes = std::iter::once(envelope).chain(joined).collect();
+        Self {
+            session,
+            owner,
+            deadline,
+            rules,
+            envelopes,
+            head: Head::default(),
+            accepted: None,
+            way: Way::Collected,
+            past: Vec::new(),
+            user: Vec::new(),
+            turn: Turn::default(),
+            progressed: false,
+            report: Report::default(),
+            phase: Phase::New,
+        }
+    }
+
+    /// The session.
+    pub fn session(&self) -> &SessionKey {
+        &self.session
+    }
+
+    /// The attempt's name.
+    pub fn owner(&self) -> &str {
+        &self.owner
+    }
+
+    /// When the attempt must have ended.
+    pub fn deadline(&self) -> Millis {
+        self.deadline
+    }
+
+    /// The head as this attempt last stored it.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// The event whose turn this is, once it is known.
+    pub fn accepted(&self) -> Option<&Accepted> {
+        self.accepted.as_ref()
+    }
+
+    /// Where the answer goes.
+    pub fn way(&self) -> &Way {
+        &self.way
+    }
+
+    /// The turn so far.
+    pub fn turn(&self) -> &Turn {
+        &self.turn
+    }
+
+    /// What the user said.
+    pub fn user(&self) -> &[UserFragment] {
+        &self.user
+    }
+
+    /// The messages of all turns before this one; with `plain` as text only.
+    pub fn past(&self, plain: bool) -> Vec<ModelMessage> {
+        let plain_until = if plain { u64::MAX } else { self.head.plain };
+        super::transcript(&self.past, self.head.turn(), plain_until).messages
+    }
+
+    /// What the machine is waiting for.
+    pub fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    /// The first command.
+    pub fn begin(&mut self, now: Millis) -> Command {
+        let Some(first) = self.envelopes.first() else { return self.end_again(0, "there is nothing to answer") };
+        let event = first.event.clone();
+        self.wait(Phase::Claiming, Command::Claim { event, now, until: now.plus(LEASE_MS) })
+    }
+
+    /// Takes what came of the last command and says what is next.
+    pub fn handle(&mut self, now: Millis, input: Input) -> Command {
+        let phase = std::mem::replace(&mut self.phase, Phase::Ended);
+        match (phase, input) {
+            (Phase::Asking(step, beside), input) => self.while_asking(now, step, beside, input),
+            (phase, Input::Failed(error)) => self.store_failed(phase, &error),
+            (Phase::Claiming, Input::Claimed(claimed)) => self.claimed(now, claimed),
+            (Phase::Finding, Input::Found(found)) => self.found(found),
+            (Phase::Accepting, Input::Accepted(put, way)) => self.accepted_or_known(now, put, way),
+            (Phase::Clearing, Input::Saved) => self.cleared(now),
+            (Phase::Loading, Input::Loaded(entries)) => self.loaded(now, entries),
+            (Phase::Repairing(rest), Input::Appended(_)) => self.repair(now, rest),
+            (Phase::Joining(index), Input::Found(found)) => self.joined(now, index, found.is_some()),
+            (Phase::Consulting, Input::Consulted(reply)) => self.consulted(now, reply),
+            (Phase::Looking(step), Input::Looked { control, steering }) => self.looked(now, step, control, steering),
+            (Phase::Renewing(step), Input::Saved) => self.ask(step),
+            (Phase::Storing(entry), Input::Appended(put)) => self.stored(now, *entry, put),
+            (Phase::MarkingTools(head, run), Input::Saved) => self.tools_marked(now, *head, run),
+            (Phase::Running(run), Input::ToolReturned(answer)) => self.tool_returned(now, run, answer),
+            (Phase::Journalling(run, entry), Input::Appended(put)) => self.journalled(now, run, *entry, put),
+            (Phase::MarkingPart(head, part, tries), Input::Saved) => self.part_marked(now, *head, part, tries),
+            (Phase::Editing(part, tries), Input::Edited(end)) => self.edited(now, part, tries, end),
+            (Phase::Sending(part, tries), Input::Sent(end)) => self.sent(now, part, tries, end),
+            (Phase::Waiting(part, tries), Input::Tick) => self.deliver(now, part, tries.saturating_add(1)),
+            (Phase::Flagging(doubts), Input::Flagged) => {
+                self.wait(Phase::Announcing(doubts), Command::Announce(EventName::DeliveryFlagged))
+            }
+            (Phase::Announcing(doubts), Input::Announced) => self.announced(now, doubts),
+            (Phase::Recording(rest), Input::Accepted(..)) => self.record(rest),
+            (Phase::Finishing, Input::Saved) => self.finished(now),
+            (Phase::Closing, Input::Announced) => self.close(now),
+            (Phase::Releasing { after_s, reason }, Input::Saved) => self.end_again(after_s, &reason),
+            (phase, input) => self.end_again(30, &format!("the driver answered {phase:?} with {input:?}")),
+        }
+    }
+
+    /// What follows from the stored rows.
+    fn go_on(&mut self, now: Millis) -> Command {
+        match self.turn.next() {
+            Next::AskModel { step } => self.before_asking(now, step),
+            Next::RunTools { step, calls } => self.act(now, step, calls),
+            Next::Deliver(part) => self.deliver(now, part, 1),
+            Next::Finish => self.finish(),
+        }
+    }
+
+    /// Whether so many attempts got nowhere that another one would not either.
+    fn hopeless(&self) -> bool {
+        self.head.attempts > MAX_ATTEMPTS
+    }
+
+    fn wait(&mut self, phase: Phase, command: Command) -> Command {
+        self.phase = phase;
+        command
+    }
+
+    /// Saves the head as it is.
+    fn save(&mut self, phase: Phase) -> Command {
+        let head = Box::new(self.head.clone());
+        self.wait(phase, Command::Save { head, lease_reaches: Millis(0) })
+    }
+
+    /// The head with these marks and a fresh lease.
+    fn marked(&self, now: Millis, intents: Vec<Intent>) -> Head {
+        let lease_until = self.head.lease_until.max(now.plus(LEASE_MS));
+        Head { intents, lease_until, ..self.head.clone() }
+    }
+
+    /// Saves a head under a lease that still reaches `needs_ms` from now.
+    fn save_marked(&mut self, now: Millis, needs_ms: u64, head: Head, phase: Phase) -> Command {
+        let lease_reaches = now.plus(needs_ms.saturating_add(MARGIN_MS));
+        self.wait(phase, Command::Save { head: Box::new(head), lease_reaches })
+    }
+
+    /// When something begun now must have ended: before the lease does.
+    fn until(&self, now: Millis, needs_ms: u64) -> Millis {
+        let lease = Millis(self.head.lease_until.0.saturating_sub(MARGIN_MS / 2));
+        now.plus(needs_ms).min(lease)
+    }
+
+    fn entry(&self, now: Millis, step: u16, body: EntryBody) -> Entry {
+        Entry { turn: self.turn.number, step, at: now, body }
+    }
+
+    fn store(&mut self, entry: Entry) -> Command {
+        self.wait(Phase::Storing(Box::new(entry.clone())), Command::Append(Box::new(entry)))
+    }
+
+    fn stored(&mut self, now: Millis, entry: Entry, put: Put<Entry>) -> Command {
+        self.adopt(entry, put);
+        self.go_on(now)
+    }
+
+    /// If another attempt was first, its entry is ours.
+    fn adopt(&mut self, entry: Entry, put: Put<Entry>) {
+        match put {
+            Put::Stored => {
+                self.progressed = true;
+                self.turn.push(entry);
+            }
+            Put::Exists(theirs) => self.turn.push(theirs),
+        }
+        self.heed_entries();
+    }
+
+    /// What the entries of the turn say about the session. It is stored with the next change of the head; whoever takes
+    /// over reads it from the entries again.
+    fn heed_entries(&mut self) {
+        for answer in self.turn.answers() {
+            if answer.forget {
+                self.head.forgotten = self.turn.number;
+            }
+            if answer.plain {
+                self.head.plain = self.head.last_turn;
+            }
+        }
+    }
+
+    /// Gives the session back with the turn unfinished.
+    fn later(&mut self, after_s: u32, reason: String) -> Command {
+        if self.progressed {
+            self.head.attempts = 1;
+        }
+        self.head.release();
+        self.save(Phase::Releasing { after_s, reason })
+    }
+
+    /// A store that did not answer may answer again: the lease is given back, so that the next attempt need not wait for
+    /// its end. What may or may not have been written is read anew then; a mark that was not confirmed is taken back,
+    /// because nothing was begun.
+    fn store_failed(&mut self, phase: Phase, error: &StoreError) -> Command {
+        let after_s = match error {
+            StoreError::Fenced => 1,
+            StoreError::Unavailable(_) => 5,
+            StoreError::Full(_) | StoreError::Damaged(_) => 30,
+        };
+        match (phase, error) {
+            (Phase::Releasing { after_s, reason }, _) => self.end_again(after_s, &reason),
+            (Phase::Claiming | Phase::New, _) | (_, StoreError::Fenced) => self.end_again(after_s, &error.to_string()),
+            _ => {
+                self.head.release();
+                self.save(Phase::Releasing { after_s, reason: error.to_string() })
+            }
+        }
+    }
+
+    fn end_again(&mut self, after_s: u32, reason: &str) -> Command {
+        self.phase = Phase::Ended;
+        Command::End(Outcome::Again { after_s, reason: reason.to_owned() })
+    }
+
+    fn end(&mut self) -> Command {
+        self.phase = Phase::Ended;
+        Command::End(Outcome::Done(std::mem::take(&mut self.report)))
+    }
+
+    /// Whether the turn in progress is that of the envelope this attempt was begun for.
+    fn ours(&self) -> bool {
+        let event = self.accepted.as_ref().map(|accepted| &accepted.event);
+        event.is_none() || event == self.envelopes.first().map(|first| &first.event)
+    }
+
+    /// Events beside the first that this turn answers.
+    fn further_events(&self) -> Vec<EventKey> {
+        self.turn.fragments().filter_map(|fragment| fragment.event.clone()).collect()
+    }
+
+    fn finish(&mut self) -> Command {
+        let turn = self.turn.number;
+        let rows = self.further_events().into_iter().map(|event| {
+            let envelope = self.envelopes.iter().find(|envelope| envelope.event == event);
+            let at = envelope.map_or_else(Millis::default, |envelope| envelope.accepted_at);
+            Accepted { event, turn, at, task: envelope.map(|envelope| envelope.task.clone()) }
+        });
+        let rows = rows.collect();
+        self.record(rows)
+    }
+
+    /// Further events are stored only now: whoever finds the row of a finished turn may trust that the turn answered it.
+    fn record(&mut self, mut rest: VecDeque<Accepted>) -> Command {
+        if let Some(row) = rest.pop_front() {
+            return self.wait(Phase::Recording(rest), Command::Accept(Box::new(row)));
+        }
+        let further = self.further_events();
+        self.report.parts = u16::try_from(self.turn.settled.len()).unwrap_or(u16::MAX);
+        self.head.finish(&further);
+        self.report.also.extend(further);
+        self.save(Phase::Finishing)
+    }
+
+    fn finished(&mut self, now: Millis) -> Command {
+        let name = match (&self.report.failed, self.rules.announce) {
+            (Some(_), _) => EventName::TurnFailed,
+            (None, true) => EventName::TurnFinished,
+            (None, false) => return self.close(now),
+        };
+        self.wait(Phase::Closing, Command::Announce(name))
+    }
+
+    fn close(&mut self, now: Millis) -> Command {
+        if self.ours() {
+            return self.end();
+        }
+        // A turn that another event had left unfinished went first; now it is our turn.
+        self.accepted = None;
+        self.begin(now)
+    }
+
+    /// What the first envelope and those joined to it say.
+    fn user_of(&self, joined: &[EventKey]) -> Vec<UserFragment> {
+        let first = self.accepted.as_ref().and_then(|accepted| accepted.task.as_ref());
+        let first = first.map(|task| fragment(None, task));
+        let others = self.envelopes.iter().skip(1).filter(|envelope| joined.contains(&envelope.event));
+        first.into_iter().chain(others.map(|other| fragment(Some(&other.event), &other.task))).collect()
+    }
+}
