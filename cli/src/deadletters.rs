@@ -12,7 +12,7 @@ const REASON_CHARS: usize = 60;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  chela deadletters\n  chela deadletters show reply-1f2e3d4c5b6a\n  chela deadletters resend reply-1f2e3d4c5b6a\n  chela deadletters resend live-1843200000000000 --force\n  chela deadletters drop reply-1f2e3d4c5b6a\n  chela deadletters list --json --url https://….lambda-url.eu-central-1.on.aws --key …\n\nA reply is here if its platform refused it, or did not confirm it: then it may have arrived, and resending may\nshow it twice. A message is here if it could not be read, or its turn did not end however often it was tried."
+    after_help = "Examples:\n  chela deadletters\n  chela deadletters show reply-1f2e3d4c5b6a\n  chela deadletters resend reply-1f2e3d4c5b6a\n  chela deadletters resend live-1843200000000000 --force\n  chela deadletters drop reply-1f2e3d4c5b6a\n  chela deadletters list --json --url https://….lambda-url.eu-central-1.on.aws --key …\n\nA reply is here if its platform refused it, or did not confirm it: then it may have arrived, and resending may show it twice. A message is here if it could not be read, or its turn did not end however often it was tried."
 )]
 pub(crate) struct DeadLetters {
     #[command(subcommand)]

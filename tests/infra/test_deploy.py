@@ -169,12 +169,15 @@ class Deployment(unittest.TestCase):
         )
 
     def test_api(self):
+        receive = lambda queue: ["sqs", "receive_message", {"QueueUrl": self.out[queue]}]
+        # A dead letter goes back to the lane it came from.
+        lanes = [self.send(queue) for queue in ("LiveQueue", "ScheduledQueue", "BackgroundQueue")]
         self.check(
             "api",
-            [self.send("LiveQueue"), self.put_item("PAIRING#x"), self.get_item(), self.secret("api/key"), self.get_object("config/chela.json5"),
+            [*lanes, *(receive(queue) for queue in ("LiveDlq", "ScheduledDlq", "BackgroundDlq")), self.put_item("PAIRING#x"), self.get_item(), self.secret("api/key"), self.get_object("config/chela.json5"),
              ["sqs", "get_queue_attributes", {"QueueUrl": self.out["LiveQueue"], "AttributeNames": ["All"]}]],
-            [self.scan(), self.secret("telegram/botToken"), self.send("BackgroundQueue"), self.get_object("agents/main/SOUL.md"),
-             ["sqs", "receive_message", {"QueueUrl": self.out["LiveQueue"]}]],
+            [self.scan(), self.secret("telegram/botToken"), self.get_object("agents/main/SOUL.md"), self.send("LiveDlq"), receive("LiveQueue"),
+             receive("HeartbeatDlq"), ["dynamodb", "delete_item", {"TableName": self.out["Table"], "Key": {"pk": {"S": "x"}, "sk": {"S": "-"}}}]],
         )
 
     def test_sandbox(self):

@@ -146,7 +146,8 @@ async fn bury(store: &Embedded, envelope: &Envelope) {
     store.queue.bury(&poison, "nobody could").await.unwrap();
 }
 
-async fn finish(store: &Embedded, envelope: &Envelope) {
+/// Its turn is finished; the head remembers the last events only, the event's own row is kept for eight days.
+async fn finish(store: &Embedded, envelope: &Envelope, remembered: bool) {
     let Envelope { session, event, accepted_at: now, task, .. } = envelope;
     let claim = Claim { event, owner: "a", now: *now, until: now.plus(1000) };
     let Claimed::Held(mut head) = store.sessions.claim(session, &claim).await.unwrap() else { panic!("it is free") };
@@ -154,19 +155,25 @@ async fn finish(store: &Embedded, envelope: &Envelope) {
     store.sessions.accept(session, &accepted).await.unwrap();
     let fence = Fence { epoch: head.epoch, owner: "a", lease_reaches: Millis(0) };
     head.finish(&[]);
+    if !remembered {
+        head.recent.clear();
+    }
     store.sessions.save(session, &head, &fence).await.unwrap();
 }
 
-/// A data folder with four buried messages: fresh, stale, answered, and of a newer form.
+/// A data folder with five buried messages: fresh, stale, answered as the head remembers, answered as the event's row
+/// tells, and of a newer form.
 async fn graveyard(folder: &Path) {
     let clock = Arc::new(SystemClock);
     let now = clock.now();
     let store = Embedded::open(&folder.join("data"), clock).unwrap();
     bury(&store, &envelope("fresh", now)).await;
     bury(&store, &envelope("stale", Millis(now.0 - DAY_MS - 60_000))).await;
-    let answered = envelope("answered", now);
-    finish(&store, &answered).await;
-    bury(&store, &answered).await;
+    for (name, at, remembered) in [("answered", Millis(now.0 - 9 * DAY_MS), true), ("forgotten", now, false)] {
+        let answered = envelope(name, at);
+        finish(&store, &answered, remembered).await;
+        bury(&store, &answered).await;
+    }
     bury(&store, &Envelope { version: ENVELOPE_VERSION + 1, ..envelope("newer", now) }).await;
 }
 
@@ -177,7 +184,7 @@ async fn a_buried_message_goes_back_only_while_its_answer_is_still_wanted() {
     graveyard(folder.path()).await;
     let gateway = Gateway::start(folder.path()).await;
     let items = listed(&gateway);
-    assert_eq!(items.len(), 4, "{items:?}");
+    assert_eq!(items.len(), 5, "{items:?}");
     let id = |name: &str| {
         let bodies = items.iter().map(|item| {
             let id = item["id"].as_str().unwrap();
@@ -193,11 +200,13 @@ async fn a_buried_message_goes_back_only_while_its_answer_is_still_wanted() {
     };
     refused("stale", false, "came 24 hours ago");
     refused("stale", false, "--force");
-    refused("answered", false, "its turn is finished");
+    for answered in ["answered", "forgotten"] {
+        refused(answered, false, "its turn is finished");
+    }
     for force in [false, true] {
         refused("newer", force, "cannot be read");
     }
-    assert_eq!(listed(&gateway).len(), 4, "a refusal changes nothing");
+    assert_eq!(listed(&gateway).len(), 5, "a refusal changes nothing");
 
     let (done, out, complaint) = deadletters(&gateway, &["resend", &id("fresh")]);
     assert!(done && out.contains("queued"), "{out}{complaint}");
@@ -208,7 +217,9 @@ async fn a_buried_message_goes_back_only_while_its_answer_is_still_wanted() {
     assert!(sent[1].body["text"].as_str().unwrap().contains("prompt of stale"), "{sent:?}");
     assert!(deadletters(&gateway, &["drop", &id("newer")]).0);
     // Also with force an answered message is recognised by its turn, and nothing is sent.
-    assert!(deadletters(&gateway, &["resend", &id("answered"), "--force"]).0);
+    for answered in ["answered", "forgotten"] {
+        assert!(deadletters(&gateway, &["resend", &id(answered), "--force"]).0);
+    }
     assert!(listed(&gateway).is_empty());
     assert!(gateway.ask("Still there?").await.contains("Still there?"));
     assert_eq!(platforms.sent_to("/sendMessage").len(), 2);
