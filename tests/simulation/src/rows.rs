@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
+use chela_core::clock::Millis;
 use chela_core::message::EventKey;
+use chela_core::queue::Envelope;
 use chela_core::session::{
     Accepted, Claim, Claimed, Control, Entry, Fence, Flagged, Head, Intent, Put, SessionStore, StoreError,
 };
@@ -16,7 +18,8 @@ use crate::sim::Mutant;
 #[derive(Default)]
 pub struct Rows {
     sessions: Mutex<BTreeMap<SessionKey, Session>>,
-    flags: Mutex<Vec<Flagged>>,
+    /// With whether it is settled: then nobody flags it again.
+    flags: Mutex<Vec<(Flagged, bool)>>,
     mutant: Option<Mutant>,
 }
 
@@ -26,6 +29,7 @@ struct Session {
     accepted: BTreeMap<EventKey, Accepted>,
     entries: BTreeMap<String, Entry>,
     control: Option<Control>,
+    left: BTreeMap<(Millis, EventKey), Envelope>,
 }
 
 impl Rows {
@@ -101,12 +105,10 @@ impl Rows {
 
     pub(crate) fn flag_now(&self, flagged: &Flagged) {
         let mut flags = self.flags.lock().unwrap();
-        let same = |known: &Flagged| {
-            (&known.session, known.turn, known.part) == (&flagged.session, flagged.turn, flagged.part)
-        };
-        match flags.iter_mut().find(|known| same(known)) {
-            Some(known) => *known = flagged.clone(),
-            None => flags.push(flagged.clone()),
+        match flags.iter_mut().find(|(known, _)| known.id() == flagged.id()) {
+            Some((known, settled)) if !*settled => *known = flagged.clone(),
+            Some(_) => {}
+            None => flags.push((flagged.clone(), false)),
         }
     }
 
@@ -121,6 +123,12 @@ impl Rows {
         let mut newest: Vec<Entry> = session.entries.range(from..).rev().take(limit).map(|(_, e)| e.clone()).collect();
         newest.reverse();
         newest
+    }
+
+    pub(crate) fn left_now(&self, key: &SessionKey, since: Millis, limit: usize) -> Vec<Envelope> {
+        let sessions = self.sessions();
+        let Some(session) = sessions.get(key) else { return Vec::new() };
+        session.left.iter().filter(|((at, _), _)| *at > since).take(limit).map(|(_, left)| left.clone()).collect()
     }
 
     pub(crate) fn control_now(&self, key: &SessionKey) -> Option<Control> {
@@ -174,7 +182,9 @@ impl SessionStore for Rows {
     }
 
     async fn flagged(&self, limit: usize) -> Result<Vec<Flagged>, StoreError> {
-        let mut flags = self.flags.lock().unwrap().clone();
+        let known = self.flags.lock().unwrap();
+        let open = known.iter().filter(|(_, settled)| !settled);
+        let mut flags: Vec<Flagged> = open.map(|(flagged, _)| flagged.clone()).collect();
         flags.sort_by_key(|flagged| std::cmp::Reverse(flagged.at));
         flags.truncate(limit);
         Ok(flags)
@@ -187,5 +197,33 @@ impl SessionStore for Rows {
 
     async fn control(&self, key: &SessionKey) -> Result<Option<Control>, StoreError> {
         Ok(self.control_now(key))
+    }
+
+    async fn turn(&self, key: &SessionKey, turn: u64) -> Result<Vec<Entry>, StoreError> {
+        let all = self.history_now(key, turn.saturating_sub(1), usize::MAX);
+        Ok(all.into_iter().filter(|entry| entry.turn == turn).collect())
+    }
+
+    async fn change_flag(&self, seen: &Flagged, becomes: Option<&Flagged>) -> Result<bool, StoreError> {
+        let mut flags = self.flags.lock().unwrap();
+        let Some((known, settled)) = flags.iter_mut().find(|(known, settled)| known == seen && !settled) else {
+            return Ok(false);
+        };
+        match becomes {
+            Some(flagged) => *known = flagged.clone(),
+            None => *settled = true,
+        }
+        Ok(true)
+    }
+
+    async fn leave(&self, envelope: &Envelope) -> Result<(), StoreError> {
+        let mut sessions = self.sessions();
+        let left = &mut sessions.entry(envelope.session.clone()).or_default().left;
+        left.insert((envelope.accepted_at, envelope.event.clone()), envelope.clone());
+        Ok(())
+    }
+
+    async fn left(&self, key: &SessionKey, since: Millis, limit: usize) -> Result<Vec<Envelope>, StoreError> {
+        Ok(self.left_now(key, since, limit))
     }
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chela_core::clock::Millis;
 use chela_core::message::EventKey;
+use chela_core::queue::Envelope;
 use chela_core::session::{
     Accepted, Claim, Claimed, Control, Entry, Fence, Flagged, Head, Intent, Put, SessionStore, StoreError,
 };
@@ -160,5 +162,22 @@ impl SessionStore for Remote {
     async fn control(&self, key: &SessionKey) -> Result<Option<Control>, StoreError> {
         let session = key.clone();
         self.ask(Place::Read, key, move |rows| Ok(rows.control_now(&session))).await
+    }
+
+    async fn turn(&self, key: &SessionKey, turn: u64) -> Result<Vec<Entry>, StoreError> {
+        self.rows.turn(key, turn).await
+    }
+
+    async fn change_flag(&self, seen: &Flagged, becomes: Option<&Flagged>) -> Result<bool, StoreError> {
+        self.rows.change_flag(seen, becomes).await
+    }
+
+    async fn leave(&self, envelope: &Envelope) -> Result<(), StoreError> {
+        self.rows.leave(envelope).await
+    }
+
+    async fn left(&self, key: &SessionKey, since: Millis, limit: usize) -> Result<Vec<Envelope>, StoreError> {
+        let session = key.clone();
+        self.ask(Place::Read, key, move |rows| Ok(rows.left_now(&session, since, limit))).await
     }
 }

@@ -135,7 +135,10 @@ impl Worker {
             let platform = site.platforms[id].clone();
             let channel = SimulatedChannel { process: process.clone(), platform, id };
             let (channel, chunk_mode) = (Arc::new(channel), ChunkMode::Length);
-            ((id.to_owned(), "default".to_owned()), Outlet { channel, text_limit: None, chunk_mode, streaming: false })
+            (
+                (id.to_owned(), "default".to_owned()),
+                Outlet { channel, text_limit: None, chunk_mode, streaming: false, steered: false },
+            )
         };
         let model = |provider: &'static str| ModelChoice {
             name: format!("{provider}/simulated"),
