@@ -84,8 +84,9 @@ impl SessionStore for Table {
             (":epoch".to_owned(), number(fence.epoch)),
             (":owner".to_owned(), text(fence.owner)),
             (":reaches".to_owned(), number(fence.lease_reaches.0)),
+            (":revision".to_owned(), number(head.revision)),
         ]);
-        let fenced = "e = :epoch AND o = :owner AND l >= :reaches";
+        let fenced = "e = :epoch AND o = :owner AND l >= :reaches AND (attribute_not_exists(v) OR v <= :revision)";
         match self.put_if(encode_head(key, head)?, fenced, values).await? {
             Written::Done => Ok(()),
             // A repetition of a save that released the session (the first answer was lost) finds its own work: nobody
@@ -292,6 +293,7 @@ fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
 fn encode_head(session: &SessionKey, head: &Head) -> Result<Item, StoreError> {
     // Every field by name, so that a new one cannot be forgotten.
     let Head {
+        revision,
         epoch,
         owner,
         lease_until,
@@ -313,6 +315,9 @@ fn encode_head(session: &SessionKey, head: &Head) -> Result<Item, StoreError> {
     set("l", number(lease_until.0));
     if !owner.is_empty() {
         set("o", text(owner));
+    }
+    if *revision > 0 {
+        set("v", number(*revision));
     }
     if *last_turn > 0 {
         set("n", number(*last_turn));
@@ -354,6 +359,7 @@ fn decode_head(item: &Item) -> Result<Head, StoreError> {
         epoch: row.number("e")?,
         owner: row.text("o").unwrap_or_default().to_owned(),
         lease_until: Millis(row.number("l")?),
+        revision: row.number("v")?,
         last_turn: row.number("n")?,
         current: row.text("c").and_then(event_key),
         attempts: u32::try_from(row.number("a")?).unwrap_or(u32::MAX),
@@ -390,6 +396,7 @@ mod tests {
     fn busy_head() -> Head {
         Head {
             plain: 3,
+            revision: 12,
             epoch: 1_234_567,
             owner: "0190f3a2c4e87b6d9a1b2c3d4e5f6a7b".into(),
             lease_until: NOW.plus(150_000),

@@ -32,6 +32,10 @@ pub struct Head {
     /// Until when it may.
     #[serde(default)]
     pub lease_until: Millis,
+    /// Grows with every save of an attempt: a copy of an earlier one that arrives late (a client that repeats a request
+    /// whose answer it missed) sets nothing back.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub revision: u64,
     /// Number of the last finished turn; the first turn is 1.
     #[serde(default)]
     pub last_turn: u64,
@@ -362,7 +366,7 @@ pub trait SessionStore: Send + Sync {
     /// `attempts` 1) if no turn is in progress. Claiming again with the same owner extends the lease.
     async fn claim(&self, key: &SessionKey, claim: &Claim<'_>) -> Result<Claimed, StoreError>;
 
-    /// Replaces the head if `fence` holds, else [`StoreError::Fenced`]. Saving the same head twice is harmless.
+    /// Replaces the head if `fence` holds and the stored one has no later [`Head::revision`], else [`StoreError::Fenced`]. Saving the same head twice is harmless.
     async fn save(&self, key: &SessionKey, head: &Head, fence: &Fence<'_>) -> Result<(), StoreError>;
 
     /// The head, consistently; `None` if the session never was.

@@ -84,14 +84,15 @@ impl SessionStore for SqliteSessions {
     async fn save(&self, key: &SessionKey, head: &Head, fence: &Fence<'_>) -> Result<(), StoreError> {
         let row = HeadRow::of(key.as_str(), head)?;
         let (epoch, owner) = (integer(fence.epoch), fence.owner.to_owned());
-        let reaches = integer(fence.lease_reaches.0);
+        let (reaches, revision) = (integer(fence.lease_reaches.0), integer(head.revision));
         let changed = self
             .database
             .run(move |connection: &Connection| {
                 connection
                     .prepare_cached(
                         "UPDATE sessions SET epoch = ?2, owner = ?3, lease_until = ?4, body = ?5
-                         WHERE session = ?1 AND epoch = ?6 AND owner = ?7 AND lease_until >= ?8",
+                         WHERE session = ?1 AND epoch = ?6 AND owner = ?7 AND lease_until >= ?8
+                         AND COALESCE(json_extract(body, '$.revision'), 0) <= ?9",
                     )?
                     .execute(params![
                         row.session,
@@ -101,7 +102,8 @@ impl SessionStore for SqliteSessions {
                         row.body,
                         epoch,
                         owner,
-                        reaches
+                        reaches,
+                        revision
                     ])
             })
             .await?;

@@ -43,5 +43,5 @@ pub use history::{Event, Happening, History};
 pub use queue::FifoQueue;
 pub use report::write_section;
 pub use rows::Rows;
-pub use sim::{Config, Mutant, OPEN};
+pub use sim::{Config, Mutant};
 pub use world::{Run, run};

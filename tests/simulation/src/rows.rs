@@ -75,7 +75,8 @@ impl Rows {
         let stored = sessions.get_mut(key).and_then(|session| session.head.as_mut()).ok_or(StoreError::Fenced)?;
         let ours = (stored.epoch == fence.epoch && stored.owner == fence.owner) || self.is(Mutant::SaveIgnoresEpoch);
         let lasts = stored.lease_until >= fence.lease_reaches || self.is(Mutant::SaveIgnoresLease);
-        if !ours || !lasts {
+        let older = head.revision < stored.revision && !self.is(Mutant::SaveIgnoresRevision);
+        if !ours || !lasts || older {
             return Err(StoreError::Fenced);
         }
         let before = stored.lease_until;

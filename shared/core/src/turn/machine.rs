@@ -350,12 +350,15 @@ impl Machine {
 
     /// Saves the head as it is.
     fn save(&mut self, phase: Phase) -> Command {
+        self.head.revision = self.head.revision.saturating_add(1);
         let head = Box::new(self.head.clone());
         self.wait(phase, Command::Save { head, lease_reaches: Millis(0) })
     }
 
     /// The head with these marks and a fresh lease.
-    fn marked(&self, now: Millis, intents: Vec<Intent>) -> Head {
+    fn marked(&mut self, now: Millis, intents: Vec<Intent>) -> Head {
+        // Also if this is never stored: a copy that arrives late must be older than whatever is stored then.
+        self.head.revision = self.head.revision.saturating_add(1);
         let lease_until = self.head.lease_until.max(now.plus(LEASE_MS));
         Head { intents, lease_until, ..self.head.clone() }
     }

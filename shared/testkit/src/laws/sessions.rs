@@ -219,6 +219,7 @@ pub async fn intents_and_settled_parts_survive_a_takeover(store: &dyn SessionSto
         settled: vec![Settled::Sent { id: "1700.42".into() }, Settled::Unknown, Settled::Dead],
         forgotten: 7,
         plain: 5,
+        revision: 300,
         ..head.clone()
     };
     store.save(&key, &begun, &fence(&head, "a")).await.unwrap();
@@ -395,6 +396,19 @@ pub async fn a_control_mark_is_replaced(store: &dyn SessionStore) {
     assert_eq!(store.head(&key).await.unwrap(), None, "a mark is not a head");
 }
 
+/// A copy of an earlier save that arrives late sets nothing back.
+pub async fn an_earlier_save_of_the_same_attempt_changes_nothing(store: &dyn SessionStore) {
+    let key = session("echo");
+    let head = held(store, &key, &event("echo-1"), "a").await;
+    let first = Head { revision: 1, intents: vec![Intent::Send { part: 0 }], ..head.clone() };
+    let second = Head { revision: 2, settled: vec![Settled::Sent { id: "1".into() }], ..head.clone() };
+    store.save(&key, &first, &fence(&head, "a")).await.unwrap();
+    store.save(&key, &second, &fence(&head, "a")).await.unwrap();
+    assert_eq!(store.save(&key, &first, &fence(&head, "a")).await, Err(StoreError::Fenced));
+    assert_eq!(store.head(&key).await.unwrap().as_ref(), Some(&second));
+    store.save(&key, &second, &fence(&head, "a")).await.unwrap();
+}
+
 /// What is left for a running turn comes in the order it was accepted in, and only what came after the turn's own.
 pub async fn messages_left_for_a_turn_are_found_by_their_time(store: &dyn SessionStore) {
     let left = |id: &str, at: u64| {
@@ -489,6 +503,7 @@ macro_rules! session_laws {
                 a_save_outside_the_fence_changes_nothing,
                 the_attempt_that_was_taken_over_is_fenced,
                 saving_twice_is_harmless,
+                an_earlier_save_of_the_same_attempt_changes_nothing,
                 intents_and_settled_parts_survive_a_takeover,
                 a_full_head_is_under_one_kilobyte,
                 an_event_is_accepted_once,

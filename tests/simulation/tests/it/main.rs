@@ -3,7 +3,6 @@
 
 mod laws;
 mod mutants;
-mod open;
 mod promises;
 
 use chela_simulation::write_section;

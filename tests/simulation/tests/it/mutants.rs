@@ -32,6 +32,11 @@ fn a_save_that_ignores_the_epoch() {
 }
 
 #[test]
+fn a_save_that_ignores_the_revision() {
+    is_caught(broken(Mutant::SaveIgnoresRevision));
+}
+
+#[test]
 fn a_save_that_ignores_the_lease() {
     is_caught(without_extensions(Mutant::SaveIgnoresLease));
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{LEASE_MS, MARGIN_MS, Machine, Phase, ToolRun};
+use super::{MARGIN_MS, Machine, Phase, ToolRun};
 use crate::clock::Millis;
 use crate::model::Block;
 use crate::session::{Entry, EntryBody, Head, Intent, Put};
@@ -62,8 +62,7 @@ impl Machine {
         }
         if run.effects.contains(&call.id) && self.head.lease_until.since(now) < TOOL_MS.saturating_add(MARGIN_MS) {
             // The tools before took most of the lease.
-            let mut head = self.head.clone();
-            head.lease_until = now.plus(LEASE_MS);
+            let head = self.marked(now, self.head.intents.clone());
             return self.save_marked(now, TOOL_MS, head.clone(), Phase::MarkingTools(Box::new(head), run));
         }
         let Some(session_event) = self.accepted.as_ref().map(|accepted| accepted.event.clone()) else {
