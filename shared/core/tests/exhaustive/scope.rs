@@ -255,7 +255,7 @@ pub const SCOPES: &[Scope] = &[
         tools_for: &[0],
         steering: true,
         functions: 2,
-        left: Left { crashes: 1, ..NONE },
+        left: Left { crashes: 1, leases: 1, throttles: 1, ..NONE },
         at_least: 2_000,
         ..PLAIN
     },

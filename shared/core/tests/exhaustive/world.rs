@@ -398,7 +398,7 @@ impl State {
                 let entries = self.stored[session].entries.iter().copied();
                 Told::Loaded(entries.filter(|entry| shelves.entries.get(*entry).turn > *after).collect())
             }
-            Op::Save { head, reaches, renews } => self.save(shelves, at, group, session, *head, *reaches, *renews),
+            Op::Save { head, reaches } => self.save(shelves, at, group, session, *head, *reaches),
             Op::Append(entry) => self.append(shelves, session, *entry),
             Op::Look => {
                 let line = self.functions[at].groups[group].line;
@@ -499,7 +499,6 @@ impl State {
         Told::Held(head)
     }
 
-    #[allow(clippy::too_many_arguments, reason = "the parts of one conditional write")]
     fn save(
         &mut self,
         shelves: &mut Shelves,
@@ -508,7 +507,6 @@ impl State {
         session: usize,
         head: Id,
         reaches: Millis,
-        renews: bool,
     ) -> Told {
         let stored = self.head(shelves, session);
         let owner = owner_name(self.functions[at].groups[group].owner);
@@ -520,9 +518,10 @@ impl State {
         if !fence || !(lasts || shelves.without(Mutant::LeaseCheckOff)) {
             return Told::Fenced;
         }
-        self.stored[session].head = Some(self.as_kept(shelves, head, new));
-        // A head that does not renew the lease stores the end that has passed.
-        self.stored[session].lapsed = lapsed && !renews && ours;
+        self.stored[session].head = Some(self.as_kept(shelves, head, new.clone()));
+        // Whoever asked for a longer lease and then paused stores an end that has passed.
+        let live = shelves.live(self.functions[at].groups[group].live.unwrap());
+        self.stored[session].lapsed = new.lease_until <= NOW.plus(live.clock);
         Told::Saved
     }
 
