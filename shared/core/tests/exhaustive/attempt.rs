@@ -184,7 +184,8 @@ pub fn session(number: usize) -> SessionKey {
 
 fn envelope(event: u8, session_number: usize) -> Envelope {
     let name = name(event);
-    let reply_to = ReplyAddress { channel: "t".into(), account: "a".into(), to: "c".into(), thread: None, message: None };
+    let reply_to =
+        ReplyAddress { channel: "t".into(), account: "a".into(), to: "c".into(), thread: None, message: None };
     let inbound = Inbound {
         channel: "t".into(),
         account: "a".into(),
@@ -286,6 +287,7 @@ impl Shelves {
         let clock = if slow { clock + self.scope.slow_ms } else { *clock };
         let before = phase_name(machine.phase());
         let command = machine.handle(NOW.plus(clock), input);
+        assert!(machine.turn().entries.len() < 50, "a turn grows without end in {}", self.scope.name);
         self.note(&before, &command, &machine, matches!(told, Told::Unavailable | Told::Fenced));
         let next = self.keep(machine, command, clock);
         self.next.insert((id, told.clone()), next);
@@ -341,9 +343,7 @@ impl Shelves {
             Command::Find(event) => Op::Find(self.number(&event)),
             Command::Accept(row) => Op::Accept { event: self.number(&row.event), row: self.rows.put(*row) },
             Command::Load { after_turn } => Op::Load { after: after_turn },
-            Command::Save { head, lease_reaches } => {
-                Op::Save { head: self.heads.put(*head), reaches: lease_reaches }
-            }
+            Command::Save { head, lease_reaches } => Op::Save { head: self.heads.put(*head), reaches: lease_reaches },
             Command::Append(entry) => Op::Append(self.entries.put(*entry)),
             Command::Flag { part, .. } => Op::Flag { part },
             Command::Consult => Op::Consult,

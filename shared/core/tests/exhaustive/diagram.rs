@@ -53,6 +53,9 @@ fn the_diagram_shows_every_step_and_no_other() {
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(PAGE, fresh).unwrap();
     } else {
-        assert!(page == fresh, "docs/turn.md is out of date: UPDATE=1 cargo test -p chela-core --test exhaustive diagram");
+        assert!(
+            page == fresh,
+            "docs/turn.md is out of date: UPDATE=1 cargo test -p chela-core --test exhaustive diagram"
+        );
     }
 }

@@ -133,7 +133,8 @@ fn rested(shelves: &Shelves, state: &State) -> Option<(Broken, String)> {
         // A turn whose message went to the dead letters is unfinished; the next message of its session resumes it.
         let open = state.stored[session].head.map_or(1, |head| shelves.heads.get(head).turn());
         let whole = transcript(&entries, open, 0);
-        let repair = whole.repairs.first().map(|repair| format!("the results of turn {} were never stored", repair.turn));
+        let repair =
+            whole.repairs.first().map(|repair| format!("the results of turn {} were never stored", repair.turn));
         let fault = repair.or_else(|| fault_of_transcript(&whole.messages))?;
         Some((Broken::Transcript, fault))
     })

@@ -51,7 +51,10 @@ fn sentence(shelves: &mut Shelves, state: &State, next: &State, step: Move, name
             format!("{} comes.", name(event))
         }
         Move::Bury(line) => {
-            format!("The queue has shown {} too often and moves it to the dead letters.", name(state.lines[line][0].event))
+            format!(
+                "The queue has shown {} too often and moves it to the dead letters.",
+                name(state.lines[line][0].event)
+            )
         }
         Move::Stop => "The owner says stop.".to_owned(),
         Move::Act { function, group, how } => {

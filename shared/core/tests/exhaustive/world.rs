@@ -1,9 +1,9 @@
 //! Everything outside the machines: queue, store, platform, tools; and all that can happen next.
 
 use chela_core::clock::Millis;
-use chela_core::session::{Entry, EntryBody, Head, Intent, UserFragment};
 use chela_core::model::{Block, Usage};
 use chela_core::session::{Accepted, AssistantEntry};
+use chela_core::session::{Entry, EntryBody, Head, Intent, UserFragment};
 
 use crate::attempt::{Id, NOW, Op, Shelves, Told, name};
 use crate::scope::{Left, Mutant, Past};
@@ -70,9 +70,16 @@ pub struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Move {
     /// A function receives this many messages of each line.
-    Deliver { lines: [u8; 2], function: u8 },
+    Deliver {
+        lines: [u8; 2],
+        function: u8,
+    },
     /// A group's attempt does what it is about to do.
-    Act { function: u8, group: usize, how: How },
+    Act {
+        function: u8,
+        group: usize,
+        how: How,
+    },
     /// The function answers the queue.
     Respond(u8),
     Crash(u8),
@@ -133,7 +140,10 @@ impl State {
             let fragment = |text| UserFragment { event: None, sender: "7".into(), name: None, text };
             let user = text.into_iter().map(fragment).collect();
             let (model, usage) = ("m".to_owned(), Usage::default());
-            entry(step, EntryBody::Assistant(AssistantEntry { user, blocks, model, usage, outbox, ..Default::default() }))
+            entry(
+                step,
+                EntryBody::Assistant(AssistantEntry { user, blocks, model, usage, outbox, ..Default::default() }),
+            )
         };
         let said = |text: &str| vec![Block::Text { text: text.to_owned() }];
         let (head, entries) = match shelves.scope.past {
@@ -346,10 +356,7 @@ impl State {
             }
             Op::Find(_) | Op::Load { .. } | Op::Look => may(self.left.throttles, &[How::Throttled]),
             Op::Send(_) => {
-                may(
-                    self.left.sends,
-                    &[How::NotSent, How::UnconfirmedArrived, How::UnconfirmedLost, How::Refused],
-                );
+                may(self.left.sends, &[How::NotSent, How::UnconfirmedArrived, How::UnconfirmedLost, How::Refused]);
             }
             Op::Edit(_) => may(self.left.sends, &[How::Refused]),
             Op::SendPreview(_) => may(self.left.sends, &[How::UnconfirmedArrived]),
@@ -661,7 +668,8 @@ impl State {
             self.stored[session].lapsed = false;
             let groups = self.functions.iter().flat_map(|function| &function.groups);
             let ours = groups.filter(|group| shelves.scope.lines[group.line].session == session);
-            let remembered = ours.filter_map(|group| group.live).any(|live| shelves.live(live).machine.head().epoch > 0);
+            let remembered =
+                ours.filter_map(|group| group.live).any(|live| shelves.live(live).machine.head().epoch > 0);
             let mut head = shelves.heads.get(id).clone();
             head.release();
             if !remembered {
