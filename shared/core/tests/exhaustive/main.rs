@@ -12,5 +12,6 @@ mod invariants;
 mod mutants;
 mod scope;
 mod scopes;
+mod store;
 mod story;
 mod world;
