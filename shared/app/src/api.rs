@@ -226,9 +226,9 @@ impl Api {
     /// The answer to an event, once its turn is finished. Silence is an empty answer.
     async fn answer(&self, session: &SessionKey, event: &EventKey) -> Result<Option<String>, StoreError> {
         let Some(head) = self.sessions.head(session).await? else { return Ok(None) };
-        if !head.finished(event) {
-            return Ok(None);
-        }
+        // Under the second name if the first was put aside.
+        let again = event.again();
+        let Some(event) = [event, &again].into_iter().find(|event| head.finished(event)) else { return Ok(None) };
         let Some(accepted) = self.sessions.accepted(session, event).await? else { return Ok(None) };
         let entries = self.sessions.history(session, accepted.turn.saturating_sub(1), 200).await?;
         let parts = entries.iter().filter(|entry| entry.turn == accepted.turn).find_map(|entry| match &entry.body {

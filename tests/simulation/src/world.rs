@@ -177,7 +177,9 @@ impl Conversation {
         let envelope = self.envelope(message);
         self.site.queue.push(Lane::Live, &envelope).await.expect("the message is small");
         if self.accepted.insert(message, ()).is_none() {
-            self.site.events.lock().unwrap().insert(envelope.event.as_str().to_owned(), message);
+            for name in [envelope.event.clone(), envelope.event.again()] {
+                self.site.events.lock().unwrap().insert(name.as_str().to_owned(), message);
+            }
             let session = u32::try_from(self.messages[message as usize].0).unwrap();
             self.site.sim.happens(Happening::Accepted { message, session });
         }

@@ -9,7 +9,7 @@ use chela_core::agent_id::AgentId;
 use chela_core::channel::Ack;
 use chela_core::message::EventKey;
 use chela_core::queue::{Buried, ENVELOPE_VERSION, Envelope, Lane, QueueError, Task};
-use chela_core::session::{Flagged, StoreError};
+use chela_core::session::{Accepted, Flagged, StoreError};
 use chela_core::session_key::agent_id_of;
 use http::{Method, StatusCode};
 use serde::Deserialize;
@@ -224,7 +224,9 @@ impl Api {
         let Envelope { session, event, .. } = envelope;
         if let Some(head) = self.sessions.head(session).await? {
             let accepted = self.sessions.accepted(session, event).await?;
-            if head.finished(event) || accepted.is_some_and(|accepted| accepted.turn <= head.last_turn) {
+            // Turn 0 is none: the event was put aside, to be taken up again.
+            let answered = |accepted: &Accepted| accepted.turn > 0 && accepted.turn <= head.last_turn;
+            if head.finished(event) || head.finished(&event.again()) || accepted.as_ref().is_some_and(answered) {
                 return Ok(Some("was answered already: its turn is finished".to_owned()));
             }
         }

@@ -3,19 +3,15 @@
 //! [`Command`]s.
 //!
 //! ```text
-//! Claiming ─▶ Accepting ─▶ Loading ─▶ Repairing ─▶ Joining ─┐
-//!     ▲ └───▶ Finding ──────▲                               ▼
-//!     │                          ┌──────────────▶ the next step (Turn::next) ◀───────────────┐
-//!     │                          │                    │          │            │             │
-//!     │                          │               AskModel    RunTools      Deliver         │
-//!     │                          │          Consulting│Looking   │Marking     │Marking      │
-//!     │                          │            Renewing│          │Running     │Editing      │
-//!     │                          │              Asking│          │Journalling │Sending      │
-//!     │                          └──────────── Storing◀──────────┘            │Waiting      │
-//!     │ another event's turn                                                  │Flagging ────┘
-//!     └───────────────────────── Finishing ◀── Recording ◀── Finish            ▼
-//!                                    └──▶ Ended ◀──────────────────────── Releasing
+//! open:    Claiming ▸ Accepting ▸ Loading ▸ Repairing ▸ Joining      (Finding, PuttingAside, Clearing: another's turn)
+//! then, as the stored rows say (Turn::next), until the turn is finished:
+//! ask:     Consulting or Looking ▸ Renewing ▸ Asking ▸ Storing
+//! act:     MarkingTools ▸ Running ▸ Journalling ▸ Storing
+//! deliver: MarkingPart ▸ Sending or Editing ▸ Waiting                (Flagging, Announcing: nobody can know)
+//! close:   Recording ▸ Finishing ▸ Closing ▸ Ended                   (Releasing ▸ Ended: later, in another attempt)
 //! ```
+//!
+//! `docs/turn.md` has every step from phase to phase, drawn from an exploration of all orders of events.
 
 mod act;
 mod ask;

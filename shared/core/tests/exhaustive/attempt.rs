@@ -15,8 +15,7 @@ use chela_core::session::{Accepted, AssistantEntry, Claimed, Control, Entry, Hea
 use chela_core::session_key::{Peer, PeerKind, SessionKey};
 use chela_core::tool::{Effect, ToolAnswer};
 use chela_core::turn::{
-    Answer, Beside, Command, Input, LEASE_MS, Machine, Outcome, Phase, Reply, Rules, Spent, Unanswered, Way,
-    add_open_turn,
+    Answer, Command, Input, LEASE_MS, Machine, Outcome, Phase, Reply, Rules, Spent, Unanswered, Way, add_open_turn,
 };
 
 use crate::invariants::fault_of_transcript;
@@ -85,7 +84,7 @@ pub enum Op {
     Find(u8),
     Accept { event: u8, row: Id },
     Load { after: u64 },
-    Save { head: Id, reaches: Millis, renews: bool },
+    Save { head: Id, reaches: Millis },
     Append(Id),
     Flag { part: u16 },
     Consult,
@@ -288,6 +287,7 @@ impl Shelves {
         let clock = if slow { clock + self.scope.slow_ms } else { *clock };
         let before = phase_name(machine.phase());
         let command = machine.handle(NOW.plus(clock), input);
+        assert!(machine.turn().entries.len() < 50, "a turn grows without end in {}", self.scope.name);
         self.note(&before, &command, &machine, matches!(told, Told::Unavailable | Told::Fenced));
         let next = self.keep(machine, command, clock);
         self.next.insert((id, told.clone()), next);
@@ -343,11 +343,7 @@ impl Shelves {
             Command::Find(event) => Op::Find(self.number(&event)),
             Command::Accept(row) => Op::Accept { event: self.number(&row.event), row: self.rows.put(*row) },
             Command::Load { after_turn } => Op::Load { after: after_turn },
-            Command::Save { head, lease_reaches } => {
-                let renewing = matches!(machine.phase(), Phase::Renewing(_) | Phase::Asking(_, Beside::Renewing));
-                let renews = renewing || lease_reaches > Millis(0);
-                Op::Save { head: self.heads.put(*head), reaches: lease_reaches, renews }
-            }
+            Command::Save { head, lease_reaches } => Op::Save { head: self.heads.put(*head), reaches: lease_reaches },
             Command::Append(entry) => Op::Append(self.entries.put(*entry)),
             Command::Flag { part, .. } => Op::Flag { part },
             Command::Consult => Op::Consult,

@@ -1,26 +1,17 @@
-//! Every order in which everything can happen to one turn or two: the real [`chela_core::turn::Machine`] under
-//! exhaustive exploration.
+//! Every order in which everything can happen to a turn or two: the real [`chela_core::turn::Machine`] under exhaustive
+//! exploration, with each protection taken away once to see that it is one.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "what breaks here is a failed test")]
+#![allow(clippy::print_stdout, reason = "stories and numbers are there to be read")]
 #![allow(unreachable_pub, reason = "the modules of one test")]
 
 mod attempt;
+mod diagram;
 mod exploration;
+mod found;
 mod invariants;
+mod mutants;
 mod scope;
+mod scopes;
+mod store;
 mod story;
 mod world;
-
-use exploration::Exploration;
-use scope::SCOPES;
-
-#[test]
-fn all() {
-    for scope in SCOPES.iter().filter(|scope| std::env::var("S").map_or(true, |s| scope.name == s)) {
-        let started = std::time::Instant::now();
-        let found = Exploration::run(*scope, None);
-        println!("{}: {} states, {} violations, {:?}", found.scope, found.states, found.violations, started.elapsed());
-        for line in &found.story {
-            println!("    {line}");
-        }
-    }
-}

@@ -154,22 +154,22 @@ pub const PLAIN: Scope = Scope {
     slice_ms: 10_000_000,
     past: Past::Nothing,
     left: Left { crashes: 2, reshown: 1, leases: 1, ..NONE },
-    at_least: 10_000,
+    at_least: 258_900,
 };
 
 const FEW: Left = Left { crashes: 1, reshown: 1, leases: 1, ..NONE };
 
 pub const SCOPES: &[Scope] = &[
     PLAIN,
-    Scope { name: "plain, the platform knows keys", left: FEW, keyed: true, functions: 2, at_least: 5_000, ..PLAIN },
-    Scope { name: "parts", tools: &[], parts: 3, functions: 2, left: FEW, at_least: 1_000, ..PLAIN },
+    Scope { name: "plain, the platform knows keys", left: FEW, keyed: true, functions: 2, at_least: 36_100, ..PLAIN },
+    Scope { name: "parts", tools: &[], parts: 3, functions: 2, left: FEW, at_least: 39_200, ..PLAIN },
     Scope {
         name: "refusals",
         tools: &[],
         parts: 2,
         functions: 2,
         left: Left { sends: 2, crashes: 1, ..NONE },
-        at_least: 1_000,
+        at_least: 3_500,
         ..PLAIN
     },
     Scope {
@@ -179,7 +179,7 @@ pub const SCOPES: &[Scope] = &[
         keyed: true,
         functions: 2,
         left: Left { sends: 2, crashes: 1, ..NONE },
-        at_least: 1_000,
+        at_least: 1_400,
         ..PLAIN
     },
     Scope {
@@ -188,7 +188,7 @@ pub const SCOPES: &[Scope] = &[
         tools_for: &[0],
         functions: 2,
         left: Left { crashes: 2, ..NONE },
-        at_least: 1_000,
+        at_least: 1_500,
         ..PLAIN
     },
     Scope {
@@ -197,7 +197,7 @@ pub const SCOPES: &[Scope] = &[
         tools_for: &[0],
         functions: 2,
         left: FEW,
-        at_least: 500,
+        at_least: 21_000,
         ..PLAIN
     },
     Scope {
@@ -208,7 +208,7 @@ pub const SCOPES: &[Scope] = &[
         several_lines: true,
         functions: 2,
         left: Left { crashes: 1, ..NONE },
-        at_least: 5_000,
+        at_least: 39_600,
         ..PLAIN
     },
     Scope {
@@ -217,7 +217,7 @@ pub const SCOPES: &[Scope] = &[
         tools: &["book"],
         tools_for: &[0],
         left: Left { throttles: 2, leases: 1, ..NONE },
-        at_least: 5_000,
+        at_least: 4_400,
         ..PLAIN
     },
     Scope {
@@ -227,7 +227,7 @@ pub const SCOPES: &[Scope] = &[
         tools_for: &[0],
         parts: 2,
         left: Left { crashes: 1, throttles: 2, ..NONE },
-        at_least: 2_000,
+        at_least: 9_900,
         ..PLAIN
     },
     Scope {
@@ -236,7 +236,7 @@ pub const SCOPES: &[Scope] = &[
         functions: 2,
         tools_for: &[0],
         left: Left { crashes: 2, reshown: 1, leases: 1, ..NONE },
-        at_least: 1_000,
+        at_least: 209_600,
         ..PLAIN
     },
     Scope {
@@ -246,7 +246,7 @@ pub const SCOPES: &[Scope] = &[
         batch: 3,
         functions: 2,
         left: Left { crashes: 1, leases: 1, ..NONE },
-        at_least: 5_000,
+        at_least: 11_900,
         ..PLAIN
     },
     Scope {
@@ -255,8 +255,8 @@ pub const SCOPES: &[Scope] = &[
         tools_for: &[0],
         steering: true,
         functions: 2,
-        left: Left { crashes: 1, ..NONE },
-        at_least: 2_000,
+        left: Left { crashes: 1, leases: 1, throttles: 1, ..NONE },
+        at_least: 58_400,
         ..PLAIN
     },
     Scope {
@@ -264,7 +264,7 @@ pub const SCOPES: &[Scope] = &[
         announce: true,
         functions: 2,
         left: Left { crashes: 1, leases: 1, reshown: 1, stops: 1, ..NONE },
-        at_least: 1_000,
+        at_least: 142_300,
         ..PLAIN
     },
     Scope {
@@ -273,7 +273,7 @@ pub const SCOPES: &[Scope] = &[
         tools_for: &[0],
         functions: 2,
         left: Left { crashes: 1, leases: 1, ..NONE },
-        at_least: 2_000,
+        at_least: 79_300,
         ..PLAIN
     },
     Scope {
@@ -283,7 +283,7 @@ pub const SCOPES: &[Scope] = &[
         parts: 2,
         functions: 2,
         left: Left { crashes: 1, leases: 1, reshown: 1, drafts: 2, ticks: 1, sends: 1, ..NONE },
-        at_least: 2_000,
+        at_least: 206_000,
         ..PLAIN
     },
     Scope {
@@ -291,7 +291,7 @@ pub const SCOPES: &[Scope] = &[
         tools_for: &[0],
         functions: 2,
         left: Left { crashes: 1, silences: 6, ..NONE },
-        at_least: 500,
+        at_least: 6_400,
         ..PLAIN
     },
     Scope {
@@ -301,7 +301,7 @@ pub const SCOPES: &[Scope] = &[
         slow_ms: 20_000,
         functions: 2,
         left: Left { crashes: 1, leases: 1, ..NONE },
-        at_least: 500,
+        at_least: 1_500,
         ..PLAIN
     },
     Scope {
@@ -310,7 +310,7 @@ pub const SCOPES: &[Scope] = &[
         slice_ms: 40_000,
         functions: 2,
         left: Left { crashes: 1, leases: 1, reshown: 1, ..NONE },
-        at_least: 500,
+        at_least: 75_000,
         ..PLAIN
     },
     Scope {
@@ -321,10 +321,10 @@ pub const SCOPES: &[Scope] = &[
         announce: true,
         functions: 2,
         left: Left { crashes: 1, throttles: 1, leases: 1, ..NONE },
-        at_least: 500,
+        at_least: 5_800,
         ..PLAIN
     },
-    Scope { name: "an old wound", past: Past::Unrepaired, functions: 2, left: FEW, at_least: 500, ..PLAIN },
+    Scope { name: "an old wound", past: Past::Unrepaired, functions: 2, left: FEW, at_least: 43_900, ..PLAIN },
     Scope {
         name: "a late repetition",
         past: Past::LongAgo,
@@ -332,8 +332,16 @@ pub const SCOPES: &[Scope] = &[
         functions: 2,
         receives: 2,
         left: FEW,
-        at_least: 200,
+        at_least: 9_700,
         ..PLAIN
     },
-    Scope { name: "given up", past: Past::Hopeless, tools_for: &[0], functions: 2, left: FEW, at_least: 500, ..PLAIN },
+    Scope {
+        name: "given up",
+        past: Past::Hopeless,
+        tools_for: &[0],
+        functions: 2,
+        left: FEW,
+        at_least: 10_400,
+        ..PLAIN
+    },
 ];
