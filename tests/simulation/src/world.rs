@@ -177,8 +177,11 @@ impl Conversation {
         let envelope = self.envelope(message);
         self.site.queue.push(Lane::Live, &envelope).await.expect("the message is small");
         if self.accepted.insert(message, ()).is_none() {
-            for name in [envelope.event.clone(), envelope.event.again()] {
+            // An event that is put aside is taken up under another name, and that may be put aside, too.
+            let mut name = envelope.event.clone();
+            for _ in 0..20 {
                 self.site.events.lock().unwrap().insert(name.as_str().to_owned(), message);
+                name = name.again();
             }
             let session = u32::try_from(self.messages[message as usize].0).unwrap();
             self.site.sim.happens(Happening::Accepted { message, session });

@@ -135,9 +135,34 @@ fn rested(shelves: &Shelves, state: &State) -> Option<(Broken, String)> {
         let whole = transcript(&entries, open, 0);
         let repair =
             whole.repairs.first().map(|repair| format!("the results of turn {} were never stored", repair.turn));
-        let fault = repair.or_else(|| fault_of_transcript(&whole.messages))?;
+        let fault = repair.or_else(|| parted(&entries)).or_else(|| fault_of_transcript(&whole.messages))?;
         Some((Broken::Transcript, fault))
     })
+}
+
+/// Stored calls whose stored results are others'. Whoever reads them mends that; it must not be there all the same.
+fn parted(entries: &[Entry]) -> Option<String> {
+    entries.iter().find_map(|entry| {
+        let (EntryBody::Assistant(AssistantEntry { blocks, .. }), turn, step) = (&entry.body, entry.turn, entry.step)
+        else {
+            return None;
+        };
+        let calls: Vec<&String> = ids(blocks);
+        let mut results = entries.iter().filter(|other| (other.turn, other.step) == (turn, step));
+        let results = results.find_map(|other| match &other.body {
+            EntryBody::ToolResults { results } => Some(ids(results)),
+            _ => None,
+        })?;
+        (calls != results).then(|| format!("the stored calls {calls:?} are followed by the results of {results:?}"))
+    })
+}
+
+fn ids(blocks: &[Block]) -> Vec<&String> {
+    let named = blocks.iter().filter_map(|block| match block {
+        Block::ToolUse { id, .. } | Block::ToolResult { id, .. } => Some(id),
+        _ => None,
+    });
+    named.collect()
 }
 
 /// Why an event is not answered; `None` if it is, or every missing part of the answer is flagged.
