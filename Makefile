@@ -29,9 +29,9 @@ fmt: ## Formats the Rust code
 test: ## Every test; installs the tools it needs into .tools first
 	tools/bootstrap emulator lint sam oracles
 	cargo build --workspace --all-targets --locked
-	CHELA_BUILT=1 cargo $(if $(NEXTEST),nextest run,test) --workspace --locked
+	CHELA_BUILT=1 CHELA_REPORT_DIR=$(CURDIR)/target/reports cargo $(if $(NEXTEST),nextest run,test) --workspace --locked
 	.tools/emulator/bin/python -m unittest discover -s tests/infra
-	python3 -m unittest discover -s tests/docs -p check.py
+	python3 -m unittest discover -s tests/docs -p "*.py"
 
 simulate: ## A million turns that each met a fault; ARGS=--help for more, ARGS="--seed 7 --story" tells one seed's story
 	cargo run -p chela-simulation --locked -- --turns 1000000 $(ARGS)

@@ -174,7 +174,7 @@ async fn receive(mapping: &Proxy) -> anyhow::Result<Value> {
 }
 
 /// <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html>
-fn queue_event(message: &Value) -> anyhow::Result<Value> {
+pub(crate) fn queue_event(message: &Value) -> anyhow::Result<Value> {
     let of = |name: &str| message.get(name).cloned().with_context(|| format!("a message without {name}"));
     let record = json!({
         "messageId": of("MessageId")?, "receiptHandle": of("ReceiptHandle")?, "body": of("Body")?,
@@ -185,7 +185,7 @@ fn queue_event(message: &Value) -> anyhow::Result<Value> {
 }
 
 /// <https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads>
-fn url_event(signer: &Signer, id: &str, body: &str) -> Value {
+pub(crate) fn url_event(signer: &Signer, id: &str, body: &str) -> Value {
     let host = "bench.lambda-url.us-east-1.on.aws";
     let mut headers = json!({ "content-type": "application/json", "host": host, "user-agent": "chela-bench" });
     for (name, value) in signer.headers(id, body.as_bytes()) {

@@ -7,6 +7,8 @@ mod emulator;
 mod gateway;
 mod http;
 mod init;
+#[cfg(test)]
+mod killed;
 mod load;
 mod place;
 mod platform;

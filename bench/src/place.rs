@@ -30,6 +30,18 @@ impl Place {
         Ok(Self { root, binaries, target, work })
     }
 
+    /// The places of a test, whose binary lies one folder deeper; what its programs print is kept apart.
+    #[cfg(test)]
+    pub(crate) fn of_tests(name: &str) -> anyhow::Result<Self> {
+        let own = std::env::current_exe()?;
+        let binaries = own.parent().and_then(Path::parent).context("our own binary lies nowhere")?.to_owned();
+        let target = binaries.parent().context("the binaries lie nowhere")?.to_owned();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("there is no repository")?.to_owned();
+        let work = target.join(name);
+        std::fs::create_dir_all(&work)?;
+        Ok(Self { root, binaries, target, work })
+    }
+
     /// Whether these are the binaries that are shipped.
     pub(crate) fn profile(&self) -> &str {
         self.binaries.file_name().and_then(|name| name.to_str()).unwrap_or_default()

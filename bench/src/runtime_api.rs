@@ -18,6 +18,9 @@ use crate::signing::now_s;
 /// Longest wait for a function to say anything.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The time of an invocation, as infra/template.yaml gives it to the agent.
+const FUNCTION_TIMEOUT_S: u64 = 180;
+
 /// A function that runs and waits for its next event.
 pub(crate) struct Function {
     name: String,
@@ -84,7 +87,7 @@ impl Function {
     /// Hands it an event and returns what it answers.
     pub(crate) async fn invoke(mut self, event: &Value) -> anyhow::Result<(Self, Value)> {
         self.invocations += 1;
-        let deadline = (now_s() + PATIENCE.as_secs()) * 1000;
+        let deadline = (now_s() + FUNCTION_TIMEOUT_S) * 1000;
         let headers = format!(
             "lambda-runtime-aws-request-id: 00000000-0000-0000-0000-{:012}\r\nlambda-runtime-deadline-ms: {deadline}\r\n\
              lambda-runtime-invoked-function-arn: arn:aws:lambda:us-east-1:000000000000:function:chela-bench\r\n",

@@ -410,3 +410,33 @@ pub trait SessionStore: Send + Sync {
     /// Messages left that were accepted after `since`, oldest first, at most `limit`.
     async fn left(&self, key: &SessionKey, since: Millis, limit: usize) -> Result<Vec<Envelope>, StoreError>;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A deployment meets turns that the version before began: what it left out is what it did not know.
+    #[test]
+    fn rows_of_the_version_before_are_read() {
+        let head: Head = serde_json::from_str(
+            r#"{"epoch":7,"owner":"a","lease_until":90,"last_turn":4,"current":"00aa","attempts":2,
+                "intents":[{"kind":"tool","step":0,"id":"c1"},{"kind":"send","part":1}],
+                "settled":[{"state":"sent","id":"9"}],"preview":"8","forgotten":2,"recent":["11bb"]}"#,
+        )
+        .unwrap();
+        assert_eq!((head.revision, head.plain, head.last_turn, head.settled.len()), (0, 0, 4, 1));
+        let accepted: Accepted = serde_json::from_str(
+            r#"{"event":"00aa","turn":5,"at":1,"task":{"kind":"heartbeat","name":"n","scheduled_at":1,"prompt":"p"}}"#,
+        )
+        .unwrap();
+        assert!(accepted.task.is_some());
+        let entry: Entry = serde_json::from_str(
+            r#"{"turn":5,"step":0,"at":1,"body":{"entry":"assistant","user":[{"sender":"7","text":"hi"}],
+                "blocks":[{"type":"text","text":"hello"}],"model":"m","outbox":["hello"],
+                "usage":{"input":1,"output":1,"cache_read":0,"cache_write":0}}}"#,
+        )
+        .unwrap();
+        let EntryBody::Assistant(answer) = entry.body else { panic!("an answer") };
+        assert!(!answer.forget && !answer.plain && answer.user[0].event.is_none());
+    }
+}

@@ -45,6 +45,7 @@ fn the_report_is_written_where_it_is_asked_for() {
         .collect();
     assert!(rows.len() > SCOPES.len() + crate::mutants::CAUGHT.len());
     if let Some(folder) = std::env::var_os("CHELA_REPORT_DIR") {
+        std::fs::create_dir_all(&folder).unwrap();
         let file = std::path::Path::new(&folder).join("exhaustive.json");
         std::fs::write(file, serde_json::to_string_pretty(&rows).unwrap()).unwrap();
     }
