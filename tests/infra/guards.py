@@ -136,8 +136,8 @@ def every_lane_has_dead_letters(template):
         redrive = queue.get("RedrivePolicy", {})
         if references(redrive.get("deadLetterTargetArn")) != {f"{lane}Dlq"}:
             yield f"{lane}: no dead-letter queue"
-        # "Try later" counts as a receive: with few, a turn that waits would be thrown away.
-        if redrive.get("maxReceiveCount", 0) < 20:
+        # "Try later" counts as a receive: with few, a turn that waits would be thrown away, and those behind it untried.
+        if redrive.get("maxReceiveCount", 0) < 100:
             yield f"{lane}: gives up too early"
         if not letters.get("FifoQueue") or letters.get("MessageRetentionPeriod") != 14 * 86400:
             yield f"{lane}: dead letters are not kept in order for 14 days"

@@ -23,6 +23,9 @@ pub const VISIBILITY_S: u32 = 60;
 /// How often that is renewed: two renewals may be lost.
 const HEARTBEAT: Duration = Duration::from_secs(20);
 
+/// Longest wait between two receives of one message: with a hundred of them more than eight hours.
+const LONGEST_PATIENCE_S: u32 = 300;
+
 /// A received message, and what it says if it can be read.
 type Waiting = (Delivery, Result<Envelope, String>);
 
@@ -141,6 +144,7 @@ impl Answerer {
             }
             Outcome::Again { after_s, reason } => {
                 self.metrics.add(Count::Repeated, 1);
+                let after_s = if after_s == 0 { 0 } else { after_s.max(patience_s(delivery.receives)) };
                 // If this fails the message is shown again when its visibility ends.
                 let _ = self.queue.hide(delivery.lane, &delivery.receipt, after_s).await;
                 Err(reason)
@@ -192,6 +196,12 @@ fn joins(queue: &QueueSection, first: &Envelope, other: &Envelope) -> bool {
         && !is_command(&two.text)
 }
 
+/// Least wait before a message that was received so often is received again: the queue gives it up after a hundred
+/// receives, and a table may be out of reach for hours.
+fn patience_s(receives: u32) -> u32 {
+    2u32.saturating_pow(receives.saturating_sub(4)).min(LONGEST_PATIENCE_S)
+}
+
 /// The messages by session, each in order.
 pub fn by_group(deliveries: Vec<Delivery>) -> Vec<Vec<Delivery>> {
     let mut groups: Vec<Vec<Delivery>> = Vec::new();
@@ -232,6 +242,11 @@ mod tests {
         assert!(read_envelope(r#"{"version":2,"whatever":1}"#).unwrap_err().contains("version 2"));
         assert!(read_envelope("{").unwrap_err().contains("not an envelope"));
         assert!(read_envelope(r#"{"version":1}"#).unwrap_err().contains("not an envelope"));
+    }
+
+    #[test]
+    fn what_is_received_often_is_waited_for_longer() {
+        assert_eq!([1, 4, 6, 8, 12, 13, 99].map(patience_s), [1, 1, 4, 16, 256, 300, 300]);
     }
 
     #[test]

@@ -469,7 +469,7 @@ mod tests {
         let result = |n: usize| Block::ToolResult { id: n.to_string(), text: "é".repeat(60_000), is_error: false };
         let results = (0..16).map(result).collect();
         let huge = Entry { turn: u64::MAX, step: u16::MAX, at: NOW, body: EntryBody::ToolResults { results } };
-        let key = Key::entry(&SessionKey::from_stored(&"x".repeat(5_000)), &huge);
+        let key = Key::entry(&SessionKey::from_stored("x".repeat(5_000)), &huge);
         assert!(matches!(encode(&key, &huge), Err(StoreError::Full(_))));
         assert!(encode(&key, &fit_entry(huge)).is_ok());
         let names = Key { pk: "x".repeat(2048), sk: "x".repeat(1024) }.item();

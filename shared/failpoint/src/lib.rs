@@ -26,7 +26,6 @@ mod armed {
     pub(super) fn reached(point: &str) {
         let named = NAMED.get_or_init(|| std::env::var("CHELA_KILL_AT").ok());
         if named.as_deref() == Some(point) {
-            eprintln!("killed at {point}");
             // SIGKILL: no destructor, no flush, no other thread goes on. It cannot fail for one's own process.
             let _ = kill_process(getpid(), Signal::KILL);
         }

@@ -130,7 +130,7 @@ fn buried(lane: Lane, message: Message) -> (Buried, String) {
     let sent =
         message.attributes.as_ref().and_then(|all| all.get(&MessageSystemAttributeName::SentTimestamp)?.parse().ok());
     let Delivery { message_id: id, receipt, group, receives, body, .. } = delivery(lane, message);
-    let given_up = "the queue gave it up after 20 receives: the agent's log says why its turn did not end";
+    let given_up = "the queue gave it up after 100 receives: the agent's log says why its turn did not end";
     let reason = reason.unwrap_or_else(|| given_up.to_owned());
     (Buried { lane, id, group, at: Millis(sent.unwrap_or_default()), receives, reason, body }, receipt)
 }
