@@ -90,7 +90,7 @@ impl Agent {
             let reason = format!("channel {}/{} is not configured any more", to.channel, to.account);
             return self.in_vain(&flagged, &reason).await;
         };
-        if flagged.sending && outlet.channel.unconfirmed() == Unconfirmed::Flag {
+        if flagged.sending && outlet.unconfirmed() == Unconfirmed::Flag {
             let reason = "it was being sent again when the attempt broke off; it may or may not have arrived";
             return self.in_vain(&flagged, reason).await;
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chela_core::agent_id::AgentId;
-use chela_core::channel::Channel;
+use chela_core::channel::{Channel, Unconfirmed};
 use chela_core::chunk::{ChunkMode, chunk_markdown};
 use chela_core::message::{ChannelId, ReplyAddress};
 use chela_core::model::Model;
@@ -39,9 +39,19 @@ pub struct Outlet {
     pub streaming: bool,
     /// Whether a turn heeds messages that come while it runs.
     pub steered: bool,
+    /// Whether a part of which nobody knows if it arrived is sent again instead of flagged.
+    pub resend: bool,
 }
 
 impl Outlet {
+    /// What becomes of a part whose fate is unknown. A platform that knows keys never needs the owner's choice.
+    pub fn unconfirmed(&self) -> Unconfirmed {
+        match self.channel.unconfirmed() {
+            Unconfirmed::Flag if self.resend => Unconfirmed::Resend,
+            known => known,
+        }
+    }
+
     /// An answer cut to what the account takes.
     pub fn parts(&self, markdown: &str) -> Vec<String> {
         let most = self.channel.limits().text;

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use chela_agent::{AgentSettings, Installation, Outlet};
 use chela_channel_kit::{AccountSettings, ChannelDescriptor};
-use chela_config::{Account, ChannelKeys, ChunkMode, Config, QueueMode, SecretInput, SecretKey, StreamingMode};
+use chela_config::{
+    Account, ChannelKeys, ChunkMode, Config, QueueMode, SecretInput, SecretKey, StreamingMode, UnconfirmedPolicy,
+};
 use chela_core::agent_id::AgentId;
 use chela_core::blob::BlobStore;
 use chela_core::clock::{Clock, Millis};
@@ -207,6 +209,7 @@ fn outlet(account: &Account, open: &OpenAccount, config: &Config) -> Outlet {
             ChunkMode::Newline => chela_core::chunk::ChunkMode::Newline,
         },
         streaming: account.streaming.mode != StreamingMode::Off,
+        resend: account.unconfirmed == UnconfirmedPolicy::Resend,
         steered: config.messages.queue.mode_of(&account.channel) == QueueMode::Steer,
     }
 }

@@ -64,6 +64,8 @@ pub struct ChannelConfig {
     /// Most characters of one part of an answer, if less than the platform takes.
     #[schemars(range(min = 200, max = 100_000))]
     pub text_chunk_limit: Option<u32>,
+    /// What becomes of a part of which nobody knows whether it arrived, where the platform knows no keys.
+    pub unconfirmed: Option<UnconfirmedPolicy>,
     /// How answers grow while they are made.
     pub streaming: Option<Streaming>,
     /// What people call this account.
@@ -111,6 +113,17 @@ pub enum ChunkMode {
     Newline,
 }
 
+/// `unconfirmed`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum UnconfirmedPolicy {
+    /// It is listed by `chela deadletters` and waits for a decision.
+    #[default]
+    Flag,
+    /// It is sent again: it may be seen twice.
+    Resend,
+}
+
 /// Keys that only the channel itself understands; some hold secrets, so nothing of them is printed.
 #[derive(Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(transparent)]
@@ -148,6 +161,8 @@ pub struct Account {
     pub gate: GatePolicy,
     /// Most characters of one part, if less than the platform takes.
     pub text_chunk_limit: Option<u32>,
+    /// What becomes of a part whose fate is unknown.
+    pub unconfirmed: UnconfirmedPolicy,
     /// How answers grow.
     pub streaming: Streaming,
     /// The channel's own keys.
@@ -169,6 +184,7 @@ impl ChannelConfig {
             require_mention: account.require_mention.or(self.require_mention),
             mention_patterns: account.mention_patterns.clone().or_else(|| self.mention_patterns.clone()),
             text_chunk_limit: account.text_chunk_limit.or(self.text_chunk_limit),
+            unconfirmed: account.unconfirmed.or(self.unconfirmed),
             streaming: account.streaming.clone().or_else(|| self.streaming.clone()),
             name: account.name.clone().or_else(|| self.name.clone()),
             accounts: None,
@@ -214,6 +230,7 @@ impl Config {
                 mention_patterns: patterns,
             },
             text_chunk_limit: merged.text_chunk_limit,
+            unconfirmed: merged.unconfirmed.unwrap_or_default(),
             streaming: merged.streaming.unwrap_or_default(),
             own: merged.own,
         })

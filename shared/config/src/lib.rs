@@ -24,7 +24,7 @@ mod variables;
 pub use agents::{Agent, AgentDefaults, AgentsSection, Heartbeat, ModelChoice, Ownership, SystemAgent};
 pub use channels::{
     Account, ChannelConfig, ChannelDefaults, ChannelsSection, ChunkMode, DEFAULT_ACCOUNT, OwnKeys, Streaming,
-    StreamingMode,
+    StreamingMode, UnconfirmedPolicy,
 };
 pub use check::{Checked, Surroundings, check, schema};
 pub use live::{LiveConfig, LoadError, Refreshed};

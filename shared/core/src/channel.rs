@@ -128,6 +128,8 @@ pub enum Unconfirmed {
     ResendWithKey,
     /// Nobody can know: flag it for the owner, never guess.
     Flag,
+    /// Nobody can know, and its owner would rather have it twice than not at all.
+    Resend,
 }
 
 /// One part of a reply.

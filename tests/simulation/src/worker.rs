@@ -137,7 +137,7 @@ impl Worker {
             let (channel, chunk_mode) = (Arc::new(channel), ChunkMode::Length);
             (
                 (id.to_owned(), "default".to_owned()),
-                Outlet { channel, text_limit: None, chunk_mode, streaming: false, steered: false },
+                Outlet { channel, text_limit: None, chunk_mode, streaming: false, steered: false, resend: false },
             )
         };
         let model = |provider: &'static str| ModelChoice {

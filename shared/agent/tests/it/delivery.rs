@@ -35,6 +35,18 @@ async fn an_unconfirmed_part_is_sent_again_where_the_platform_knows_the_key() {
     assert!(world.store.flagged(10).await.unwrap().is_empty());
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_owner_may_prefer_a_part_twice_to_a_part_missing() {
+    let mut world = World::new([says("x")]);
+    for outlet in world.installation.outlets.values_mut() {
+        outlet.resend = true;
+    }
+    world.channel.will([Fate::ShownButLost]);
+    world.answer_until_done(&world.says("1", "hi")).await;
+    assert_eq!(world.channel.shown(), ["x", "x"]);
+    assert!(world.store.flagged(10).await.unwrap().is_empty());
+}
+
 #[tokio::test]
 async fn a_refused_reply_is_given_up_once_and_flagged() {
     let world = World::new([says(&"long ".repeat(1000)), says("next")]);

@@ -62,6 +62,7 @@ impl World {
             chunk_mode: ChunkMode::Length,
             streaming: true,
             steered: true,
+            resend: false,
         };
         let installation = Installation {
             outlets: HashMap::from([(("recording".to_owned(), "default".to_owned()), outlet)]),
