@@ -36,7 +36,6 @@ pub(crate) struct Question<'a> {
     outlet: Option<&'a Outlet>,
     heartbeat: bool,
     past: Vec<ModelMessage>,
-    plain_past: Vec<ModelMessage>,
     open: Vec<ModelMessage>,
     tools: Vec<ToolSpec>,
     deadline: Millis,
@@ -57,8 +56,7 @@ impl<'a> Question<'a> {
             settings: attempt.settings,
             outlet,
             heartbeat: matches!(attempt.task(), Some(Task::Heartbeat { .. })),
-            past: machine.past(false),
-            plain_past: machine.past(true),
+            past: machine.past(),
             open,
             tools,
             deadline: machine.deadline(),
@@ -112,7 +110,7 @@ impl<'a> Question<'a> {
             _ => return None,
         };
         match form {
-            Form::Whole if rejected && self.past != self.plain_past => Some(Form::PlainPast),
+            Form::Whole if rejected && self.past != self.plain_past() => Some(Form::PlainPast),
             Form::Whole | Form::PlainPast if !self.past.is_empty() || self.open != told(&self.open) => {
                 Some(Form::Segment)
             }
@@ -137,9 +135,13 @@ impl<'a> Question<'a> {
     }
 
     fn messages(&self, budget: usize, form: Form) -> Vec<ModelMessage> {
+        let plain;
         let past = match form {
             Form::Whole => &self.past,
-            Form::PlainPast => &self.plain_past,
+            Form::PlainPast => {
+                plain = self.plain_past();
+                &plain
+            }
             Form::Segment => {
                 let blocks = self.summary().map(|text| Block::Text { text }).into_iter().collect();
                 let mut messages = Vec::new();
@@ -154,7 +156,21 @@ impl<'a> Question<'a> {
     }
 
     fn summary(&self) -> Option<String> {
-        summary(&self.plain_past)
+        summary(&self.plain_past())
+    }
+
+    /// What was said before, without calls, results and thoughts.
+    fn plain_past(&self) -> Vec<ModelMessage> {
+        let text = |block: &&Block| matches!(block, Block::Text { .. });
+        let mut plain = Vec::new();
+        join(
+            &mut plain,
+            self.past.iter().map(|message| ModelMessage {
+                role: message.role,
+                blocks: message.blocks.iter().filter(text).cloned().collect(),
+            }),
+        );
+        plain
     }
 
     fn answered(&self, choice: &ModelChoice, answer: ModelAnswer, mut spent: Spent, form: Form) -> Input {
@@ -255,7 +271,6 @@ mod tests {
             outlet: None,
             heartbeat: false,
             past: vec![said(Role::User, vec![text("hello")]), said(Role::Assistant, vec![text("hi")])],
-            plain_past: vec![],
             open: vec![
                 said(Role::User, vec![text("who are you?")]),
                 said(Role::Assistant, vec![call]),

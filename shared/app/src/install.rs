@@ -126,15 +126,19 @@ pub(crate) async fn with_prompt(built: &Built, files: &dyn BlobStore, agent: &Ag
             total: defaults.bootstrap_total_max_chars as usize,
         };
         let zone = defaults.user_timezone.as_deref().unwrap_or("UTC");
-        settings.system = match workspace::context(files, agent, &limits).await {
-            Ok(context) => format!("{context}\n\nToday is {}.", today(now, zone)).into(),
-            Err(error) => format!(
-                "Your workspace files cannot be read at the moment ({error}). Answer without them, and say so if it matters."
-            )
-            .into(),
-        };
+        settings.system = prompt(files, agent, &limits, now, zone).await.into();
     }
     installation
+}
+
+/// What the workspace says, or that it cannot be read: a store that fails must not silence the agent.
+async fn prompt(files: &dyn BlobStore, agent: &AgentId, limits: &workspace::Limits, now: Millis, zone: &str) -> String {
+    match workspace::context(files, agent, limits).await {
+        Ok(context) => format!("{context}\n\nToday is {}.", today(now, zone)),
+        Err(error) => format!(
+            "Your workspace files cannot be read at the moment ({error}). Answer without them, and say so if it matters."
+        ),
+    }
 }
 
 /// The day, not the time: a prompt that changes once a day can be cached by the provider.
@@ -268,4 +272,46 @@ fn heartbeats(config: &Config) -> Vec<Heartbeat> {
             }),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use bytes::Bytes;
+    use chela_core::blob::{Blob, BlobError, Listed, Precondition};
+
+    use super::*;
+
+    /// A store that is out of reach.
+    struct Away;
+
+    fn away<T>() -> Result<T, BlobError> {
+        Err(BlobError::Unavailable("503 Slow Down".into()))
+    }
+
+    #[async_trait]
+    impl BlobStore for Away {
+        async fn get(&self, _: &str) -> Result<Option<Blob>, BlobError> {
+            away()
+        }
+
+        async fn get_if_changed(&self, _: &str, _: &str) -> Result<Option<Blob>, BlobError> {
+            away()
+        }
+
+        async fn put(&self, _: &str, _: Bytes, _: Precondition) -> Result<String, BlobError> {
+            away()
+        }
+
+        async fn list(&self, _: &str, _: usize) -> Result<Vec<Listed>, BlobError> {
+            away()
+        }
+    }
+
+    #[tokio::test]
+    async fn an_agent_whose_files_are_out_of_reach_answers_and_says_so() {
+        let limits = workspace::Limits { per_file: 1_000, total: 1_000 };
+        let prompt = prompt(&Away, &AgentId::new("main"), &limits, Millis(0), "UTC").await;
+        assert!(prompt.contains("cannot be read") && prompt.contains("503"), "{prompt}");
+    }
 }

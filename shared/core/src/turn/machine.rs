@@ -267,12 +267,11 @@ impl Machine {
         &self.user
     }
 
-    /// The messages of all turns before this one; with `plain` as text only.
-    pub fn past(&self, plain: bool) -> Vec<ModelMessage> {
-        let plain_until = if plain { u64::MAX } else { self.head.plain };
+    /// The messages of all turns before this one.
+    pub fn past(&self) -> Vec<ModelMessage> {
         let forgotten = self.past.partition_point(|entry| entry.turn <= self.head.forgotten);
         let past = self.past.get(forgotten..).unwrap_or_default();
-        super::transcript(past, self.head.turn(), plain_until).messages
+        super::transcript(past, self.head.turn(), self.head.plain).messages
     }
 
     /// What the machine is waiting for.

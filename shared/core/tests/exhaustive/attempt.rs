@@ -471,7 +471,7 @@ impl Shelves {
         let mut open: Vec<ModelMessage> = Vec::new();
         add_open_turn(&mut open, machine.user(), machine.turn());
         let open = texts(&open);
-        let mut messages = machine.past(false);
+        let mut messages = machine.past();
         add_open_turn(&mut messages, machine.user(), machine.turn());
         for fragment in machine.turn().fragments() {
             if !open.contains(&fragment.text) {
