@@ -76,7 +76,7 @@ def made(ended):
         page += table(["Scope", "Mutant", "States", "Violation"], rows)
         stories = [s for s in scopes if s["mutant"] and s["found_violation"]]
         for s in stories:
-            steps = "".join(f"{number}. {step}\n" for number, step in enumerate(s["story"], 1))
+            steps = "".join(f"{step}\n" for step in s["story"])
             page += f"\n<details><summary>The shortest story of {s['mutant']}</summary>\n\n{steps}\n</details>\n"
     if simulation := report("simulation"):
         page += "\n## The simulation\n\n```json\n" + json.dumps(simulation, indent=1, sort_keys=True) + "\n```\n"
