@@ -7,7 +7,7 @@ use chela_core::model::{Block, Delta, ModelAnswer, ModelError, ModelMessage, Mod
 use chela_core::queue::Task;
 use chela_core::session::AssistantEntry;
 use chela_core::turn::{
-    Answer, Input, Spent, Unanswered, Way, add_open_turn, chars, join, recent_enough, told, validate,
+    Answer, Input, Spent, Unanswered, Way, add_open_turn, chars, join, plain, recent_enough, told, validate,
 };
 
 use crate::answer::Attempt;
@@ -135,12 +135,12 @@ impl<'a> Question<'a> {
     }
 
     fn messages(&self, budget: usize, form: Form) -> Vec<ModelMessage> {
-        let plain;
+        let words;
         let past = match form {
             Form::Whole => &self.past,
             Form::PlainPast => {
-                plain = self.plain_past();
-                &plain
+                words = self.plain_past();
+                &words
             }
             Form::Segment => {
                 let blocks = self.summary().map(|text| Block::Text { text }).into_iter().collect();
@@ -159,18 +159,8 @@ impl<'a> Question<'a> {
         summary(&self.plain_past())
     }
 
-    /// What was said before, without calls, results and thoughts.
     fn plain_past(&self) -> Vec<ModelMessage> {
-        let text = |block: &&Block| matches!(block, Block::Text { .. });
-        let mut plain = Vec::new();
-        join(
-            &mut plain,
-            self.past.iter().map(|message| ModelMessage {
-                role: message.role,
-                blocks: message.blocks.iter().filter(text).cloned().collect(),
-            }),
-        );
-        plain
+        plain(&self.past)
     }
 
     fn answered(&self, choice: &ModelChoice, answer: ModelAnswer, mut spent: Spent, form: Form) -> Input {

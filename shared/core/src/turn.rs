@@ -15,7 +15,7 @@ pub use fragment::{COLLECTED, deliver_to, fragment};
 pub use machine::{Beside, Doubt, LEASE_MS, MAX_ATTEMPTS, Machine, Phase, TICK_MS, ToolRun};
 pub use plan::{Deliver, Fate, Next, PlannedCall, Turn};
 pub use room::{ROW_BYTES, fit_entry, fit_envelope};
-pub use transcript::{Transcript, add_open_turn, join, transcript};
+pub use transcript::{Transcript, add_open_turn, join, plain, transcript};
 pub use validity::{Invalid, told, validate};
 pub use window::{chars, recent_enough};
 

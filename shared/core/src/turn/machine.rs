@@ -22,7 +22,7 @@ use std::collections::VecDeque;
 
 use super::command::{Command, Input, Outcome, Report, Rules, Way};
 use super::fragment::fragment;
-use super::{Deliver, Next, PlannedCall, Turn, fit_entry, fit_envelope};
+use super::{Deliver, Next, PlannedCall, Turn, fit_entry, fit_envelope, plain};
 use crate::clock::Millis;
 use crate::event::EventName;
 use crate::message::EventKey;
@@ -57,7 +57,7 @@ pub struct Machine {
     head: Head,
     accepted: Option<Accepted>,
     way: Way,
-    past: Vec<Entry>,
+    past: Vec<ModelMessage>,
     user: Vec<UserFragment>,
     turn: Turn,
     /// Whether this attempt stored something new: then it does not count towards giving up.
@@ -269,9 +269,11 @@ impl Machine {
 
     /// The messages of all turns before this one.
     pub fn past(&self) -> Vec<ModelMessage> {
-        let forgotten = self.past.partition_point(|entry| entry.turn <= self.head.forgotten);
-        let past = self.past.get(forgotten..).unwrap_or_default();
-        super::transcript(past, self.head.turn(), self.head.plain).messages
+        // Both may have become so in this turn.
+        if self.head.forgotten >= self.head.last_turn {
+            return Vec::new();
+        }
+        if self.head.plain >= self.head.last_turn { plain(&self.past) } else { self.past.clone() }
     }
 
     /// What the machine is waiting for.

@@ -45,6 +45,16 @@ pub fn add_open_turn(messages: &mut Vec<ModelMessage>, user: &[UserFragment], tu
     add_turn(messages, &mut Vec::new(), user, &turn.entries);
 }
 
+/// The same without calls, results and thoughts.
+pub fn plain(messages: &[ModelMessage]) -> Vec<ModelMessage> {
+    let text = |block: &&Block| matches!(block, Block::Text { .. });
+    let mut plain = Vec::new();
+    for message in messages {
+        push_message(&mut plain, message.role, message.blocks.iter().filter(text).cloned().collect());
+    }
+    plain
+}
+
 /// Appends messages so that the sides still alternate: what one side says twice in a row becomes one message.
 pub fn join(messages: &mut Vec<ModelMessage>, more: impl IntoIterator<Item = ModelMessage>) {
     more.into_iter().for_each(|ModelMessage { role, blocks }| push_message(messages, role, blocks));

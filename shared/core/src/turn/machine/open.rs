@@ -6,7 +6,7 @@ use super::{LEASE_MS, Machine, Phase};
 use crate::clock::Millis;
 use crate::session::{Accepted, Claimed, Entry, Put};
 use crate::turn::command::{Command, Way};
-use crate::turn::{Turn, transcript};
+use crate::turn::{Transcript, Turn, transcript};
 
 impl Machine {
     pub(super) fn claimed(&mut self, now: Millis, claimed: Claimed) -> Command {
@@ -124,16 +124,14 @@ impl Machine {
         self.turn = Turn::resume(&self.head, &entries);
         self.user = self.user_of(&[]);
         self.heed_entries();
-        let repairs = transcript(&entries, self.head.turn(), self.head.plain).repairs;
-        self.past = entries;
+        let Transcript { messages, repairs } = transcript(&entries, self.head.turn(), self.head.plain);
+        self.past = messages;
         self.repair(now, repairs.into())
     }
 
     /// Results that were never stored are, so that the transcript is valid at rest too.
     pub(super) fn repair(&mut self, now: Millis, mut rest: VecDeque<Entry>) -> Command {
         if let Some(entry) = rest.pop_front() {
-            self.past.push(entry.clone());
-            self.past.sort_by_key(Entry::place);
             return self.wait(Phase::Repairing(rest), Command::Append(Box::new(entry)));
         }
         if self.turn.entries.is_empty() && self.ours() && self.envelopes.len() > 1 {
