@@ -129,6 +129,51 @@ async fn messages_that_come_while_the_agent_is_busy_become_one_turn() {
     assert_eq!(asked.len(), 1, "beside the call that was refused");
 }
 
+/// A turn with a tool, and another message while its model thinks: what the platforms saw of models and replies.
+async fn interrupted_by(mode: &str) -> (Vec<String>, usize) {
+    let platforms = Platforms::open().await;
+    let mut config = model_config(&platforms.url);
+    config["messages"] = json!({"queue": {"mode": mode}});
+    let folder = house(&platforms, config);
+    let gateway = Gateway::start(folder.path()).await;
+    let mut update: serde_json::Value = serde_json::from_str(&oracle::recorded("telegram/text.json")).unwrap();
+    for (number, text) in ["slowly, please remember that it rains", "and the weekday?"].into_iter().enumerate() {
+        update["update_id"] = json!(number);
+        update["message"]["text"] = json!(text);
+        let answer = gateway.post("/webhook/telegram", telegram_headers(TELEGRAM_SECRET), update.to_string()).await;
+        assert_eq!(answer.status, 200);
+        platforms.wait_for("/chat/completions", 1, PATIENCE).await;
+    }
+    platforms.wait_for("/sendMessage", 1, PATIENCE).await;
+    // Whatever is still to come comes before the answer to this.
+    update["update_id"] = json!(9);
+    update["message"]["text"] = json!("/status");
+    gateway.post("/webhook/telegram", telegram_headers(TELEGRAM_SECRET), update.to_string()).await;
+    let sent = loop {
+        let sent = platforms.sent_to("/sendMessage");
+        if sent.iter().any(|sent| sent.body["text"].as_str().is_some_and(|text| text.contains("Version"))) {
+            break sent.len() - 1;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    let asked = platforms.sent_to("/chat/completions");
+    (asked.iter().map(|asked| asked.body["messages"].to_string()).collect(), sent)
+}
+
+#[tokio::test]
+async fn a_message_steers_the_turn_that_runs() {
+    let (asked, sent) = interrupted_by("steer").await;
+    assert_eq!((asked.len(), sent), (2, 1), "one turn of two steps, one reply: {asked:?}");
+    assert!(!asked[0].contains("weekday") && asked[1].contains("weekday") && asked[1].contains("call_1"));
+}
+
+#[tokio::test]
+async fn a_message_interrupts_the_turn_that_runs() {
+    let (asked, sent) = interrupted_by("interrupt").await;
+    assert_eq!((asked.len(), sent), (2, 1), "the first turn ends without a word: {asked:?}");
+    assert!(asked[1].contains("weekday"));
+}
+
 #[tokio::test]
 async fn what_was_accepted_is_answered_after_the_power_failed() {
     let platforms = Platforms::open().await;

@@ -79,6 +79,9 @@ async fn serve(State(platforms): State<Platforms>, request: Request) -> Response
         return Response::builder().status(status).body(Body::from(body.to_string())).unwrap();
     }
     if path.ends_with("/chat/completions") {
+        if last_text(&value).contains("slowly") {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
         return Response::builder()
             .header("content-type", "text/event-stream")
             .body(Body::from(model_says(&value)))
@@ -97,10 +100,8 @@ async fn serve(State(platforms): State<Platforms>, request: Request) -> Response
 /// Whoever asks to remember something gets a call of the tool for it, and then an answer; as a model without a memory
 /// of its own does.
 fn model_says(request: &Value) -> String {
-    let last = request["messages"].as_array().and_then(|messages| messages.last()).cloned().unwrap_or_default();
-    let text = last["content"].to_string();
-    match text.split_once("please remember that ") {
-        Some((_, fact)) if last["role"] == "user" => {
+    match last_text(request).split_once("please remember that ") {
+        Some((_, fact)) => {
             let arguments = json!({"text": fact.trim_matches('"')}).to_string();
             let function = json!({"name": "memory_save", "arguments": arguments});
             let call = json!({"index": 0, "id": "call_1", "type": "function", "function": function});
@@ -108,6 +109,12 @@ fn model_says(request: &Value) -> String {
         }
         _ => streamed(&json!({"content": "From the model."}), "stop"),
     }
+}
+
+/// What the user said last; nothing if a tool's result comes after it.
+fn last_text(request: &Value) -> String {
+    let last = request["messages"].as_array().and_then(|messages| messages.last()).cloned().unwrap_or_default();
+    if last["role"] == "user" { last["content"].to_string() } else { String::new() }
 }
 
 /// A streamed answer as OpenAI-compatible servers write it.
