@@ -32,9 +32,6 @@ pub enum Fault {
     Retried,
     /// Of two copies of a request the second arrives long after the first was answered.
     Echoed,
-    /// Between deciding to send a part and sending it, behind its mark, more time passes than the lease has left. Not
-    /// drawn: if it is ruled out, delays are kept short there.
-    LateMark,
     /// The model asks to wait.
     RateLimited,
     /// The model is down.

@@ -30,11 +30,8 @@ struct Arguments {
     #[arg(long, default_value_t = Config::default().pause_ms / 1000)]
     pause: u64,
     /// Faults that never happen
-    #[arg(long, value_delimiter = ',', default_values_t = Config::default().ruled_out.to_vec())]
+    #[arg(long, value_delimiter = ',')]
     without: Vec<Fault>,
-    /// Every fault happens, also those that the turn is known not to survive
-    #[arg(long, conflicts_with = "without")]
-    all_faults: bool,
     /// Ends when so many worlds broke a promise
     #[arg(long, default_value_t = 10)]
     most: u64,
@@ -45,15 +42,14 @@ struct Arguments {
 
 impl Arguments {
     fn config(&self) -> Config {
-        let ruled_out = if self.all_faults { vec![] } else { self.without.clone() };
+        let ruled_out = self.without.clone();
         Config { pause_ms: self.pause * 1000, ruled_out: ruled_out.leak(), ..Config::default() }
     }
 
     /// The command that runs one seed again, alone.
     fn replay(&self, seed: u64) -> String {
         let without: Vec<String> = self.without.iter().map(ToString::to_string).collect();
-        let without =
-            if self.all_faults { " --all-faults".into() } else { format!(" --without={}", without.join(",")) };
+        let without = if without.is_empty() { String::new() } else { format!(" --without={}", without.join(",")) };
         format!("chela-simulation --seed {seed} --pause {}{without} --story", self.pause)
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -25,8 +24,6 @@ pub(crate) struct Process {
     state: Mutex<State>,
     /// The message each session is working on, so that a fault can be counted for it.
     handling: Mutex<BTreeMap<SessionKey, u32>>,
-    /// Marks of parts on their way to the store.
-    marking: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -38,7 +35,7 @@ struct State {
 impl Process {
     pub(crate) fn new(sim: Arc<Sim>, name: String) -> Self {
         let skew_ms = sim.rng().i64(-SKEW_MS..=SKEW_MS);
-        Self { sim, name, skew_ms, state: Mutex::default(), handling: Mutex::default(), marking: AtomicUsize::new(0) }
+        Self { sim, name, skew_ms, state: Mutex::default(), handling: Mutex::default() }
     }
 
     pub(crate) fn handles(&self, session: &SessionKey, message: u32) {
@@ -75,20 +72,8 @@ impl Process {
 
     /// Stops the whole process for a while; its timers and the world go on.
     pub(crate) async fn pause(&self) {
-        self.stop_for(self.bearable(self.sim.pause()));
+        self.stop_for(self.sim.pause());
         tokio::task::yield_now().await;
-    }
-
-    /// A mark is on its way while this is kept.
-    pub(crate) fn marks(&self) -> Marking<'_> {
-        self.marking.fetch_add(1, Ordering::Relaxed);
-        Marking(&self.marking)
-    }
-
-    /// A delay as long as what the process is doing is known to bear.
-    pub(crate) fn bearable(&self, delay: Duration) -> Duration {
-        let bears = self.marking.load(Ordering::Relaxed) == 0 || !self.sim.config.ruled_out.contains(&Fault::LateMark);
-        if bears { delay } else { delay.min(Duration::from_millis(self.sim.config.mark_delay_ms)) }
     }
 
     fn stop_for(&self, pause: Duration) {
@@ -117,15 +102,6 @@ impl Process {
             answer
         });
         request.await.expect("simulated parts do not panic")
-    }
-}
-
-/// See [`Process::marks`].
-pub(crate) struct Marking<'a>(&'a AtomicUsize);
-
-impl Drop for Marking<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -174,7 +150,7 @@ impl<T> Mortal<T> {
             }
             self.process.struck_by(fault);
             if fault == Fault::Stopped {
-                let pause = self.process.bearable(self.process.sim.pause());
+                let pause = self.process.sim.pause();
                 self.process.stop_for(pause);
             } else {
                 return true;

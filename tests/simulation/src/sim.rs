@@ -49,15 +49,13 @@ pub struct Config {
     pub mutant: Option<Mutant>,
     /// Longest pause of a process.
     pub pause_ms: u64,
-    /// Longest delay of the mark of a part if [`Fault::LateMark`] is ruled out.
-    pub mark_delay_ms: u64,
     /// Faults that never happen.
     pub ruled_out: &'static [Fault],
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { mutant: None, pause_ms: 120_000, mark_delay_ms: 20_000, ruled_out: &[] }
+        Self { mutant: None, pause_ms: 120_000, ruled_out: &[] }
     }
 }
 

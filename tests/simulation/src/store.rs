@@ -8,7 +8,7 @@ use chela_core::clock::Millis;
 use chela_core::message::EventKey;
 use chela_core::queue::Envelope;
 use chela_core::session::{
-    Accepted, Claim, Claimed, Control, Entry, Fence, Flagged, Head, Intent, Put, SessionStore, StoreError,
+    Accepted, Claim, Claimed, Control, Entry, Fence, Flagged, Head, Put, SessionStore, StoreError,
 };
 use chela_core::session_key::SessionKey;
 
@@ -61,10 +61,10 @@ impl Remote {
                 answer
             }
             Some(Fault::Slow) => {
-                let slowly = || process.bearable(sim.span(10, 5_000));
+                let slowly = || sim.span(10, 5_000);
                 process.request(slowly(), slowly(), once).await
             }
-            Some(Fault::Stalled) => process.request(process.bearable(sim.span(5_000, LATE_MS)), usual(), once).await,
+            Some(Fault::Stalled) => process.request(sim.span(5_000, LATE_MS), usual(), once).await,
             Some(Fault::Throttled) => process.request(usual(), usual(), unavailable).await,
             Some(Fault::ThrottledAfter) => {
                 let _ = process.request(usual(), sim.span(1, 5_000), once).await;
@@ -75,7 +75,7 @@ impl Remote {
                 process.request(usual(), usual(), unavailable).await
             }
             Some(Fault::Retried) => {
-                let _ = process.request(usual(), process.bearable(sim.span(10, 3_000)), once.clone()).await;
+                let _ = process.request(usual(), sim.span(10, 3_000), once.clone()).await;
                 process.request(usual(), usual(), once).await
             }
             Some(Fault::Echoed) => {
@@ -112,8 +112,6 @@ impl SessionStore for Remote {
     async fn save(&self, key: &SessionKey, head: &Head, fence: &Fence<'_>) -> Result<(), StoreError> {
         let (session, head, owner) = (key.clone(), head.clone(), fence.owner.to_owned());
         let (epoch, lease_reaches) = (fence.epoch, fence.lease_reaches);
-        let _marking =
-            head.intents.iter().any(|intent| matches!(intent, Intent::Send { .. })).then(|| self.process.marks());
         let save = move |rows: &Rows| rows.save_now(&session, &head, &Fence { epoch, owner: &owner, lease_reaches });
         self.ask(Place::Write, key, save).await
     }

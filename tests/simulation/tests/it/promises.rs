@@ -62,11 +62,8 @@ fn a_seed_is_one_history() {
 fn every_fault_happens() {
     let campaign = Campaign { first_seed: 1, step: 1, faulted_turns: 8_000, config: Config::default() };
     let totals = campaign.run(|_, _| true);
-    let missing: Vec<_> = chela_simulation::Fault::all()
-        // It is not drawn: it says how long delays may be, see there.
-        .filter(|fault| *fault != chela_simulation::Fault::LateMark)
-        .filter(|fault| !totals.faults.contains_key(&format!("{fault:?}")))
-        .collect();
+    let missing: Vec<_> =
+        chela_simulation::Fault::all().filter(|fault| !totals.faults.contains_key(&format!("{fault:?}"))).collect();
     assert!(missing.is_empty(), "never happened: {missing:?}");
     assert!(totals.flagged > 0 && totals.dead > 0 && totals.effects > 0, "{totals:?}");
     assert!(totals.shown > totals.turns / 2, "most messages are answered: {totals:?}");
