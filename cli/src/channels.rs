@@ -104,7 +104,7 @@ fn not_open(built: &Built, channel: &str, account: &str) -> String {
 }
 
 async fn register(open: &OpenAccount, url: &str) -> anyhow::Result<()> {
-    match open.channel.register(url).await? {
+    match open.channel.register(url, chela_agent::MENU).await? {
         Registration::Done { summary } => line(&format!("{GOOD}registered{GOOD:#} {summary}")),
         Registration::Manual { steps } => {
             note("This platform has no API for it. By hand:");

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use chela_app::install::account_secrets;
+use chela_app::receive::{Destination, destination};
 use chela_http::{HostPort, HttpClient, HttpOptions, Request};
 use clap::Args;
 use serde_json::Value;
@@ -39,12 +42,12 @@ impl Invoke {
         let event: Value =
             serde_json::from_str(&text).with_context(|| format!("{} is not JSON", self.event.display()))?;
         let (path, body) = (part(&event, "rawPath"), part(&event, "body"));
-        anyhow::ensure!(
-            event.get("isBase64Encoded") != Some(&Value::Bool(true)),
-            "events with binary bodies are not read"
-        );
+        let body = match event.get("isBase64Encoded") {
+            Some(Value::Bool(true)) => BASE64.decode(body).context("the body is not Base64")?,
+            _ => body.into_bytes(),
+        };
         let target = path.strip_prefix("/webhook/").context("rawPath must be /webhook/<channel>[/<account>]")?;
-        let (channel, account) = target.split_once('/').unwrap_or((target, "default"));
+        let Destination { channel, account, .. } = destination(target);
 
         let built = self.place.live().await?.current().await;
         let configured = built.config.account(channel, account).with_context(|| {
@@ -64,7 +67,8 @@ impl Invoke {
         };
         let mut request =
             Request::post(format!("{}{path}", url.trim_end_matches('/')), body.clone(), TIMEOUT, MAX_BYTES);
-        request.headers = (simulator.sign_sample)(body.as_bytes(), &secrets, Place::clock().now());
+        request.method = simulator.method.clone();
+        request.headers = (simulator.sign_sample)(&body, &secrets, Place::clock().now());
         let answer = HttpClient::new(options)?.send(request).await?;
         let style = if answer.status.is_success() { GOOD } else { BAD };
         line(&format!("{style}{}{style:#} {}", answer.status, String::from_utf8_lossy(&answer.body)));

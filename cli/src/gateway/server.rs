@@ -9,7 +9,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use chela_app::api::Api;
-use chela_app::receive::{MAX_BODY, Receiver};
+use chela_app::receive::{Destination, MAX_BODY, Receiver, destination};
 use chela_core::channel::{Ack, RawRequest};
 use chela_core::clock::Clock;
 use http::StatusCode;
@@ -50,10 +50,11 @@ async fn handle(State(doors): State<Arc<Doors>>, request: Request) -> Response {
     let Some(target) = path.strip_prefix("/webhook/") else {
         return answer(doors.api.handle(&parts.method, path, query, &parts.headers, &body).await);
     };
-    let (channel, account) = target.split_once('/').unwrap_or((target, "default"));
+    let Destination { channel, account, path } = destination(target);
     let received_at = doors.clock.now();
     let query = query.to_owned();
-    let raw = RawRequest { method: parts.method, query, headers: parts.headers, body, received_at };
+    let raw =
+        RawRequest { method: parts.method, path: path.to_owned(), query, headers: parts.headers, body, received_at };
     let (ack, received) = doors.receiver.receive(channel, account, raw).await;
     if let Some(reason) = &received.rejected {
         tracing::warn!(channel, account, status = ack.status.as_u16(), reason, "webhook turned away");

@@ -45,7 +45,7 @@ impl Agent {
             return Err(SendError::NotSent { channel: channel.id(), reason: "its time was over".into() });
         }
         let Part { to, markdown, idempotency_key, .. } = part;
-        let outbound = OutboundPart { to, markdown, idempotency_key, timeout: left };
+        let outbound = OutboundPart { to, number: part.part, markdown, choices: &[], idempotency_key, timeout: left };
         match message {
             Some(message) => channel.edit(message, &outbound).await.map(|()| message.to_owned()),
             None => channel.send(&outbound).await.map(|receipt| receipt.message_id),

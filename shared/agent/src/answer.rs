@@ -224,7 +224,7 @@ enum Done {
 fn way(installation: &Installation, task: Option<&Task>) -> Way {
     let Some(address) = task.and_then(deliver_to) else { return Way::Collected };
     match installation.outlet(address) {
-        Some(outlet) => Way::To { address: address.clone(), unconfirmed: outlet.unconfirmed() },
+        Some(outlet) => Way::To { address: address.clone(), unconfirmed: outlet.unconfirmed(address) },
         None => {
             Way::Gone { reason: format!("channel {}/{} is not configured any more", address.channel, address.account) }
         }

@@ -71,7 +71,8 @@ impl Agent {
             return Some(Input::Tick);
         }
         let outlet = progress.outlet?;
-        let limits = outlet.channel.limits();
+        let Way::To { address, .. } = attempt.machine.way() else { return None };
+        let limits = outlet.channel.limits(address);
         progress.wait = limits.edit_every.unwrap_or(TYPING_AFTER);
         let text = draft.text();
         if outlet.streaming && limits.edit_every.is_some() && text.chars().count() >= PREVIEW_MIN_CHARS {
@@ -81,7 +82,7 @@ impl Agent {
         }
         let lasts = u64::try_from(limits.typing_for?.as_millis()).unwrap_or(u64::MAX);
         let due = progress.typed_at.is_none_or(|at| now.since(at).saturating_add(500) >= lasts);
-        if due && let Way::To { address, .. } = attempt.machine.way() {
+        if due {
             progress.typed_at = Some(now);
             let _ = meanwhile(call.as_mut(), answer, outlet.channel.typing(address)).await; // Only a courtesy.
         }
@@ -110,10 +111,11 @@ impl Agent {
 async fn show(attempt: &Attempt<'_>, text: &str, timeout: Duration, message: Option<&str>) -> Option<String> {
     let Way::To { address: to, .. } = attempt.machine.way() else { return None };
     let outlet = attempt.installation.outlet(to)?;
-    let parts = outlet.parts(text);
+    let parts = outlet.parts(to, text);
     let event = &attempt.machine.accepted()?.event;
     let key = idempotency_key(attempt.machine.session(), event, "preview");
-    let part = OutboundPart { to, markdown: parts.first()?, idempotency_key: &key, timeout };
+    let markdown = parts.first()?;
+    let part = OutboundPart { to, number: 0, markdown, choices: &[], idempotency_key: &key, timeout };
     match message {
         Some(id) => outlet.channel.edit(id, &part).await.ok().map(|()| id.to_owned()),
         None if timeout.is_zero() => None,

@@ -1,6 +1,7 @@
 //! What is answered without a model: commands, and strangers.
 
 use chela_core::access::{Pairing, SenderRef};
+use chela_core::channel::MenuEntry;
 use chela_core::event::EventName;
 use chela_core::message::Inbound;
 use chela_core::queue::{Standing, Task};
@@ -14,6 +15,14 @@ const HELP: &str = "I answer whatever you write. Commands:\n\
     /status – which agent and model answer here, and how long the conversation is\n\
     /stop – end what I am doing at its next step\n\
     /help – this list";
+
+/// The commands, for platforms that show a menu of them.
+pub const MENU: &[MenuEntry] = &[
+    MenuEntry { name: "new", description: "Begin a new conversation", takes_text: false },
+    MenuEntry { name: "status", description: "Which agent and model answer here", takes_text: false },
+    MenuEntry { name: "stop", description: "End what I am doing at its next step", takes_text: false },
+    MenuEntry { name: "help", description: "What I understand", takes_text: false },
+];
 
 impl Agent {
     /// The answer to a stranger or a command; `None` if the model is to answer.

@@ -21,6 +21,6 @@ mod window;
 
 pub use answer::{Agent, Slice};
 pub use chela_core::turn::{LEASE_MS, Outcome, Report};
-pub use command::is_command;
+pub use command::{MENU, is_command};
 pub use redeliver::{Undelivered, undelivered};
 pub use settings::{AgentSettings, Installation, ModelChoice, Outlet};

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chela_core::clock::{Clock, Millis};
+use chela_core::message::ReplyAddress;
 use chela_core::model::{Block, Delta, ModelAnswer, ModelError, ModelMessage, ModelRequest, Role, ToolSpec};
 use chela_core::queue::Task;
 use chela_core::session::AssistantEntry;
@@ -33,7 +34,8 @@ enum Form {
 /// One step's question.
 pub(crate) struct Question<'a> {
     settings: &'a AgentSettings,
-    outlet: Option<&'a Outlet>,
+    /// What sends the answer, and where to.
+    outlet: Option<(&'a Outlet, ReplyAddress)>,
     heartbeat: bool,
     past: Vec<ModelMessage>,
     open: Vec<ModelMessage>,
@@ -49,7 +51,7 @@ impl<'a> Question<'a> {
         let last = step.saturating_add(1) >= attempt.settings.max_steps;
         let tools = if last { vec![] } else { attempt.settings.tools.iter().map(|tool| tool.spec()).collect() };
         let outlet = match machine.way() {
-            Way::To { address, .. } => attempt.installation.outlet(address),
+            Way::To { address, .. } => attempt.installation.outlet(address).map(|outlet| (outlet, address.clone())),
             Way::Collected | Way::Gone { .. } => None,
         };
         Self {
@@ -192,7 +194,7 @@ impl<'a> Question<'a> {
             })
             .collect();
         let Some(text) = visible(&texts.join("\n\n"), self.heartbeat) else { return vec![] };
-        self.outlet.map_or_else(|| vec![text.clone()], |outlet| outlet.parts(&text))
+        self.outlet.as_ref().map_or_else(|| vec![text.clone()], |(outlet, to)| outlet.parts(to, &text))
     }
 }
 

@@ -90,7 +90,7 @@ impl Agent {
             let reason = format!("channel {}/{} is not configured any more", to.channel, to.account);
             return self.in_vain(&flagged, &reason).await;
         };
-        if flagged.sending && outlet.unconfirmed() == Unconfirmed::Flag {
+        if flagged.sending && outlet.unconfirmed(&to) == Unconfirmed::Flag {
             let reason = "it was being sent again when the attempt broke off; it may or may not have arrived";
             return self.in_vain(&flagged, reason).await;
         }
@@ -99,8 +99,14 @@ impl Agent {
             return Ok(0);
         }
         let idempotency_key = idempotency_key(&flagged.session, &flagged.event, &format!("part:{}", flagged.part));
-        let part =
-            OutboundPart { to: &to, markdown: &markdown, idempotency_key: &idempotency_key, timeout: SEND_TIMEOUT };
+        let part = OutboundPart {
+            to: &to,
+            number: flagged.part,
+            markdown: &markdown,
+            choices: &[],
+            idempotency_key: &idempotency_key,
+            timeout: SEND_TIMEOUT,
+        };
         match outlet.channel.send(&part).await {
             Ok(_) => self.sessions.change_flag(&marked, None).await.map(|_| 1),
             Err(error) => self.in_vain(&marked, &error.to_string()).await,

@@ -45,16 +45,16 @@ pub struct Outlet {
 
 impl Outlet {
     /// What becomes of a part whose fate is unknown. A platform that knows keys never needs the owner's choice.
-    pub fn unconfirmed(&self) -> Unconfirmed {
-        match self.channel.unconfirmed() {
+    pub fn unconfirmed(&self, to: &ReplyAddress) -> Unconfirmed {
+        match self.channel.unconfirmed(to) {
             Unconfirmed::Flag if self.resend => Unconfirmed::Resend,
             known => known,
         }
     }
 
-    /// An answer cut to what the account takes.
-    pub fn parts(&self, markdown: &str) -> Vec<String> {
-        let most = self.channel.limits().text;
+    /// An answer cut to what the account takes at this address.
+    pub fn parts(&self, to: &ReplyAddress, markdown: &str) -> Vec<String> {
+        let most = self.channel.limits(to).text;
         chunk_markdown(markdown, self.text_limit.map_or(most, |limit| limit.min(most)), self.chunk_mode)
     }
 }

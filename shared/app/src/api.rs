@@ -159,6 +159,7 @@ impl Api {
     fn inbound(&self, ask: &Ask, event_id: String) -> Inbound {
         let peer = ask.peer.clone().filter(|peer| !peer.trim().is_empty()).unwrap_or_else(|| "owner".to_owned());
         Inbound {
+            message_id: None,
             channel: API_CHANNEL.into(),
             account: "default".into(),
             event_id,

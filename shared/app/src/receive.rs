@@ -30,6 +30,25 @@ const RATES_REMEMBERED: usize = 10_000;
 /// Leaves a mark that ends a running turn.
 pub const STOP: &str = "/stop";
 
+/// Whom a webhook's URL means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Destination<'a> {
+    /// The channel.
+    pub channel: &'a str,
+    /// The account; `default` where none is named.
+    pub account: &'a str,
+    /// What follows, see [`RawRequest::path`].
+    pub path: &'a str,
+}
+
+/// Reads `<channel>[/<account>[/…]]`: what follows `/webhook/` in a URL's path.
+pub fn destination(target: &str) -> Destination<'_> {
+    let (channel, rest) = target.split_once('/').unwrap_or((target, ""));
+    let (account, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let account = if account.is_empty() { "default" } else { account };
+    Destination { channel, account, path: path.trim_matches('/') }
+}
+
 /// Receives what platforms send.
 pub struct Receiver {
     /// Where turns begin.

@@ -31,7 +31,7 @@ pub struct ChannelDescriptor {
     /// Which options hold a URL, or a list of URLs, that this account speaks to: the ones the HTTP client must let
     /// through even where they are private.
     pub urls: &'static [&'static str],
-    /// What the platform takes.
+    /// What the platform takes at most places.
     pub limits: Limits,
     /// What the channel can do.
     pub features: Features,
@@ -99,8 +99,12 @@ pub struct Features {
     pub threads: bool,
     /// Files come in.
     pub media: bool,
-    /// Buttons come in.
+    /// Files go out.
+    pub uploads: bool,
+    /// Buttons go out, and what is pressed comes in.
     pub buttons: bool,
+    /// We can put emoji under messages.
+    pub reactions: bool,
 }
 
 /// What a channel's constructor gets.
@@ -262,8 +266,15 @@ mod tests {
         secrets: &[TOKEN],
         options: &[API_BASE_URL],
         urls: &["apiBaseUrl", "hooks"],
-        limits: Limits { text: 1, edit_every: None, typing_for: None },
-        features: Features { groups: false, threads: false, media: false, buttons: false },
+        limits: Limits { text: 1, edit_every: None, typing_for: None, choices: 0 },
+        features: Features {
+            groups: false,
+            threads: false,
+            media: false,
+            uploads: false,
+            buttons: false,
+            reactions: false,
+        },
         make: |settings| {
             let keys =
                 crate::ProofKeys::base64(settings.secret(&TOKEN)?, "").map_err(|e| ConfigProblem::key(&TOKEN, e))?;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use chela_core::channel::SendError;
+use chela_core::channel::{Fetched, SendError};
 use chela_core::secret::Secret;
 use chela_http::{HttpClient, HttpError, Request};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
@@ -15,6 +15,9 @@ use serde_json::Value;
 
 /// Answers of platforms are small; one that is not is no answer.
 const MOST_ANSWER_BYTES: usize = 1024 * 1024;
+
+/// A file may lie on another host than the API.
+const MOST_REDIRECTS: u8 = 3;
 
 /// Waited after a 429 that names no delay.
 const DEFAULT_DELAY: Duration = Duration::from_secs(5);
@@ -51,6 +54,17 @@ impl<'a> ApiCall<'a> {
     /// A POST of JSON.
     pub fn json(url: &'a str, body: &Value, timeout: Duration) -> Self {
         Self::post(url, "application/json; charset=utf-8", Bytes::from(body.to_string()), timeout)
+    }
+
+    /// A GET.
+    pub fn get(url: &'a str, timeout: Duration) -> Self {
+        Self { method: Method::GET, url, headers: HeaderMap::new(), body: None, timeout }
+    }
+
+    /// The same with another method.
+    pub fn method(mut self, method: Method) -> Self {
+        self.method = method;
+        self
     }
 
     /// A POST of these very bytes.
@@ -99,8 +113,30 @@ impl Api {
             request.body = body;
         }
         let response = self.http.send(request).await.map_err(|error| self.unanswered(&error))?;
-        let retry_after = response.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-        Ok(ApiReply { status: response.status, retry_after: retry_after.map(Duration::from_secs), body: response.body })
+        let retry_after = delay(&response.headers);
+        Ok(ApiReply { status: response.status, retry_after, body: response.body })
+    }
+
+    /// Fetches a file of at most `most` bytes. Redirects are followed; `headers` go to the first host only.
+    pub async fn download(
+        &self,
+        url: &str,
+        headers: HeaderMap,
+        most: usize,
+        timeout: Duration,
+    ) -> Result<Fetched, SendError> {
+        let mut request = Request::get(url, timeout, most).follow(MOST_REDIRECTS);
+        request.headers = headers;
+        let response = match self.http.send(request).await {
+            Ok(response) => response,
+            Err(HttpError::TooLarge { .. }) => return Err(self.refused(&format!("the file is over {most} bytes"))),
+            Err(error) => return Err(self.unanswered(&error)),
+        };
+        let retry_after = delay(&response.headers);
+        let content_type = response.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let reply = ApiReply { status: response.status, retry_after, body: response.body };
+        self.judge(&reply, "instead of the file")?;
+        Ok(Fetched { content_type, bytes: reply.body })
     }
 
     /// What a status means on most platforms: 429 waits, another 4xx is final, and a 5xx may or may not have done its
@@ -156,6 +192,12 @@ impl Api {
             .trim()
             .to_owned()
     }
+}
+
+/// `Retry-After` in seconds.
+fn delay(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
 }
 
 impl fmt::Debug for Api {

@@ -5,7 +5,10 @@
 
 pub mod account;
 pub mod api;
+pub mod bridge;
+pub mod jwt;
 pub mod markdown;
+pub mod multipart;
 pub mod proof;
 pub mod simulator;
 

@@ -1,4 +1,4 @@
-//! The channel contract: verify → parse → render → send, edit, typing; limits; set-up.
+//! The channel contract: verify → parse → render → send, edit, attach, react, typing; files; limits; set-up.
 //!
 //! One folder per channel implements [`Channel`] for one account. Verification is a type: only
 //! [`RawRequest::prove`], called by the proofs of `chela-channel-kit`, makes a [`Verified`], and only a
@@ -11,13 +11,15 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 
 use crate::clock::Millis;
-use crate::message::{Inbound, ReplyAddress};
+use crate::message::{Inbound, Media, ReplyAddress};
 
 /// A request as it came off the wire. The body is exactly the bytes that were signed.
 #[derive(Clone, Debug)]
 pub struct RawRequest {
-    /// GET for handshakes, POST for everything else.
+    /// GET for handshakes, POST for nearly everything else.
     pub method: Method,
+    /// What follows the account in the URL's path, without a slash at either end; empty on most platforms.
+    pub path: String,
     /// The query string without `?`; empty if there is none.
     pub query: String,
     /// Names compare without case; duplicates are kept, and refused by the proofs.
@@ -66,7 +68,7 @@ pub enum Rejected {
     /// Proven, but not what the platform documents: answered 400.
     #[error("malformed: {0}")]
     Malformed(&'static str),
-    /// Only POST (and the platform's handshake) is served: answered 405.
+    /// Only the platform's own methods are served: answered 405.
     #[error("method not allowed")]
     Method,
 }
@@ -76,15 +78,50 @@ pub enum Rejected {
 pub struct Parsed {
     /// Messages, in the platform's order; none for events we do not handle (they are acknowledged all the same).
     pub messages: Vec<Inbound>,
+    /// Files whose bytes came along, for the messages that refer to them; stored before anything is queued.
+    pub files: Vec<InlineFile>,
+    /// What became of parts we sent, where the platform tells later.
+    pub deliveries: Vec<Delivery>,
     /// The acknowledgement, in the platform's format; sent only after everything is queued.
     pub ack: Ack,
+    /// The acknowledgement where no message was let in, if it differs: a promise to answer must not be made then.
+    pub ack_if_ignored: Option<Ack>,
 }
 
 impl Parsed {
     /// Nothing to do: acknowledge.
     pub fn nothing() -> Self {
-        Self { messages: Vec::new(), ack: Ack::empty() }
+        Self::answered(Ack::empty())
     }
+
+    /// Nothing to do but to answer this.
+    pub fn answered(ack: Ack) -> Self {
+        Self { messages: Vec::new(), files: Vec::new(), deliveries: Vec::new(), ack, ack_if_ignored: None }
+    }
+
+    /// Messages, acknowledged like this.
+    pub fn said(messages: Vec<Inbound>, ack: Ack) -> Self {
+        Self { messages, ..Self::answered(ack) }
+    }
+}
+
+/// A file that a platform posts with the message itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InlineFile {
+    /// The [`crate::message::Media::reference`] that means it: unguessable or unique within the account, for it names
+    /// the stored file.
+    pub reference: String,
+    /// Its content.
+    pub bytes: Bytes,
+}
+
+/// What a platform tells about a part after it took it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// The part's [`OutboundPart::idempotency_key`], which the platform gives back.
+    pub idempotency_key: String,
+    /// The platform's words where it could not deliver; `None` where the part was sent.
+    pub failed: Option<String>,
 }
 
 /// An HTTP answer to the platform.
@@ -119,6 +156,8 @@ pub struct Limits {
     pub edit_every: Option<Duration>,
     /// How long one typing signal is shown; `None` if there is none.
     pub typing_for: Option<Duration>,
+    /// Most buttons under one message; 0 where there are none, and choices become a numbered list.
+    pub choices: usize,
 }
 
 /// What becomes of a part whose sending was begun and never confirmed.
@@ -137,12 +176,65 @@ pub enum Unconfirmed {
 pub struct OutboundPart<'a> {
     /// Where to.
     pub to: &'a ReplyAddress,
+    /// Its place among the parts of the answer, from 0: a token that works once belongs to the first.
+    pub number: u16,
     /// Markdown, at most [`Limits::text`] long; the channel renders it to its dialect.
     pub markdown: &'a str,
+    /// What the reader may choose from, at most [`Limits::choices`]: shown as buttons under the text.
+    pub choices: &'a [Choice],
     /// The same for every attempt to send this part.
     pub idempotency_key: &'a str,
     /// Give up after this long: the lease ends then.
     pub timeout: Duration,
+}
+
+/// Something to press.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// What is written on the button.
+    pub label: String,
+    /// What comes back as the text of an [`crate::message::InboundKind::Button`].
+    pub value: String,
+}
+
+/// A file to be sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutboundFile<'a> {
+    /// What the reader sees; safe as the name of a file.
+    pub name: &'a str,
+    /// The type of the content, sniffed and not only claimed.
+    pub content_type: &'a str,
+    /// The content.
+    pub bytes: Bytes,
+    /// Where the platform itself can fetch it for a while, where there is such a place: some take files no other way.
+    pub url: Option<&'a str>,
+}
+
+/// A file of a message, fetched from its platform.
+#[derive(Clone, PartialEq)]
+pub struct Fetched {
+    /// What the platform says it is; not to be trusted before sniffing.
+    pub content_type: Option<String>,
+    /// The content.
+    pub bytes: Bytes,
+}
+
+impl std::fmt::Debug for Fetched {
+    /// Only the length: the content is somebody's.
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "Fetched({} bytes)", self.bytes.len())
+    }
+}
+
+/// A command the platform can offer in a menu.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MenuEntry {
+    /// Its word, without a slash: lower-case letters and `_`.
+    pub name: &'static str,
+    /// What it does: at most 100 characters.
+    pub description: &'static str,
+    /// Whether words may follow it.
+    pub takes_text: bool,
 }
 
 /// Proof of sending.
@@ -222,12 +314,18 @@ pub trait Channel: Send + Sync {
     /// The account's name in our configuration.
     fn account(&self) -> &str;
 
-    /// What the platform takes.
-    fn limits(&self) -> Limits;
+    /// What the platform takes at this address.
+    fn limits(&self, to: &ReplyAddress) -> Limits;
 
-    /// What an unconfirmed part becomes.
-    fn unconfirmed(&self) -> Unconfirmed {
+    /// What a part for this address becomes that is unconfirmed.
+    fn unconfirmed(&self, _to: &ReplyAddress) -> Unconfirmed {
         Unconfirmed::Flag
+    }
+
+    /// Fetches what [`Channel::verify`] needs of the platform to check this request and does not have yet: public keys.
+    /// Costs nothing once they are there. Nothing in the request may be believed here.
+    async fn fetch_keys(&self, _request: &RawRequest) -> Result<(), SendError> {
+        Ok(())
     }
 
     /// Checks over the raw bytes, in constant time, that the platform sent this, before anything is parsed.
@@ -245,8 +343,24 @@ pub trait Channel: Send + Sync {
     /// Shows that an answer is being made. Failing is harmless.
     async fn typing(&self, to: &ReplyAddress) -> Result<(), SendError>;
 
-    /// Points the platform's webhook at `url`. Doing it twice changes nothing.
-    async fn register(&self, url: &str) -> Result<Registration, SendError>;
+    /// Sends a file with `part.markdown`, which may be empty, as its caption. Sending twice shows it twice unless
+    /// [`Unconfirmed::ResendWithKey`].
+    async fn attach(&self, _file: &OutboundFile<'_>, _part: &OutboundPart<'_>) -> Result<Receipt, SendError> {
+        Err(SendError::Refused { channel: self.id(), reason: "files cannot be sent here".to_owned() })
+    }
+
+    /// Puts an emoji under a message somebody wrote ([`Inbound::message_id`]). The same again is no error.
+    async fn react(&self, _to: &ReplyAddress, _message_id: &str, _emoji: &str) -> Result<(), SendError> {
+        Err(SendError::Refused { channel: self.id(), reason: "there are no reactions here".to_owned() })
+    }
+
+    /// Fetches a file of a message; one over `most` bytes is refused.
+    async fn fetch(&self, _media: &Media, _most: usize, _timeout: Duration) -> Result<Fetched, SendError> {
+        Err(SendError::Refused { channel: self.id(), reason: "files cannot be fetched here".to_owned() })
+    }
+
+    /// Points the platform's webhook at `url`, and its menu of commands at `menu`. Doing it twice changes nothing.
+    async fn register(&self, url: &str, menu: &[MenuEntry]) -> Result<Registration, SendError>;
 
     /// Asks the platform how the account is doing.
     async fn health(&self) -> Result<Health, SendError>;

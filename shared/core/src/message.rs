@@ -29,6 +29,9 @@ pub struct Inbound {
     pub thread: Option<String>,
     /// Who wrote it.
     pub sender: Sender,
+    /// The platform's id of the message, as [`crate::channel::Channel::react`] takes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<String>,
     /// The text, free of the platform's escapes and of the mention that addressed us.
     pub text: String,
     /// What kind of event it was.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chela_core::channel::{
-    Channel, Health, Limits, OutboundPart, Parsed, RawRequest, Receipt, Registration, Rejected, SendError, Unconfirmed,
-    Verified,
+    Channel, Health, Limits, MenuEntry, OutboundPart, Parsed, RawRequest, Receipt, Registration, Rejected, SendError,
+    Unconfirmed, Verified,
 };
 use chela_core::message::ReplyAddress;
 
@@ -35,7 +35,7 @@ impl Default for RecordingChannel {
     fn default() -> Self {
         Self {
             unconfirmed: Unconfirmed::Flag,
-            limits: Limits { text: 2000, edit_every: None, typing_for: None },
+            limits: Limits { text: 2000, edit_every: None, typing_for: None, choices: 0 },
             fates: Mutex::default(),
             shown: Mutex::default(),
             sends: Mutex::default(),
@@ -83,11 +83,11 @@ impl Channel for RecordingChannel {
         "default"
     }
 
-    fn limits(&self) -> Limits {
+    fn limits(&self, _: &ReplyAddress) -> Limits {
         self.limits
     }
 
-    fn unconfirmed(&self) -> Unconfirmed {
+    fn unconfirmed(&self, _: &ReplyAddress) -> Unconfirmed {
         self.unconfirmed
     }
 
@@ -134,7 +134,7 @@ impl Channel for RecordingChannel {
         Ok(())
     }
 
-    async fn register(&self, _: &str) -> Result<Registration, SendError> {
+    async fn register(&self, _: &str, _: &[MenuEntry]) -> Result<Registration, SendError> {
         Ok(Registration::Done { summary: "nothing to register".into() })
     }
 

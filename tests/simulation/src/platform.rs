@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chela_core::channel::{
-    Channel, Health, Limits, OutboundPart, Parsed, RawRequest, Receipt, Registration, Rejected, SendError, Unconfirmed,
-    Verified,
+    Channel, Health, Limits, MenuEntry, OutboundPart, Parsed, RawRequest, Receipt, Registration, Rejected, SendError,
+    Unconfirmed, Verified,
 };
 use chela_core::message::ReplyAddress;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -78,11 +78,11 @@ impl Channel for SimulatedChannel {
         "default"
     }
 
-    fn limits(&self) -> Limits {
-        Limits { text: 300, edit_every: None, typing_for: None }
+    fn limits(&self, _: &ReplyAddress) -> Limits {
+        Limits { choices: 0, text: 300, edit_every: None, typing_for: None }
     }
 
-    fn unconfirmed(&self) -> Unconfirmed {
+    fn unconfirmed(&self, _: &ReplyAddress) -> Unconfirmed {
         let claims_keys = self.knows_keys() || self.process.sim.config.mutant == Some(Mutant::FalseKeys);
         if claims_keys { Unconfirmed::ResendWithKey } else { Unconfirmed::Flag }
     }
@@ -172,7 +172,7 @@ impl Channel for SimulatedChannel {
         Ok(())
     }
 
-    async fn register(&self, _: &str) -> Result<Registration, SendError> {
+    async fn register(&self, _: &str, _: &[MenuEntry]) -> Result<Registration, SendError> {
         Ok(Registration::Done { summary: "nothing to register".into() })
     }
 

@@ -201,6 +201,7 @@ impl Conversation {
             message: Some(format!("m{message}")),
         };
         let inbound = Inbound {
+            message_id: None,
             channel: (*channel).into(),
             account: "default".into(),
             event_id: format!("m{message}"),

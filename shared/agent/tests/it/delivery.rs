@@ -91,8 +91,12 @@ async fn a_platform_that_is_down_is_waited_for_longer_each_time() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_answer_is_typed_shown_growing_and_ends_as_one_message() {
-    let limits =
-        Limits { text: 2000, edit_every: Some(Duration::from_secs(1)), typing_for: Some(Duration::from_secs(5)) };
+    let limits = Limits {
+        choices: 0,
+        text: 2000,
+        edit_every: Some(Duration::from_secs(1)),
+        typing_for: Some(Duration::from_secs(5)),
+    };
     let channel = RecordingChannel::with(|channel| channel.limits = limits);
     let mut world = World::with([], channel, Effect::None);
     let slow = std::sync::Arc::new(crate::models::Dictation::new(

@@ -113,6 +113,7 @@ pub(crate) fn settings(model: Arc<dyn Model>, tool: Arc<dyn Tool>) -> AgentSetti
 
 pub(crate) fn message(event: &str, text: &str, kind: PeerKind, standing: Standing, now: Millis) -> Envelope {
     let inbound = Inbound {
+        message_id: None,
         channel: "recording".into(),
         account: "default".into(),
         event_id: event.into(),

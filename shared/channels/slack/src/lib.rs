@@ -16,7 +16,8 @@ use async_trait::async_trait;
 use chela_channel_kit::account::API_BASE_URL;
 use chela_channel_kit::{AccountSettings, Api, ChannelDescriptor, ConfigProblem, Features, ProofKeys, SecretSpec};
 use chela_core::channel::{
-    Channel, Health, Limits, OutboundPart, Parsed, RawRequest, Receipt, Registration, Rejected, SendError, Verified,
+    Channel, Health, Limits, MenuEntry, OutboundPart, Parsed, RawRequest, Receipt, Registration, Rejected, SendError,
+    Verified,
 };
 use chela_core::message::ReplyAddress;
 
@@ -33,8 +34,12 @@ const API: &str = "https://slack.com/api";
 
 /// Parts stay a little below the 4000 characters that Slack advises and that `chat.update` takes. Edits stay at
 /// `chat.update`'s rate, 50 a minute. Slack shows a status for two minutes.
-const LIMITS: Limits =
-    Limits { text: 3900, edit_every: Some(Duration::from_millis(1200)), typing_for: Some(Duration::from_secs(100)) };
+const LIMITS: Limits = Limits {
+    text: 3900,
+    edit_every: Some(Duration::from_millis(1200)),
+    typing_for: Some(Duration::from_secs(100)),
+    choices: 0,
+};
 
 /// Slack, for the registry.
 pub const DESCRIPTOR: ChannelDescriptor = ChannelDescriptor {
@@ -44,7 +49,7 @@ pub const DESCRIPTOR: ChannelDescriptor = ChannelDescriptor {
     options: settings::OPTIONS,
     urls: &[API_BASE_URL.key],
     limits: LIMITS,
-    features: Features { groups: true, threads: true, media: true, buttons: true },
+    features: Features { groups: true, threads: true, media: true, uploads: false, buttons: true, reactions: false },
     make: |account| Ok(Arc::new(Slack::new(account)?)),
 };
 
@@ -102,7 +107,7 @@ impl Channel for Slack {
         &self.account
     }
 
-    fn limits(&self) -> Limits {
+    fn limits(&self, _to: &ReplyAddress) -> Limits {
         LIMITS
     }
 
@@ -126,7 +131,7 @@ impl Channel for Slack {
         self.web.status(to).await
     }
 
-    async fn register(&self, url: &str) -> Result<Registration, SendError> {
+    async fn register(&self, url: &str, _menu: &[MenuEntry]) -> Result<Registration, SendError> {
         setup::register(&self.web, self.manager.as_ref(), &self.settings, url).await
     }
 

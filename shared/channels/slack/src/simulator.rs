@@ -7,7 +7,7 @@ use chela_channel_kit::{ProofKeys, Simulator};
 use chela_core::clock::Millis;
 use chela_core::secret::Secret;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::ID;
 use crate::settings::{BOT_TOKEN, SIGNING_SECRET};
@@ -16,6 +16,8 @@ use crate::verify::{SIGNATURE, TIMESTAMP, signed_prefix};
 /// How to play Slack. The secret is the public example of Slack's documentation.
 pub const SIMULATOR: Simulator = Simulator {
     channel: ID,
+    method: Method::POST,
+    path: "",
     secrets: &[(SIGNING_SECRET.key, "8f742231b10e8888abcd99yyyzzz85a5"), (BOT_TOKEN.key, "xoxb-simulator")],
     sign_sample,
 };

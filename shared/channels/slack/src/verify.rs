@@ -74,6 +74,7 @@ mod tests {
         let received_at = Millis(1_531_420_618_000);
         RawRequest {
             method: Method::POST,
+            path: String::new(),
             query: String::new(),
             headers,
             body: Bytes::from_static(body.as_bytes()),

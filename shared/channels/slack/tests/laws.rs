@@ -25,6 +25,10 @@ async fn slack() -> ChannelUnderTest {
             "slackbot",
             "view-submission",
         ],
+        ack: Ack::empty,
+        to_us: &["app-mention"],
+        not_to_us: &["message-thread-reply"],
+        file: None,
         same_peer: &[
             ("text", "message-changed"),
             ("text", "message-file-share"),

@@ -6,6 +6,7 @@ mod account;
 use account::{Slack, open};
 use chela_channel_slack::DESCRIPTOR;
 use chela_core::channel::{Registration, SendError};
+use chela_testkit::laws::channel::MENU;
 use serde_json::{Value, json};
 
 const URL: &str = "https://example.com/webhook/slack";
@@ -38,7 +39,7 @@ async fn register_changes_what_is_ours_in_the_manifest_and_keeps_the_rest() {
     let slack = Slack::start().await;
     slack.answers(&json!({ "ok": true, "manifest": existing() }));
     slack.answers(&json!({ "ok": true, "app_id": "A1", "permissions_updated": true }));
-    let done = manager(&slack, &json!({})).register(URL).await.unwrap();
+    let done = manager(&slack, &json!({})).register(URL, MENU).await.unwrap();
     let summary = "app A1 now posts its events, commands and buttons to https://example.com/webhook/slack; its \
                    permissions changed: reinstall it at https://api.slack.com/apps/A1/install-on-team";
     assert_eq!(done, Registration::Done { summary: summary.into() });
@@ -90,11 +91,11 @@ async fn registering_twice_changes_nothing() {
     let slack = Slack::start().await;
     slack.answers(&json!({ "ok": true, "manifest": existing() })).answers(&json!({ "ok": true }));
     let account = manager(&slack, &json!({}));
-    account.register(URL).await.unwrap();
+    account.register(URL, MENU).await.unwrap();
     let calls = slack.calls();
     let set: Value = serde_json::from_str(calls[1].body["manifest"].as_str().unwrap()).unwrap();
     slack.answers(&json!({ "ok": true, "manifest": set }));
-    let again = account.register(URL).await.unwrap();
+    let again = account.register(URL, MENU).await.unwrap();
     let summary = "app A1 already posts to https://example.com/webhook/slack";
     assert_eq!(again, Registration::Done { summary: summary.into() });
     let methods: Vec<_> = slack.calls().into_iter().map(|call| call.method).collect();
@@ -105,7 +106,10 @@ async fn registering_twice_changes_nothing() {
 async fn an_app_can_ask_for_mentions_only() {
     let slack = Slack::start().await;
     slack.answers(&json!({ "ok": true, "manifest": {} })).answers(&json!({ "ok": true }));
-    manager(&slack, &json!({ "mentionsOnly": true, "slashCommand": { "name": "/claw" } })).register(URL).await.unwrap();
+    manager(&slack, &json!({ "mentionsOnly": true, "slashCommand": { "name": "/claw" } }))
+        .register(URL, MENU)
+        .await
+        .unwrap();
     let set: Value = serde_json::from_str(slack.calls()[1].body["manifest"].as_str().unwrap()).unwrap();
     assert_eq!(set["settings"]["event_subscriptions"]["bot_events"], json!(["app_mention", "message.im"]));
     let scopes = json!(["chat:write", "commands", "files:read", "im:history", "app_mentions:read"]);
@@ -117,7 +121,7 @@ async fn an_app_can_ask_for_mentions_only() {
 async fn a_manager_token_that_has_expired_is_told_with_its_fix() {
     let slack = Slack::start().await;
     slack.answers(&json!({ "ok": false, "error": "token_expired" }));
-    let refused = manager(&slack, &json!({})).register(URL).await.unwrap_err();
+    let refused = manager(&slack, &json!({})).register(URL, MENU).await.unwrap_err();
     assert!(matches!(refused, SendError::Refused { .. }));
     let words = refused.to_string();
     assert!(words.contains("appConfigToken") && !words.contains("xoxe"), "{words}");
@@ -127,7 +131,9 @@ async fn a_manager_token_that_has_expired_is_told_with_its_fix() {
 async fn without_a_manager_token_the_steps_are_told() {
     let slack = Slack::start().await;
     for options in [json!({ "apiBaseUrl": slack.url() }), json!({ "apiBaseUrl": slack.url(), "appId": "A1" })] {
-        let Registration::Manual { steps } = open(options, &[]).register(URL).await.unwrap() else { panic!("no API") };
+        let Registration::Manual { steps } = open(options, &[]).register(URL, MENU).await.unwrap() else {
+            panic!("no API")
+        };
         let (manifest, steps) = steps.split_last().unwrap();
         let manifest: Value = serde_json::from_str(manifest).unwrap();
         assert_eq!(manifest["settings"]["event_subscriptions"]["request_url"], URL);
@@ -163,7 +169,7 @@ async fn the_readme_shows_the_manifest_that_is_set() {
     let (_, shown) = readme.split_once("```json\n").unwrap();
     let (shown, _) = shown.split_once("```").unwrap();
     let shown: Value = serde_json::from_str(shown).unwrap();
-    let registered = open(json!({}), &[]).register("https://YOUR-URL/webhook/slack").await.unwrap();
+    let registered = open(json!({}), &[]).register("https://YOUR-URL/webhook/slack", MENU).await.unwrap();
     let Registration::Manual { steps } = registered else { panic!("no API") };
     let set: Value = serde_json::from_str(steps.last().unwrap()).unwrap();
     assert_eq!(shown, set);

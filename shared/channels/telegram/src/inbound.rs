@@ -27,7 +27,7 @@ pub(crate) fn parse(request: &RawRequest, account: &str, me: &Me) -> Result<Pars
         _ => return Ok(Parsed::nothing()),
     };
     Ok(match envelope.said(message, kind) {
-        Some(inbound) => Parsed { messages: vec![inbound], ack: Ack::empty() },
+        Some(inbound) => Parsed::said(vec![inbound], Ack::empty()),
         None => Parsed::nothing(),
     })
 }
@@ -75,7 +75,7 @@ impl Envelope<'_> {
         // https://core.telegram.org/bots/api#making-requests-when-getting-updates
         let ack = Ack::json(&json!({ "method": "answerCallbackQuery", "callback_query_id": query.id }));
         let (Some(message), Some(data), false) = (query.message, query.data, query.from.is_bot) else {
-            return Parsed { messages: Vec::new(), ack };
+            return Parsed::answered(ack);
         };
         let sender = Sender { id: query.from.id.to_string(), name: query.from.name() };
         let topic = message.message_thread_id.filter(|_| message.is_topic_message);
@@ -87,7 +87,7 @@ impl Envelope<'_> {
             inbound.reply_to.message = Some(message.message_id.to_string());
             inbound
         });
-        Parsed { messages: pressed.into_iter().collect(), ack }
+        Parsed::said(pressed.into_iter().collect(), ack)
     }
 
     /// A message in this place that says nothing yet; `None` for kinds of chats nobody has heard of.
@@ -115,6 +115,7 @@ impl Envelope<'_> {
             parent_peer: None,
             thread,
             sender,
+            message_id: None,
             text: String::new(),
             kind: InboundKind::Message,
             media: Vec::new(),

@@ -20,7 +20,8 @@ use chela_channel_kit::{
     AccountSettings, Api, ChannelDescriptor, ConfigProblem, Features, OptionSpec, ProofKeys, SecretSpec,
 };
 use chela_core::channel::{
-    Channel, Health, Limits, OutboundPart, Parsed, RawRequest, Receipt, Registration, Rejected, SendError, Verified,
+    Channel, Health, Limits, MenuEntry, OutboundPart, Parsed, RawRequest, Receipt, Registration, Rejected, SendError,
+    Verified,
 };
 use chela_core::message::ReplyAddress;
 use chela_core::secret::Secret;
@@ -61,8 +62,12 @@ const BOT_USERNAME: OptionSpec = OptionSpec {
 /// count, and what a list or table may grow by is left free. Edits keep to about one a second
 /// (<https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this>), see also [`pace`]. A chat action
 /// is shown for 5 s (<https://core.telegram.org/bots/api#sendchataction>).
-const LIMITS: Limits =
-    Limits { text: 4_000, edit_every: Some(Duration::from_secs(1)), typing_for: Some(Duration::from_secs(5)) };
+const LIMITS: Limits = Limits {
+    text: 4_000,
+    edit_every: Some(Duration::from_secs(1)),
+    typing_for: Some(Duration::from_secs(5)),
+    choices: 0,
+};
 
 /// How the registry knows this channel.
 pub const DESCRIPTOR: ChannelDescriptor = ChannelDescriptor {
@@ -72,7 +77,7 @@ pub const DESCRIPTOR: ChannelDescriptor = ChannelDescriptor {
     options: &[API_BASE_URL, BOT_USERNAME],
     urls: &[API_BASE_URL.key],
     limits: LIMITS,
-    features: Features { groups: true, threads: true, media: true, buttons: true },
+    features: Features { groups: true, threads: true, media: true, uploads: false, buttons: true, reactions: false },
     make: |settings| Ok(Arc::new(Telegram::new(settings)?)),
 };
 
@@ -117,7 +122,7 @@ impl Channel for Telegram {
         &self.account
     }
 
-    fn limits(&self) -> Limits {
+    fn limits(&self, _to: &ReplyAddress) -> Limits {
         LIMITS
     }
 
@@ -141,7 +146,7 @@ impl Channel for Telegram {
         self.chat_action(to).await
     }
 
-    async fn register(&self, url: &str) -> Result<Registration, SendError> {
+    async fn register(&self, url: &str, _menu: &[MenuEntry]) -> Result<Registration, SendError> {
         self.set_webhook(url).await
     }
 

@@ -6,13 +6,15 @@ use chela_channel_kit::Simulator;
 use chela_core::clock::Millis;
 use chela_core::secret::Secret;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Method};
 
 use crate::{BOT_TOKEN, ID, WEBHOOK_SECRET, verify};
 
 /// How to play Telegram.
 pub const SIMULATOR: Simulator = Simulator {
     channel: ID,
+    method: Method::POST,
+    path: "",
     secrets: &[
         (BOT_TOKEN.key, "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"),
         (WEBHOOK_SECRET.key, "public-test-secret_0"),

@@ -11,6 +11,7 @@ mod subject;
 
 use chela_core::channel::{Channel, OutboundPart, Parsed, SendError};
 use chela_core::message::ReplyAddress;
+use chela_testkit::laws::channel::MENU;
 use chela_testkit::laws::channel::platform::{Answer, Platform, Seen};
 use chela_testkit::laws::channel::{ARRIVAL, part};
 use serde_json::{Value, json};
@@ -151,7 +152,7 @@ async fn typing_is_shown_in_the_topic() {
 #[tokio::test]
 async fn registering_names_the_secret_and_the_updates() {
     let (platform, channel) = telegram().await;
-    channel.register("https://example.org/webhook/telegram").await.unwrap();
+    channel.register("https://example.org/webhook/telegram", MENU).await.unwrap();
     let updates = ["message", "edited_message", "channel_post", "edited_channel_post", "callback_query"];
     let body = json!({
         "url": "https://example.org/webhook/telegram",

@@ -10,6 +10,7 @@
 mod subject;
 
 use chela_core::message::Inbound;
+use chela_testkit::laws::channel::MENU;
 use chela_testkit::laws::channel::{ARRIVAL, oracle};
 use serde_json::{Value, json};
 
@@ -71,7 +72,7 @@ async fn the_library_reads_our_samples_as_we_do() {
 #[tokio::test]
 async fn the_updates_we_ask_for_exist() {
     let platform = chela_testkit::laws::channel::platform::Platform::start(subject().manners).await;
-    subject().open(platform.url()).register("https://example.org/").await.unwrap();
+    subject().open(platform.url()).register("https://example.org/", MENU).await.unwrap();
     let asked = platform.take()[0].json()["allowed_updates"].clone();
     let kinds = oracle::ask(READ, &json!([]))["kinds"].clone();
     for kind in asked.as_array().unwrap() {

@@ -98,6 +98,7 @@ pub(crate) fn parse(request: &RawRequest, account: &str, callbacks: &Callbacks) 
         message: message.message_id,
     };
     let inbound = Inbound {
+        message_id: None,
         channel: ID.to_owned(),
         account: account.to_owned(),
         event_id,
@@ -115,7 +116,7 @@ pub(crate) fn parse(request: &RawRequest, account: &str, callbacks: &Callbacks) 
         sent_at,
         reply_to,
     };
-    Ok(Parsed { messages: vec![inbound], ack: Ack::empty() })
+    Ok(Parsed::said(vec![inbound], Ack::empty()))
 }
 
 /// A direct chat is the person, whatever the other side calls the chat; a message without a chat is direct.

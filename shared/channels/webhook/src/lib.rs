@@ -14,8 +14,8 @@ use chela_channel_kit::{
     AccountSettings, Api, ChannelDescriptor, ConfigProblem, Features, OptionSpec, ProofKeys, SecretSpec,
 };
 use chela_core::channel::{
-    Channel, Health, Limits, OutboundPart, Parsed, RawRequest, Receipt, Registration, Rejected, SendError, Unconfirmed,
-    Verified,
+    Channel, Health, Limits, MenuEntry, OutboundPart, Parsed, RawRequest, Receipt, Registration, Rejected, SendError,
+    Unconfirmed, Verified,
 };
 use chela_core::clock::Clock;
 use chela_core::message::ReplyAddress;
@@ -45,7 +45,7 @@ const CALLBACK_ORIGINS: OptionSpec = OptionSpec {
 
 /// The specification suggests payloads of less than 20 KB. A UTF-16 unit is at most three bytes.
 /// <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md> (Payload structure)
-const LIMITS: Limits = Limits { text: 6_000, edit_every: None, typing_for: None };
+const LIMITS: Limits = Limits { text: 6_000, edit_every: None, typing_for: None, choices: 0 };
 
 /// How the registry knows this channel.
 pub const DESCRIPTOR: ChannelDescriptor = ChannelDescriptor {
@@ -55,7 +55,7 @@ pub const DESCRIPTOR: ChannelDescriptor = ChannelDescriptor {
     options: &[CALLBACK_URL, CALLBACK_ORIGINS],
     urls: &[CALLBACK_URL.key, CALLBACK_ORIGINS.key],
     limits: LIMITS,
-    features: Features { groups: true, threads: true, media: true, buttons: false },
+    features: Features { groups: true, threads: true, media: true, uploads: false, buttons: false, reactions: false },
     make: |settings| Ok(Arc::new(Webhook::new(settings)?)),
 };
 
@@ -91,12 +91,12 @@ impl Channel for Webhook {
         &self.account
     }
 
-    fn limits(&self) -> Limits {
+    fn limits(&self, _to: &ReplyAddress) -> Limits {
         LIMITS
     }
 
     /// The part's key is its `webhook-id`, and receivers drop an id they have seen.
-    fn unconfirmed(&self) -> Unconfirmed {
+    fn unconfirmed(&self, _to: &ReplyAddress) -> Unconfirmed {
         Unconfirmed::ResendWithKey
     }
 
@@ -120,7 +120,7 @@ impl Channel for Webhook {
         Ok(())
     }
 
-    async fn register(&self, url: &str) -> Result<Registration, SendError> {
+    async fn register(&self, url: &str, _menu: &[MenuEntry]) -> Result<Registration, SendError> {
         Ok(setup::steps(url))
     }
 

@@ -6,14 +6,19 @@ use chela_channel_kit::Simulator;
 use chela_core::clock::Millis;
 use chela_core::secret::Secret;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Method};
 use sha2::{Digest as _, Sha256};
 
 use crate::{ID, SECRET, outbound, verify};
 
 /// How to play the other side. The secret is the public example of the specification.
-pub const SIMULATOR: Simulator =
-    Simulator { channel: ID, secrets: &[(SECRET.key, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")], sign_sample };
+pub const SIMULATOR: Simulator = Simulator {
+    channel: ID,
+    method: Method::POST,
+    path: "",
+    secrets: &[(SECRET.key, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")],
+    sign_sample,
+};
 
 /// Signs like the reference libraries. The id is made from the body, so that signing again is a retry.
 fn sign_sample(body: &[u8], secrets: &BTreeMap<String, Secret>, now: Millis) -> HeaderMap {

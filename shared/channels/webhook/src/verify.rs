@@ -74,6 +74,7 @@ mod tests {
         headers.insert(SIGNATURE_HEADER, HeaderValue::from_str(signature).unwrap());
         let request = RawRequest {
             method: Method::POST,
+            path: String::new(),
             query: String::new(),
             headers,
             body: Bytes::from_static(br#"{"test": 2432232314}"#),

@@ -21,6 +21,7 @@ fn message(kind: PeerKind, peer: &str, sender: &str) -> Inbound {
         message: None,
     };
     Inbound {
+        message_id: None,
         channel: "telegram".into(),
         account: "default".into(),
         event_id: "1".into(),

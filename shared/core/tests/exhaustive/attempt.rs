@@ -187,6 +187,7 @@ fn envelope(event: u8, session_number: usize) -> Envelope {
     let reply_to =
         ReplyAddress { channel: "t".into(), account: "a".into(), to: "c".into(), thread: None, message: None };
     let inbound = Inbound {
+        message_id: None,
         channel: "t".into(),
         account: "a".into(),
         event_id: name.clone(),

@@ -10,6 +10,7 @@
 
 mod delivery;
 mod entrance;
+mod extras;
 pub mod oracle;
 mod papers;
 pub mod platform;
@@ -22,7 +23,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chela_channel_kit::{AccountSettings, ChannelDescriptor, Simulator};
-use chela_core::channel::{Ack, Channel, OutboundPart, Parsed, RawRequest, Rejected, SendError};
+use chela_core::channel::{Ack, Channel, MenuEntry, OutboundPart, Parsed, RawRequest, Rejected, SendError};
 use chela_core::clock::Millis;
 use chela_core::message::ReplyAddress;
 use chela_core::secret::Secret;
@@ -32,6 +33,7 @@ use serde_json::Value;
 
 pub use self::delivery::*;
 pub use self::entrance::*;
+pub use self::extras::*;
 pub use self::papers::*;
 use self::platform::{Answer, Manners, Platform, Seen};
 pub use self::samples::*;
@@ -42,6 +44,12 @@ pub const ARRIVAL: Millis = Millis(1_767_225_600_000);
 
 /// The account's name.
 pub const ACCOUNT: &str = "main";
+
+/// A menu of commands.
+pub const MENU: &[MenuEntry] = &[
+    MenuEntry { name: "help", description: "What I can do", takes_text: false },
+    MenuEntry { name: "new", description: "Begin a new conversation", takes_text: true },
+];
 
 /// A channel, and what the laws cannot know about its platform.
 pub struct ChannelUnderTest {
@@ -61,6 +69,14 @@ pub struct ChannelUnderTest {
     pub signs_time: bool,
     /// Samples that are acknowledged and make no message: own echoes, other bots, events we do not handle.
     pub dropped: &'static [&'static str],
+    /// What the platform wants to hear, also about those.
+    pub ack: fn() -> Ack,
+    /// Samples that were said to us in a room: by a mention, a reply or a command.
+    pub to_us: &'static [&'static str],
+    /// Samples that were said in a room and not to us; none where the platform keeps them to itself.
+    pub not_to_us: &'static [&'static str],
+    /// A sample whose message has one file, and what the platform serves as its content when all is well.
+    pub file: Option<(&'static str, &'static [u8])>,
     /// Pairs of samples that came from the same peer.
     pub same_peer: &'static [(&'static str, &'static str)],
     /// The sample that is the platform's handshake, and the answer it wants.
@@ -169,7 +185,8 @@ impl ChannelUnderTest {
     /// A request of the platform with this body.
     pub fn signed(&self, body: &[u8], now: Millis) -> RawRequest {
         let headers = (self.simulator.sign_sample)(body, &self.simulator.test_secrets(), now);
-        request(headers, body)
+        let Simulator { method, path, .. } = &self.simulator;
+        RawRequest { method: method.clone(), path: (*path).to_owned(), ..request(headers, body) }
     }
 
     /// What all samples say: a line for each message, and one for each sample that makes none.
@@ -207,13 +224,14 @@ impl ChannelUnderTest {
 /// A part with a key like those of the house, which is given up soon.
 pub fn part<'a>(to: &'a ReplyAddress, markdown: &'a str) -> OutboundPart<'a> {
     let idempotency_key = "0123456789abcdef0123456789abcdef";
-    OutboundPart { to, markdown, idempotency_key, timeout: Duration::from_millis(1_500) }
+    OutboundPart { to, number: 0, markdown, choices: &[], idempotency_key, timeout: Duration::from_millis(1_500) }
 }
 
 /// A POST.
 pub fn request(headers: HeaderMap, body: &[u8]) -> RawRequest {
     RawRequest {
         method: Method::POST,
+        path: String::new(),
         query: String::new(),
         headers,
         body: Bytes::copy_from_slice(body),
@@ -242,11 +260,16 @@ macro_rules! channel_laws {
                 the_handshake_is_answered,
                 fields_nobody_knows_change_nothing,
                 a_retry_is_the_same_event,
+                a_room_is_heard_where_we_are_meant,
                 the_same_peer_has_one_identity,
                 a_message_says_where_it_came_from,
                 damaged_bodies_never_panic,
                 bottomless_bodies_exhaust_no_stack,
                 a_reply_is_shown_and_confirmed,
+                choices_are_shown_as_buttons,
+                a_file_is_sent_with_its_caption,
+                a_reaction_is_put_under_a_message,
+                a_file_is_fetched_under_its_cap,
                 long_replies_arrive_whole_and_within_the_limit,
                 each_refusal_has_its_fate,
                 nobody_there_is_not_sent,
@@ -269,6 +292,7 @@ mod tests {
         let laws = [
             include_str!("channel/delivery.rs"),
             include_str!("channel/entrance.rs"),
+            include_str!("channel/extras.rs"),
             include_str!("channel/papers.rs"),
             include_str!("channel/samples.rs"),
         ];

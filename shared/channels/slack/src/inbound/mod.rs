@@ -21,14 +21,14 @@ pub(crate) fn parse(account: &str, settings: &Settings, request: &RawRequest) ->
         Some(b'{') => match events::read(&reader, &request.body)? {
             events::Callback::Handshake(challenge) => {
                 let ack = Ack::json(&serde_json::json!({ "challenge": challenge }));
-                return Ok(Parsed { messages: Vec::new(), ack });
+                return Ok(Parsed::answered(ack));
             }
             events::Callback::Message(message) => message.map(|message| *message).into_iter().collect(),
         },
         _ => forms::read(&reader, request)?,
     };
     // Slack takes any 200 for events and forms alike; an empty one shows nothing to the person.
-    Ok(Parsed { messages, ack: Ack::empty() })
+    Ok(Parsed::said(messages, Ack::empty()))
 }
 
 /// One account's view of what comes in.
@@ -56,6 +56,7 @@ struct Arrived<'a> {
 impl Reader<'_> {
     fn inbound(&self, arrived: Arrived<'_>) -> Inbound {
         Inbound {
+            message_id: None,
             channel: crate::ID.to_owned(),
             account: self.account.to_owned(),
             event_id: arrived.event_id,

@@ -1,6 +1,7 @@
 //! Telegram, as the laws need to know it.
 
 use chela_channel_telegram::{DESCRIPTOR, SIMULATOR};
+use chela_core::channel::Ack;
 use chela_testkit::laws::channel::platform::{Answer, Seen};
 use chela_testkit::laws::channel::{ChannelUnderTest, Fate, Shown};
 use serde_json::{Value, json};
@@ -15,6 +16,10 @@ pub(crate) fn subject() -> ChannelUnderTest {
         signs_body: false,
         signs_time: false,
         dropped: &["other-bot", "automatic-forward", "migrated", "reaction"],
+        ack: Ack::empty,
+        to_us: &["group-mention", "group-reply", "group-command", "topic", "anonymous-admin", "group-button"],
+        not_to_us: &["group-text", "group-thread", "channel-post"],
+        file: None,
         same_peer: &[("text", "edited"), ("text", "button"), ("text", "voice"), ("group-mention", "group-reply")],
         handshake: None,
         manners: |seen| {

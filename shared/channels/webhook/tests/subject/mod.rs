@@ -1,6 +1,7 @@
 //! The other side, as the laws need to know it.
 
 use chela_channel_webhook::{DESCRIPTOR, SIMULATOR};
+use chela_core::channel::Ack;
 use chela_testkit::laws::channel::platform::{Answer, Seen};
 use chela_testkit::laws::channel::{ChannelUnderTest, Fate, Shown};
 use serde_json::json;
@@ -15,6 +16,10 @@ pub(crate) fn subject() -> ChannelUnderTest {
         signs_body: true,
         signs_time: true,
         dropped: &["bot", "own-reply", "unknown-type"],
+        ack: Ack::empty,
+        to_us: &["group-mention"],
+        not_to_us: &["group"],
+        file: None,
         same_peer: &[("text", "edited"), ("text", "attachments")],
         handshake: None,
         manners: |_| Answer::text(202, ""),

@@ -6,7 +6,7 @@ use chela_core::channel::{OutboundPart, SendError};
 use chela_core::chunk::{ChunkMode, chunk_markdown};
 
 use super::platform::{Answer, Platform, nobody};
-use super::{ChannelUnderTest, Fate, Shown, part};
+use super::{ChannelUnderTest, Fate, MENU, Shown, part};
 
 /// The control: when all is well, one request shows one message, and its id can be used to edit it.
 pub async fn a_reply_is_shown_and_confirmed(subject: &ChannelUnderTest) {
@@ -20,8 +20,8 @@ pub async fn a_reply_is_shown_and_confirmed(subject: &ChannelUnderTest) {
     assert_eq!(shown[0].visible.replace("**", "").trim(), "All is well.");
     let typed = channel.typing(&subject.address()).await;
     assert!(typed.is_ok(), "{typed:?}");
-    if channel.limits().edit_every.is_some() {
-        let to = subject.address();
+    let to = subject.address();
+    if channel.limits(&to).edit_every.is_some() {
         channel.edit(&id, &part(&to, "changed")).await.unwrap();
     }
 }
@@ -35,8 +35,9 @@ fn shown(subject: &ChannelUnderTest, platform: &Platform) -> Vec<Shown> {
 pub async fn long_replies_arrive_whole_and_within_the_limit(subject: &ChannelUnderTest) {
     let platform = subject.platform().await;
     let channel = subject.open(platform.url());
-    for (what, reply) in long_replies(channel.limits().text) {
-        let parts = chunk_markdown(&reply, channel.limits().text, ChunkMode::Length);
+    let limits = channel.limits(&subject.address());
+    for (what, reply) in long_replies(limits.text) {
+        let parts = chunk_markdown(&reply, limits.text, ChunkMode::Length);
         assert!(parts.len() > 1, "{what} is not long");
         for part in &parts {
             subject.send(&*channel, part).await.unwrap_or_else(|error| panic!("{what}: {error}"));
@@ -173,7 +174,7 @@ pub async fn errors_and_debug_show_no_secret(subject: &ChannelUnderTest) {
     said.push(format!("{error} {error:?}"));
     for channel in [&channel, &unheard] {
         said.push(format!("{:?}", channel.health().await));
-        said.push(format!("{:?}", channel.register("https://example.org/webhook").await));
+        said.push(format!("{:?}", channel.register("https://example.org/webhook", MENU).await));
         said.push(format!("{:?}", channel.typing(&subject.address()).await));
     }
     said.push(format!(
@@ -193,7 +194,7 @@ pub async fn registering_twice_changes_nothing(subject: &ChannelUnderTest) {
     let platform = subject.platform().await;
     let channel = subject.open(platform.url());
     let url = "https://example.org/webhook/x";
-    let first = (channel.register(url).await.unwrap(), platform.take());
-    let again = (channel.register(url).await.unwrap(), platform.take());
+    let first = (channel.register(url, MENU).await.unwrap(), platform.take());
+    let again = (channel.register(url, MENU).await.unwrap(), platform.take());
     assert_eq!(first, again);
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use base64::Engine as _;
 use chela_core::channel::RawRequest;
 use serde_json::{Value, json};
 
@@ -49,7 +50,15 @@ pub async fn the_signed_events_are_up_to_date(subject: &ChannelUnderTest) {
 
 /// Payload format 2.0: <https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads>.
 fn function_url_event(channel: &str, request: &RawRequest) -> Value {
-    let path = format!("/webhook/{channel}");
+    let path = match request.path.as_str() {
+        "" => format!("/webhook/{channel}"),
+        rest => format!("/webhook/{channel}/default/{rest}"),
+    };
+    let is_text = std::str::from_utf8(&request.body).is_ok();
+    let body = match std::str::from_utf8(&request.body) {
+        Ok(text) => text.to_owned(),
+        Err(_) => base64::engine::general_purpose::STANDARD.encode(&request.body),
+    };
     let domain = "abcdefghijklmnopqrstuvwxyz012345.lambda-url.eu-central-1.on.aws";
     let mut headers = serde_json::Map::new();
     headers.insert("host".to_owned(), json!(domain));
@@ -81,8 +90,8 @@ fn function_url_event(channel: &str, request: &RawRequest) -> Value {
             "time": "01/Jan/2026:00:00:00 +0000",
             "timeEpoch": ARRIVAL.0,
         },
-        "body": std::str::from_utf8(&request.body).unwrap(),
-        "isBase64Encoded": false,
+        "body": body,
+        "isBase64Encoded": !is_text,
     })
 }
 
