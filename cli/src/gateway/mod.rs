@@ -10,14 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use chela_agent::Agent;
+use chela_agent::{Agent, ChannelNotes};
 use chela_app::answer::Answerer;
 use chela_app::api::Api;
 use chela_app::beat::Beater;
 use chela_app::install::Scope;
 use chela_app::live::Live;
 use chela_app::metrics::Metrics;
-use chela_app::receive::Receiver;
+use chela_app::receive::{Ports, Receiver};
 use chela_core::agent_id::AgentId;
 use chela_core::clock::Clock;
 use chela_core::queue::Lane;
@@ -136,12 +136,20 @@ fn doors(
     own_key: chela_core::secret::Secret,
 ) -> server::Doors {
     let (queue, sessions) = (store.queue.clone(), store.sessions.clone());
-    let receiver = Receiver::new(queue.clone(), sessions.clone(), live.clone(), clock.clone(), metrics.clone());
+    let ports = Ports {
+        queue: queue.clone(),
+        sessions: sessions.clone(),
+        channels: Arc::new(ChannelNotes::new(sessions.clone())),
+        files: store.blobs.clone(),
+        clock: clock.clone(),
+    };
+    let receiver = Receiver::new(ports, live.clone(), metrics.clone());
     let api = Api {
         queue: queue.clone(),
         dead_letters: queue,
         sessions: sessions.clone(),
-        access: sessions,
+        access: sessions.clone(),
+        channels: sessions,
         live: live.clone(),
         clock: clock.clone(),
         metrics: metrics.clone(),
@@ -156,6 +164,7 @@ fn answerer(store: &Embedded, live: &Arc<Live>, clock: &Arc<dyn Clock>, metrics:
         sessions: store.sessions.clone(),
         access: store.sessions.clone(),
         files: store.blobs.clone(),
+        channels: Arc::new(ChannelNotes::new(store.sessions.clone())),
         events: store.events.clone(),
         clock: clock.clone(),
     };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use aws_lambda_events::event::sqs::SqsEvent;
-use chela_agent::{Agent, Slice};
+use chela_agent::{Agent, ChannelNotes, Slice};
 use chela_app::answer::Answerer;
 use chela_app::install::Scope;
 use chela_app::live::Live;
@@ -28,7 +28,8 @@ async fn main() -> Result<(), Error> {
     let (live, warm) = tokio::join!(Live::open(ground), table.warm());
     warm?;
     let Deployment { environment, clock, queue, files, .. } = deployment;
-    let agent = Agent { sessions: table.clone(), access: table, files, events, clock };
+    let channels = Arc::new(ChannelNotes::new(table.clone()));
+    let agent = Agent { sessions: table.clone(), access: table, files, channels, events, clock };
     let answerer = Answerer { agent, queue, live: Arc::new(live?), metrics: Arc::default() };
     run(service_fn(async |event: LambdaEvent<SqsEvent>| {
         let started = Instant::now();

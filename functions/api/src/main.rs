@@ -1,4 +1,4 @@
-//! The `api` function: health, readiness, `POST /message`, pairing, dead letters, metrics.
+//! The `api` function: health, readiness, `POST /message`, pairing, channels, dead letters, metrics.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,7 +25,8 @@ async fn main() -> Result<(), Error> {
         queue: deployment.queue.clone(),
         dead_letters: deployment.queue,
         sessions: table.clone(),
-        access: table,
+        access: table.clone(),
+        channels: table,
         live: Arc::new(live?),
         clock: deployment.clock,
         metrics: Arc::default(),

@@ -23,8 +23,8 @@ async fn main() -> Result<(), Error> {
     // The connection to the queue is made while the configuration is read: the first message waits for neither.
     let (live, warm) = tokio::join!(Live::open(ground), deployment.queue.warm(Lane::Live));
     warm.context("the queue cannot be reached")?;
-    let (table, clock) = (deployment.table()?, deployment.clock.clone());
-    let receiver = Receiver::new(deployment.queue, table, Arc::new(live?), clock.clone(), Arc::default());
+    let clock = deployment.clock.clone();
+    let receiver = Receiver::new(deployment.doorway()?, Arc::new(live?), Arc::default());
     run(service_fn(async |request: Request| {
         let started = Instant::now();
         let (account, raw) = request::read(&channel, request, clock.as_ref());

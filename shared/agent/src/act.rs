@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use chela_core::agent_id::AgentId;
 use chela_core::channel::{OutboundPart, SendError};
+use chela_core::channel_log::Happening;
 use chela_core::clock::Millis;
+use chela_core::reply::Said;
 use chela_core::tool::{ToolAnswer, ToolCall};
 use chela_core::turn::{Command, Input, Part, PlannedCall};
 
 use crate::answer::{Agent, Attempt};
+use crate::settings::Outlet;
 
 impl Agent {
     /// Does one thing that is not of the store.
@@ -44,12 +48,43 @@ impl Agent {
             // The machine slept between the mark and the request: somebody else may hold the session by now.
             return Err(SendError::NotSent { channel: channel.id(), reason: "its time was over".into() });
         }
-        let Part { to, markdown, idempotency_key, .. } = part;
-        let outbound = OutboundPart { to, number: part.part, markdown, choices: &[], idempotency_key, timeout: left };
-        match message {
-            Some(message) => channel.edit(message, &outbound).await.map(|()| message.to_owned()),
-            None => channel.send(&outbound).await.map(|receipt| receipt.message_id),
-        }
+        let Part { to, idempotency_key, .. } = part;
+        let stored = OutboundPart {
+            to,
+            number: part.part,
+            markdown: &part.markdown,
+            choices: &[],
+            idempotency_key,
+            timeout: left,
+        };
+        self.send_stored(outlet, attempt.agent, &stored, message).await
+    }
+
+    /// Sends a part as it is stored, or puts it in the place of `message`.
+    pub(crate) async fn send_stored(
+        &self,
+        outlet: &Outlet,
+        agent: &AgentId,
+        stored: &OutboundPart<'_>,
+        message: Option<&str>,
+    ) -> Result<String, SendError> {
+        let channel = &outlet.channel;
+        let Said { text, choices, file } = Said::of_part(stored.markdown);
+        let part = OutboundPart { markdown: &text, choices: &choices, ..stored.clone() };
+        let sent = match (&file, message) {
+            (Some(path), None) => self.attach(outlet, agent, path, &part).await.map(|sent| sent.message_id),
+            (Some(_), Some(_)) => {
+                Err(SendError::Refused { channel: channel.id(), reason: "a text does not become a file".into() })
+            }
+            (None, Some(message)) => channel.edit(message, &part).await.map(|()| message.to_owned()),
+            (None, None) => channel.send(&part).await.map(|receipt| receipt.message_id),
+        };
+        let happening = match &sent {
+            Ok(_) => Happening::Sent,
+            Err(error) => Happening::Failed(error.to_string()),
+        };
+        self.channels.note(&part.to.channel, &part.to.account, happening, self.clock.now()).await;
+        sent
     }
 
     async fn run_tool(

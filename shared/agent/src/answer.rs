@@ -1,5 +1,6 @@
 //! Drives one attempt: performs what the machine asks for, through the ports.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use chela_core::access::AccessStore;
@@ -10,9 +11,11 @@ use chela_core::event::{EventBus, EventName, LifecycleEvent};
 use chela_core::queue::{Envelope, Task};
 use chela_core::session::{Accepted, Claim, Fence, Flagged, Head, SessionStore, StoreError};
 use chela_core::session_key::SessionKey;
-use chela_core::turn::{Command, Input, Machine, Outcome, Rules, Way, deliver_to};
+use chela_core::turn::{Command, Input, Machine, Outcome, Rules, Way, deliver_to, idempotency_key};
+use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 
+use crate::notes::ChannelNotes;
 use crate::redeliver::Decided;
 use crate::settings::{AgentSettings, Installation};
 
@@ -37,6 +40,8 @@ pub struct Agent {
     pub access: Arc<dyn AccessStore>,
     /// Workspaces.
     pub files: Arc<dyn BlobStore>,
+    /// What happens on accounts.
+    pub channels: Arc<ChannelNotes>,
     /// Lifecycle events.
     pub events: Arc<dyn EventBus>,
     /// Time and names.
@@ -97,7 +102,10 @@ impl Agent {
         let tools = settings.tools.iter().map(|tool| (tool.spec().name, tool.effect())).collect();
         let rules = Rules { tools, announce: settings.announce };
         let owner = self.clock.unique();
-        let machine = Machine::new(envelope.clone(), others.to_vec(), owner, slice.deadline, rules);
+        let with_files = |envelope| self.with_files(installation, envelope);
+        let (whole, others) = join(with_files(envelope), join_all(others.iter().map(with_files))).await;
+        let others = others.into_iter().map(Cow::into_owned).collect();
+        let machine = Machine::new(whole.into_owned(), others, owner, slice.deadline, rules);
         let mut attempt = Attempt { machine, agent: &envelope.agent, settings, installation };
         let mut command = attempt.machine.begin(self.clock.now());
         loop {
@@ -155,7 +163,12 @@ impl Agent {
                 if let Some(Accepted { event, .. }) = attempt.machine.accepted() {
                     let (session, event) = (session.clone(), event.clone());
                     let flagged = Flagged { session, turn, part, event, at, reason, sending: false };
+                    let key = idempotency_key(&flagged.session, &flagged.event, &format!("part:{part}"));
                     self.sessions.flag(&flagged).await?;
+                    // The platform may have told already; what it tells later is seen by whoever looks at the flags.
+                    if self.channels.log().confirmed(&key).await? {
+                        self.sessions.change_flag(&flagged, None).await?;
+                    }
                 }
                 Input::Flagged
             }

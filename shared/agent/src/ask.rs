@@ -6,13 +6,15 @@ use std::time::Duration;
 use chela_core::channel::OutboundPart;
 use chela_core::clock::Millis;
 use chela_core::queue::Task;
+use chela_core::reply::growing;
+use chela_core::session_key::PeerKind;
 use chela_core::turn::{Command, Input, Phase, TICK_MS, Way, idempotency_key};
 use futures_util::future::{Either, select};
 
 use crate::answer::{Agent, Attempt, failpoint};
 use crate::draft::Draft;
 use crate::question::Question;
-use crate::settings::Outlet;
+use crate::settings::{Outlet, SeenScope};
 
 /// Answers quicker than this need no typing signal.
 const TYPING_AFTER: Duration = Duration::from_millis(700);
@@ -74,7 +76,11 @@ impl Agent {
         let Way::To { address, .. } = attempt.machine.way() else { return None };
         let limits = outlet.channel.limits(address);
         progress.wait = limits.edit_every.unwrap_or(TYPING_AFTER);
-        let text = draft.text();
+        if !progress.seen {
+            progress.seen = true;
+            let _ = meanwhile(call.as_mut(), answer, seen(attempt, outlet)).await; // Only a courtesy.
+        }
+        let text = growing(&draft.text());
         if outlet.streaming && limits.edit_every.is_some() && text.chars().count() >= PREVIEW_MIN_CHARS {
             let news = text != progress.shown;
             progress.shown = text;
@@ -91,7 +97,7 @@ impl Agent {
 
     /// One thing beside the call.
     async fn beside(&self, attempt: &Attempt<'_>, command: Command, draft: &Draft) -> Input {
-        let text = draft.text();
+        let text = growing(&draft.text());
         match command {
             Command::SendPreview { until } => {
                 let left = Duration::from_millis(until.since(self.clock.now()));
@@ -123,6 +129,21 @@ async fn show(attempt: &Attempt<'_>, text: &str, timeout: Duration, message: Opt
     }
 }
 
+/// Marks the message as seen, where that is wished.
+async fn seen(attempt: &Attempt<'_>, outlet: &Outlet) -> Option<()> {
+    let Some(Task::Message { inbound, .. }) = attempt.task() else { return None };
+    let (emoji, scope) = outlet.seen.as_ref()?;
+    let direct = inbound.peer.kind == PeerKind::Direct;
+    let wished = match scope {
+        SeenScope::GroupMentions => !direct && inbound.addressed,
+        SeenScope::GroupAll => !direct,
+        SeenScope::Direct => direct,
+        SeenScope::All => true,
+    };
+    let id = inbound.message_id.as_ref().filter(|_| wished)?;
+    outlet.channel.react(&inbound.reply_to, id, emoji).await.ok()
+}
+
 /// Does `work` while the call goes on. An answer that comes first is kept.
 async fn meanwhile<F, T>(call: Pin<&mut F>, answer: &mut Option<Input>, work: impl Future<Output = T>) -> T
 where
@@ -146,6 +167,7 @@ struct Progress<'a> {
     wait: Duration,
     ticked_at: Millis,
     typed_at: Option<Millis>,
+    seen: bool,
     shown: String,
 }
 
@@ -158,6 +180,6 @@ impl<'a> Progress<'a> {
             _ => None,
         };
         let wait = if outlet.is_some() { TYPING_AFTER } else { Duration::from_millis(TICK_MS) };
-        Self { outlet, wait, ticked_at: now, typed_at: None, shown: String::new() }
+        Self { outlet, wait, ticked_at: now, typed_at: None, seen: false, shown: String::new() }
     }
 }

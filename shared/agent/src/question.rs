@@ -6,6 +6,7 @@ use chela_core::clock::{Clock, Millis};
 use chela_core::message::ReplyAddress;
 use chela_core::model::{Block, Delta, ModelAnswer, ModelError, ModelMessage, ModelRequest, Role, ToolSpec};
 use chela_core::queue::Task;
+use chela_core::reply::visible;
 use chela_core::session::AssistantEntry;
 use chela_core::turn::{
     Answer, Input, Spent, Unanswered, Way, add_open_turn, chars, join, plain, recent_enough, told, validate,
@@ -14,7 +15,6 @@ use chela_core::turn::{
 use crate::answer::Attempt;
 use crate::draft::Draft;
 use crate::settings::{AgentSettings, ModelChoice, Outlet};
-use crate::visible::visible;
 use crate::window::{context_budget, summary};
 
 /// Longest wait for one model call.

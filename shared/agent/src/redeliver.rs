@@ -94,11 +94,14 @@ impl Agent {
             let reason = "it was being sent again when the attempt broke off; it may or may not have arrived";
             return self.in_vain(&flagged, reason).await;
         }
+        let idempotency_key = idempotency_key(&flagged.session, &flagged.event, &format!("part:{}", flagged.part));
+        if self.channels.log().confirmed(&idempotency_key).await? {
+            return self.sessions.change_flag(&flagged, None).await.map(|_| 0);
+        }
         let marked = Flagged { sending: true, ..flagged.clone() };
         if !flagged.sending && !self.sessions.change_flag(&flagged, Some(&marked)).await? {
             return Ok(0);
         }
-        let idempotency_key = idempotency_key(&flagged.session, &flagged.event, &format!("part:{}", flagged.part));
         let part = OutboundPart {
             to: &to,
             number: flagged.part,
@@ -107,7 +110,7 @@ impl Agent {
             idempotency_key: &idempotency_key,
             timeout: SEND_TIMEOUT,
         };
-        match outlet.channel.send(&part).await {
+        match self.send_stored(outlet, &envelope.agent, &part, None).await {
             Ok(_) => self.sessions.change_flag(&marked, None).await.map(|_| 1),
             Err(error) => self.in_vain(&marked, &error.to_string()).await,
         }

@@ -8,6 +8,7 @@ use chela_core::channel::{Channel, Unconfirmed};
 use chela_core::chunk::{ChunkMode, chunk_markdown};
 use chela_core::message::{ChannelId, ReplyAddress};
 use chela_core::model::Model;
+use chela_core::reply::{Piece, Said, numbered, pieces};
 use chela_core::tool::Tool;
 
 /// Everything that is installed: channels to answer on, agents to answer.
@@ -39,6 +40,10 @@ pub struct Outlet {
     pub streaming: bool,
     /// Whether a turn heeds messages that come while it runs.
     pub steered: bool,
+    /// Largest file of a message that is fetched, in bytes.
+    pub media_bytes: usize,
+    /// The emoji that says "seen" under a message while an answer is made, and where it is used.
+    pub seen: Option<(String, SeenScope)>,
     /// Whether a part of which nobody knows if it arrived is sent again instead of flagged.
     pub resend: bool,
 }
@@ -53,10 +58,47 @@ impl Outlet {
     }
 
     /// An answer cut to what the account takes at this address.
+    /// Files are parts of their own; choices stay with the last words, and are a list where there are no buttons.
     pub fn parts(&self, to: &ReplyAddress, markdown: &str) -> Vec<String> {
-        let most = self.channel.limits(to).text;
-        chunk_markdown(markdown, self.text_limit.map_or(most, |limit| limit.min(most)), self.chunk_mode)
+        let limits = self.channel.limits(to);
+        let most = self.text_limit.map_or(limits.text, |limit| limit.min(limits.text));
+        let mut parts = Vec::new();
+        for piece in pieces(markdown) {
+            let text = match piece {
+                Piece::Text(text) => text,
+                Piece::File(path) => {
+                    parts.push(Said { file: Some(path), ..Said::default() }.part());
+                    continue;
+                }
+            };
+            let Said { mut text, mut choices, .. } = Said::of(&text);
+            if choices.len() > limits.choices || text.is_empty() {
+                text = format!("{text}\n\n{}", numbered(&choices)).trim().to_owned();
+            }
+            if choices.len() > limits.choices {
+                choices.clear();
+            }
+            let mut texts = chunk_markdown(&text, most, self.chunk_mode);
+            if let Some(last) = texts.pop() {
+                parts.extend(texts);
+                parts.push(Said { text: last, choices, file: None }.part());
+            }
+        }
+        parts
     }
+}
+
+/// Where a message is marked as seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeenScope {
+    /// In rooms, where it is to us.
+    GroupMentions,
+    /// In rooms.
+    GroupAll,
+    /// In direct chats.
+    Direct,
+    /// Everywhere.
+    All,
 }
 
 /// One agent.

@@ -1,4 +1,4 @@
-//! The HTTP API: health, readiness, `POST /message`, pairing, dead letters, metrics.
+//! The HTTP API: health, readiness, `POST /message`, pairing, channels, dead letters, metrics.
 
 mod dead_letters;
 mod pairing;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use chela_core::access::AccessStore;
 use chela_core::channel::Ack;
+use chela_core::channel_log::ChannelLog;
 use chela_core::clock::Clock;
 use chela_core::message::{EventKey, Inbound, InboundKind, ReplyAddress, Sender};
 use chela_core::queue::{DeadLetters, Lane, Queue, QueueError, Standing};
@@ -43,6 +44,8 @@ pub struct Api {
     pub sessions: Arc<dyn SessionStore>,
     /// Who was let in.
     pub access: Arc<dyn AccessStore>,
+    /// What happened on accounts, and which parts platforms confirmed late.
+    pub channels: Arc<dyn ChannelLog>,
     /// What is configured.
     pub live: Arc<Live>,
     /// Time and names.
@@ -76,11 +79,11 @@ impl Api {
         match path {
             "/healthz" if method == Method::GET => return json_ack(StatusCode::OK, &json!({"status": "ok"})),
             "/readyz" if method == Method::GET => return self.ready().await,
-            "/metrics" | "/message" | "/pairing" => {}
+            "/metrics" | "/message" | "/pairing" | "/channels" => {}
             _ if dead_letters => {}
             "/healthz" | "/readyz" => return problem(StatusCode::METHOD_NOT_ALLOWED, "only GET is served here"),
             _ => {
-                let paths = "paths: /healthz, /readyz, /metrics, /message, /pairing, /deadletters";
+                let paths = "paths: /healthz, /readyz, /metrics, /message, /pairing, /channels, /deadletters";
                 return problem(StatusCode::NOT_FOUND, paths);
             }
         }
@@ -98,6 +101,7 @@ impl Api {
             (&Method::GET, "/message") => self.collect(query).await,
             (&Method::POST, "/pairing") => self.approve_pairing(body).await,
             (&Method::GET, "/pairing") => self.pending_pairings().await,
+            (&Method::GET, "/channels") => self.activities().await,
             _ if dead_letters => self.dead_letters(method, path, body).await,
             _ => problem(StatusCode::METHOD_NOT_ALLOWED, "this path does not take that method"),
         }
@@ -118,6 +122,14 @@ impl Api {
         }
         let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         json_ack(status, &json!({"ready": problems.is_empty(), "problems": problems}))
+    }
+
+    /// What happened last on each account.
+    async fn activities(&self) -> Ack {
+        match self.channels.activities().await {
+            Ok(accounts) => json_ack(StatusCode::OK, &json!({ "accounts": accounts })),
+            Err(error) => problem(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
+        }
     }
 
     async fn message(&self, headers: &HeaderMap, body: &Bytes) -> Ack {

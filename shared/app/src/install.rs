@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use chela_agent::{AgentSettings, Installation, Outlet};
+use chela_agent::{AgentSettings, Installation, Outlet, SeenScope};
 use chela_channel_kit::{AccountSettings, ChannelDescriptor};
 use chela_config::{
-    Account, ChannelKeys, ChunkMode, Config, QueueMode, SecretInput, SecretKey, StreamingMode, UnconfirmedPolicy,
+    Account, AckReactionScope, ChannelKeys, ChunkMode, Config, MessagesSection, QueueMode, SecretInput, SecretKey,
+    StreamingMode, UnconfirmedPolicy,
 };
 use chela_core::agent_id::AgentId;
 use chela_core::blob::BlobStore;
@@ -213,9 +214,23 @@ fn outlet(account: &Account, open: &OpenAccount, config: &Config) -> Outlet {
             ChunkMode::Newline => chela_core::chunk::ChunkMode::Newline,
         },
         streaming: account.streaming.mode != StreamingMode::Off,
+        media_bytes: (account.media_max_mb as usize).saturating_mul(1024 * 1024),
+        seen: seen(&config.messages),
         resend: account.unconfirmed == UnconfirmedPolicy::Resend,
         steered: config.messages.queue.mode_of(&account.channel) == QueueMode::Steer,
     }
+}
+
+fn seen(messages: &MessagesSection) -> Option<(String, SeenScope)> {
+    let scope = match messages.ack_reaction_scope {
+        AckReactionScope::GroupMentions => SeenScope::GroupMentions,
+        AckReactionScope::GroupAll => SeenScope::GroupAll,
+        AckReactionScope::Direct => SeenScope::Direct,
+        AckReactionScope::All => SeenScope::All,
+        AckReactionScope::Off => return None,
+    };
+    let emoji = messages.ack_reaction.trim();
+    (!emoji.is_empty()).then(|| (emoji.to_owned(), scope))
 }
 
 /// A secret of the configuration; a failure becomes a problem under its key.

@@ -16,6 +16,8 @@ pub enum Count {
     Accepted,
     /// Webhook requests turned away because the queue did not answer.
     NotQueued,
+    /// Parts a platform took and could not deliver.
+    Undelivered,
     /// Turns finished.
     Turns,
     /// Events that had been answered before.
@@ -32,12 +34,13 @@ pub enum Count {
     OutputTokens,
 }
 
-const NAMES: [(Count, &str, &str); 12] = [
+const NAMES: [(Count, &str, &str); 13] = [
     (Count::Unproven, "chela_webhook_unproven_total", "Requests whose signature did not hold."),
     (Count::Malformed, "chela_webhook_malformed_total", "Signed requests that are not what the platform documents."),
     (Count::Ignored, "chela_messages_ignored_total", "Messages kept out by policy, allow-list, mention gate or rate."),
     (Count::Accepted, "chela_messages_accepted_total", "Messages put into the queue."),
     (Count::NotQueued, "chela_webhook_unavailable_total", "Requests answered 503 because the queue did not answer."),
+    (Count::Undelivered, "chela_parts_undelivered_total", "Parts a platform took and then could not deliver."),
     (Count::Turns, "chela_turns_total", "Turns finished."),
     (Count::Duplicates, "chela_turns_duplicate_total", "Deliveries of events that had been answered before."),
     (Count::Repeated, "chela_turns_repeated_total", "Attempts that ended early and are repeated."),

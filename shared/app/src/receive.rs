@@ -4,16 +4,18 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use chela_agent::is_command;
+use chela_agent::{ChannelNotes, INCOMING, STORED, is_command};
 use chela_config::QueueMode;
 use chela_core::agent_id::AgentId;
-use chela_core::channel::{Ack, RawRequest, Rejected};
+use chela_core::blob::{BlobError, BlobStore, Precondition};
+use chela_core::channel::{Ack, Delivery, InlineFile, RawRequest, Rejected};
+use chela_core::channel_log::Happening;
 use chela_core::clock::{Clock, Millis};
 use chela_core::gate::{Gate, GatePolicy, decide};
 use chela_core::message::Inbound;
 use chela_core::queue::{ENVELOPE_VERSION, Envelope, Lane, Queue, QueueError, Standing, Task};
 use chela_core::route::{RouteError, RouteInput, resolve_route};
-use chela_core::session::{Control, SessionStore};
+use chela_core::session::{Control, SessionStore, StoreError};
 use chela_core::session_key::{SessionKey, thread_session_key};
 use http::StatusCode;
 
@@ -51,17 +53,24 @@ pub fn destination(target: &str) -> Destination<'_> {
 
 /// Receives what platforms send.
 pub struct Receiver {
+    ports: Ports,
+    live: Arc<Live>,
+    metrics: Arc<Metrics>,
+    rates: Mutex<HashMap<String, (u64, u32)>>,
+}
+
+/// What a [`Receiver`] works through.
+pub struct Ports {
     /// Where turns begin.
     pub queue: Arc<dyn Queue>,
     /// Where control marks are left.
     pub sessions: Arc<dyn SessionStore>,
-    /// What is configured.
-    pub live: Arc<Live>,
+    /// What happened on accounts.
+    pub channels: Arc<ChannelNotes>,
+    /// Files that come with messages.
+    pub files: Arc<dyn BlobStore>,
     /// Time.
     pub clock: Arc<dyn Clock>,
-    /// Counters.
-    pub metrics: Arc<Metrics>,
-    rates: Mutex<HashMap<String, (u64, u32)>>,
 }
 
 /// What a request led to, for the log.
@@ -77,14 +86,8 @@ pub struct Received {
 
 impl Receiver {
     /// A receiver with an empty memory of rates.
-    pub fn new(
-        queue: Arc<dyn Queue>,
-        sessions: Arc<dyn SessionStore>,
-        live: Arc<Live>,
-        clock: Arc<dyn Clock>,
-        metrics: Arc<Metrics>,
-    ) -> Self {
-        Self { queue, sessions, live, clock, metrics, rates: Mutex::default() }
+    pub fn new(ports: Ports, live: Arc<Live>, metrics: Arc<Metrics>) -> Self {
+        Self { ports, live, metrics, rates: Mutex::default() }
     }
 
     /// Answers one request of a platform. 2xx means that everything in it is queued or was rightly ignored; receiving
@@ -98,12 +101,20 @@ impl Receiver {
         let Some(open) = built.account(channel, account) else {
             return turned_away(StatusCode::NOT_FOUND, format!("channel {channel}/{account} is not configured"));
         };
+        if let Err(error) = open.channel.fetch_keys(&request).await {
+            // Nothing can be proven without them; the platform tries again.
+            return turned_away(StatusCode::SERVICE_UNAVAILABLE, error.to_string());
+        }
         let parsed = open.channel.verify(request).and_then(|verified| open.channel.parse(&verified));
         let parsed = match parsed {
             Ok(parsed) => parsed,
             Err(rejected) => return self.reject(rejected),
         };
+        if let Err(error) = self.settle(channel, account, &parsed.deliveries).await {
+            return turned_away(StatusCode::SERVICE_UNAVAILABLE, error.to_string());
+        }
         let mut received = Received::default();
+        let spoken = !parsed.messages.is_empty();
         for inbound in parsed.messages {
             let (agent, session) = match route(&built, &inbound) {
                 Ok(routed) => routed,
@@ -126,6 +137,13 @@ impl Receiver {
                 answer.1.accepted = received.accepted;
                 return answer;
             }
+            let inbound = match self.keep(inbound, &parsed.files).await {
+                Ok(inbound) => inbound,
+                Err(error) => {
+                    self.metrics.add(Count::NotQueued, 1);
+                    return turned_away(StatusCode::SERVICE_UNAVAILABLE, error.to_string());
+                }
+            };
             let mode = built.config.messages.queue.mode_of(&inbound.channel);
             if let Err(error) = self.enqueue(agent, session, inbound, standing, mode).await {
                 self.metrics.add(Count::NotQueued, 1);
@@ -138,7 +156,43 @@ impl Receiver {
             self.metrics.add(Count::Accepted, 1);
             received.accepted = received.accepted.saturating_add(1);
         }
-        (parsed.ack, received)
+        if received.accepted > 0 {
+            self.ports.channels.note(channel, account, Happening::Received, self.ports.clock.now()).await;
+        }
+        match parsed.ack_if_ignored {
+            Some(ack) if spoken && received.accepted == 0 => (ack, received),
+            _ => (parsed.ack, received),
+        }
+    }
+
+    /// What the platform tells about parts that were sent. A lost confirmation would leave a flag for ever, so that the
+    /// platform is asked to tell again.
+    async fn settle(&self, channel: &str, account: &str, deliveries: &[Delivery]) -> Result<(), StoreError> {
+        let Ports { channels, clock, .. } = &self.ports;
+        for Delivery { idempotency_key, failed } in deliveries {
+            match failed {
+                None => channels.log().confirm(idempotency_key, clock.now()).await?,
+                Some(reason) => {
+                    self.metrics.add(Count::Undelivered, 1);
+                    tracing::warn!(channel, account, reason, "the platform could not deliver a part it took");
+                    channels.note(channel, account, Happening::Failed(reason.clone()), clock.now()).await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Stores the files that came with a message, under names that tell nothing. The same again replaces the same.
+    async fn keep(&self, mut inbound: Inbound, files: &[InlineFile]) -> Result<Inbound, BlobError> {
+        let event = inbound.event_key();
+        for (number, media) in inbound.media.iter_mut().enumerate() {
+            let Some(file) = files.iter().find(|file| file.reference == media.reference) else { continue };
+            let key = format!("{INCOMING}/{}-{number}", event.as_str());
+            self.ports.files.put(&key, file.bytes.clone(), Precondition::None).await?;
+            media.size = Some(file.bytes.len() as u64);
+            media.reference = format!("{STORED}{key}");
+        }
+        Ok(inbound)
     }
 
     /// Queues one message that passed the gate.
@@ -150,20 +204,22 @@ impl Receiver {
         standing: Standing,
         mode: QueueMode,
     ) -> Result<(), QueueError> {
-        let now = self.clock.now();
+        let now = self.ports.clock.now();
         let stops = inbound.text.trim().eq_ignore_ascii_case(STOP);
         let command = is_command(&inbound.text);
         let envelope = envelope(agent, session, inbound, standing, now);
         if stops || (mode == QueueMode::Interrupt && !command) {
             // Without the mark the running turn merely goes on to its end.
-            let _ = self.sessions.set_control(&envelope.session, &Control { stop_before: now }).await;
+            let _ = self.ports.sessions.set_control(&envelope.session, &Control { stop_before: now }).await;
         }
         chela_failpoint::reached("queueing.before");
-        self.queue.push(Lane::Live, &envelope).await?;
+        self.ports.queue.push(Lane::Live, &envelope).await?;
         chela_failpoint::reached("queueing.after");
-        if mode == QueueMode::Steer && !command && standing == Standing::Allowed {
+        // A file is fetched when a turn begins, not in its middle.
+        let plain = matches!(&envelope.task, Task::Message { inbound, .. } if inbound.media.is_empty());
+        if mode == QueueMode::Steer && !command && plain && standing == Standing::Allowed {
             // Without it the message has a turn of its own.
-            let _ = self.sessions.leave(&envelope).await;
+            let _ = self.ports.sessions.leave(&envelope).await;
         }
         Ok(())
     }
@@ -186,7 +242,7 @@ impl Receiver {
         if most == 0 {
             return true;
         }
-        let minute = self.clock.now().0 / 60_000;
+        let minute = self.ports.clock.now().0 / 60_000;
         let sender = format!("{}/{}/{}", inbound.channel, inbound.account, inbound.sender.id);
         let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
         if rates.len() >= RATES_REMEMBERED {

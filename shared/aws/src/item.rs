@@ -8,12 +8,14 @@
 //! | entry | `S#<session>` | `M#<turn>#<step>#…` | `j` `Entry`, JSON |
 //! | flag | `FLAGGED` | `S#<session>#<turn>#<part>` | `j` `Flagged`, JSON, left out once it is settled · `ttl` thirty days |
 //! | control | `CONTROL#S#<session>` | `CONTROL` | `j` `Control`, JSON · `ttl` fifteen days |
+//! | activity | `CHANNELS#ACTIVITY` | `R`, `S` or `F`, `#<channel>#<account>` | `j` what happened last, JSON · `ttl` ninety days |
+//! | confirmation | `CHANNELS#D#<idempotency key>` | `CONFIRMED` | `ttl` seven days |
 //! | approval | `ACCESS#<channel>#<account>` | `A#<sender>` | – |
 //! | pairing | `ACCESS#<channel>#<account>` | `PAIRING` | `j` the requests that wait, JSON · `ttl` their end |
 //!
 //! Attributes that are empty or zero are left out. Names that are longer than a key may be are replaced by their hash,
-//! marked `H#` instead of `S#` (or `~` instead of `#`), so that they meet no other name. Controls have a partition of
-//! their own so that a webhook's role can be limited to it (`dynamodb:LeadingKeys`).
+//! marked `H#` instead of `S#` (or `~` instead of `#`), so that they meet no other name. Controls and what
+//! channels note have partitions of their own so that a webhook's role can be limited to them (`dynamodb:LeadingKeys`).
 
 use std::collections::HashMap;
 
@@ -73,6 +75,18 @@ impl Key {
     /// Beside the control mark, where a webhook may write.
     pub(crate) fn left(session: &SessionKey, accepted_at: Millis, event: &str) -> Self {
         Self { pk: Self::control(session).pk, sk: format!("{LEFT}{:015}#{event}", accepted_at.0) }
+    }
+
+    /// The partition of what happened on accounts: three rows for each, read together.
+    pub(crate) const ACTIVITY: &str = "CHANNELS#ACTIVITY";
+
+    pub(crate) fn activity(channel: &str, account: &str, kind: &str) -> Self {
+        let sk = format!("{kind}#{}", account_name(channel, account));
+        Self { pk: Self::ACTIVITY.to_owned(), sk }
+    }
+
+    pub(crate) fn confirmation(idempotency_key: &str) -> Self {
+        Self { pk: format!("CHANNELS#{}", name("D#", "D~", idempotency_key)), sk: "CONFIRMED".to_owned() }
     }
 
     pub(crate) fn approval(who: &SenderRef) -> Self {

@@ -14,6 +14,7 @@
 
 mod access;
 mod blob;
+mod channel_log;
 mod client;
 mod environment;
 mod event;

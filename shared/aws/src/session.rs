@@ -242,7 +242,7 @@ impl Table {
     }
 
     /// The values of all rows of a query, page by page.
-    async fn bodies<T: DeserializeOwned>(&self, query: QueryFluentBuilder) -> Result<Vec<T>, StoreError> {
+    pub(crate) async fn bodies<T: DeserializeOwned>(&self, query: QueryFluentBuilder) -> Result<Vec<T>, StoreError> {
         let mut bodies = Vec::new();
         let mut from = None;
         loop {
@@ -269,7 +269,7 @@ fn expires(at: Millis, kept_s: u64) -> aws_sdk_dynamodb::types::AttributeValue {
 }
 
 /// A row that is its value's JSON.
-fn encode<T: Serialize>(key: &Key, value: &T) -> Result<Item, StoreError> {
+pub(crate) fn encode<T: Serialize>(key: &Key, value: &T) -> Result<Item, StoreError> {
     let mut item = key.item();
     item.insert("j".to_owned(), text(json(value)?));
     fitting(key, item)

@@ -14,6 +14,10 @@ use crate::settings::Config;
 /// The account a channel has when none is named.
 pub const DEFAULT_ACCOUNT: &str = "default";
 
+/// Files up to this are fetched unless the configuration says otherwise: photos, documents, voice, short videos. The
+/// agent's memory holds one while it is stored.
+const MEDIA_MAX_MB: u32 = 16;
+
 /// `channels`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -64,6 +68,9 @@ pub struct ChannelConfig {
     /// Most characters of one part of an answer, if less than the platform takes.
     #[schemars(range(min = 200, max = 100_000))]
     pub text_chunk_limit: Option<u32>,
+    /// Largest file of a message that is fetched, in megabytes.
+    #[schemars(range(min = 1, max = 100))]
+    pub media_max_mb: Option<u32>,
     /// What becomes of a part of which nobody knows whether it arrived, where the platform knows no keys.
     pub unconfirmed: Option<UnconfirmedPolicy>,
     /// How answers grow while they are made.
@@ -161,6 +168,8 @@ pub struct Account {
     pub gate: GatePolicy,
     /// Most characters of one part, if less than the platform takes.
     pub text_chunk_limit: Option<u32>,
+    /// Largest file of a message that is fetched, in megabytes.
+    pub media_max_mb: u32,
     /// What becomes of a part whose fate is unknown.
     pub unconfirmed: UnconfirmedPolicy,
     /// How answers grow.
@@ -184,6 +193,7 @@ impl ChannelConfig {
             require_mention: account.require_mention.or(self.require_mention),
             mention_patterns: account.mention_patterns.clone().or_else(|| self.mention_patterns.clone()),
             text_chunk_limit: account.text_chunk_limit.or(self.text_chunk_limit),
+            media_max_mb: account.media_max_mb.or(self.media_max_mb),
             unconfirmed: account.unconfirmed.or(self.unconfirmed),
             streaming: account.streaming.clone().or_else(|| self.streaming.clone()),
             name: account.name.clone().or_else(|| self.name.clone()),
@@ -230,6 +240,7 @@ impl Config {
                 mention_patterns: patterns,
             },
             text_chunk_limit: merged.text_chunk_limit,
+            media_max_mb: merged.media_max_mb.unwrap_or(MEDIA_MAX_MB),
             unconfirmed: merged.unconfirmed.unwrap_or_default(),
             streaming: merged.streaming.unwrap_or_default(),
             own: merged.own,

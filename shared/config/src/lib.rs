@@ -33,8 +33,8 @@ pub use report::{Finding, Report, Severity};
 pub use schedules::{CronSection, Destination, HEARTBEAT_PROMPT, Job, Planned};
 pub use secrets::SecretInput;
 pub use settings::{
-    Config, GatewayAuth, GatewayLimits, GatewaySection, GroupChat, LogLevel, LoggingSection, MessagesSection,
-    QueueMode, QueueSection, ToolPolicy,
+    AckReactionScope, Config, GatewayAuth, GatewayLimits, GatewaySection, GroupChat, LogLevel, LoggingSection,
+    MessagesSection, QueueMode, QueueSection, ToolPolicy,
 };
 pub use shape::{ChannelKeys, SecretKey};
 pub use variables::{MissingVariable, SecretUse};

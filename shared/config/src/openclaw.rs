@@ -65,7 +65,6 @@ pub(crate) const NOT_YET: &[(&[&str], &[&str])] = &[
             "imageModel",
             "imageQuality",
             "maxConcurrent",
-            "mediaMaxMb",
             "mediaModels",
             "memory",
             "modelPolicy",
@@ -123,8 +122,6 @@ pub(crate) const NOT_YET: &[(&[&str], &[&str])] = &[
     (
         &["messages"],
         &[
-            "ackReaction",
-            "ackReactionScope",
             "inbound",
             "responsePrefix",
             "responseUsage",
@@ -288,8 +285,6 @@ const TOOLS: &[&str] = &[
 /// Keys that most channels of OpenClaw share, and those of its Telegram and Slack. A channel that reads one of them
 /// itself names it among its own keys, and then it is not passed over.
 const CHANNEL: &[&str] = &[
-    "ackReaction",
-    "ackReactionScope",
     "actions",
     "allowBots",
     "apiRoot",
@@ -317,7 +312,6 @@ const CHANNEL: &[&str] = &[
     "joinIntro",
     "linkPreview",
     "markdown",
-    "mediaMaxMb",
     "mode",
     "network",
     "postAs",

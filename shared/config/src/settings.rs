@@ -55,13 +55,46 @@ impl Config {
 }
 
 /// `messages`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct MessagesSection {
     /// What happens to messages that come while the agent is busy in the same conversation.
     pub queue: QueueSection,
     /// For rooms of every channel.
     pub group_chat: GroupChat,
+    /// The emoji that is put under a message while its answer is made, on platforms with reactions; empty for none.
+    pub ack_reaction: String,
+    /// Where it is used.
+    pub ack_reaction_scope: AckReactionScope,
+}
+
+impl Default for MessagesSection {
+    fn default() -> Self {
+        Self {
+            queue: QueueSection::default(),
+            group_chat: GroupChat::default(),
+            ack_reaction: "👀".to_owned(),
+            ack_reaction_scope: AckReactionScope::default(),
+        }
+    }
+}
+
+/// `messages.ackReactionScope`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AckReactionScope {
+    /// In rooms, under messages that are to the bot.
+    #[default]
+    GroupMentions,
+    /// In rooms.
+    GroupAll,
+    /// In direct chats.
+    Direct,
+    /// Everywhere.
+    All,
+    /// Nowhere.
+    #[serde(alias = "none")]
+    Off,
 }
 
 /// `messages.queue`.

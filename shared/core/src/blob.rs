@@ -1,5 +1,7 @@
 //! Files: memory, media, configuration. An S3 bucket or a folder.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 
@@ -63,6 +65,11 @@ pub trait BlobStore: Send + Sync {
     /// Writes the whole file if `precondition` holds and answers its new tag. Two racing writers with the same
     /// precondition: exactly one wins, the other gets [`BlobError::Conflict`].
     async fn put(&self, key: &str, bytes: Bytes, precondition: Precondition) -> Result<String, BlobError>;
+
+    /// A URL under which anybody can fetch the file for a while; `None` where files have none.
+    async fn link(&self, _key: &str, _valid: Duration) -> Result<Option<String>, BlobError> {
+        Ok(None)
+    }
 
     /// All files whose key begins with `prefix`, in key order, at most `limit`.
     async fn list(&self, prefix: &str, limit: usize) -> Result<Vec<Listed>, BlobError>;

@@ -97,6 +97,9 @@ pub struct Media {
     /// Size in bytes, where the platform tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
+    /// Why it could not be fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<String>,
 }
 
 /// Where an answer goes. `to` and the rest are the channel's own words; only that channel reads them.

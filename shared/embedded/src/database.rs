@@ -28,7 +28,8 @@ const BUSY: Duration = Duration::from_secs(5);
 
 /// The forms of the file, oldest first: each step leads from one to the next, and `PRAGMA user_version` counts them.
 /// A step is never changed once released.
-const MIGRATIONS: [&str; 2] = [include_str!("migrations/1.sql"), include_str!("migrations/2.sql")];
+const MIGRATIONS: [&str; 3] =
+    [include_str!("migrations/1.sql"), include_str!("migrations/2.sql"), include_str!("migrations/3.sql")];
 
 /// Why the database did not do its work. Nothing was changed.
 #[derive(Debug, thiserror::Error)]

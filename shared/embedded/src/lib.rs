@@ -14,6 +14,7 @@
 
 mod access;
 mod blob;
+mod channel_log;
 
 mod database;
 mod event;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use chela_core::access::AccessStore;
 use chela_core::blob::BlobStore;
+use chela_core::channel_log::ChannelLog;
 use chela_core::event::EventBus;
 use chela_core::queue::DeadLetters;
 use chela_core::schedule::Schedules;
@@ -20,6 +21,7 @@ use tempfile::TempDir;
 
 chela_testkit::session_laws!(a_session_store);
 chela_testkit::access_laws!(an_access_store);
+chela_testkit::channel_log_laws!(a_channel_log);
 chela_testkit::queue_laws!(a_queue);
 chela_testkit::dead_letter_laws!(a_graveyard);
 chela_testkit::blob_laws!(a_blob_store);
@@ -38,6 +40,11 @@ async fn a_session_store() -> Subject<dyn SessionStore> {
 }
 
 async fn an_access_store() -> Subject<dyn AccessStore> {
+    let (embedded, _, folder) = opened();
+    Subject::keeping(embedded.sessions, folder)
+}
+
+async fn a_channel_log() -> Subject<dyn ChannelLog> {
     let (embedded, _, folder) = opened();
     Subject::keeping(embedded.sessions, folder)
 }

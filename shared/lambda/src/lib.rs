@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use bytes::Bytes;
+use chela_agent::ChannelNotes;
 use chela_app::install::Scope;
 use chela_app::live::{CONFIG_KEY, Ground};
+use chela_app::receive::Ports;
 use chela_aws::{AwsClients, AwsEnvironment, Bucket, Lanes, Secrets, Table, variable};
 use chela_clock::SystemClock;
 use chela_core::channel::Ack;
@@ -49,6 +51,18 @@ impl Deployment {
             clock: self.clock.clone(),
             scope,
         }
+    }
+
+    /// What a webhook works through.
+    pub fn doorway(&self) -> anyhow::Result<Ports> {
+        let table = self.table()?;
+        Ok(Ports {
+            queue: self.queue.clone(),
+            sessions: table.clone(),
+            channels: Arc::new(ChannelNotes::new(table)),
+            files: self.files.clone(),
+            clock: self.clock.clone(),
+        })
     }
 
     /// The table.

@@ -1,15 +1,16 @@
 //! A channel that keeps what it was told to send.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use chela_core::channel::{
-    Channel, Health, Limits, MenuEntry, OutboundPart, Parsed, RawRequest, Receipt, Registration, Rejected, SendError,
-    Unconfirmed, Verified,
+    Channel, Choice, Fetched, Health, Limits, MenuEntry, OutboundFile, OutboundPart, Parsed, RawRequest, Receipt,
+    Registration, Rejected, SendError, Unconfirmed, Verified,
 };
-use chela_core::message::ReplyAddress;
+use chela_core::message::{Media, ReplyAddress};
 
 /// What happens to the next sending.
 pub enum Fate {
@@ -25,7 +26,13 @@ pub struct RecordingChannel {
     pub unconfirmed: Unconfirmed,
     /// What the platform takes.
     pub limits: Limits,
+    /// Files that can be fetched, by reference.
+    pub files: BTreeMap<String, Bytes>,
+    /// Whether files can be sent.
+    pub uploads: bool,
     fates: Mutex<VecDeque<Fate>>,
+    reactions: Mutex<Vec<String>>,
+    choices: Mutex<Vec<Choice>>,
     shown: Mutex<Vec<(String, String)>>,
     sends: Mutex<Vec<String>>,
     typed: Mutex<u32>,
@@ -36,7 +43,11 @@ impl Default for RecordingChannel {
         Self {
             unconfirmed: Unconfirmed::Flag,
             limits: Limits { text: 2000, edit_every: None, typing_for: None, choices: 0 },
+            files: BTreeMap::new(),
+            uploads: false,
             fates: Mutex::default(),
+            reactions: Mutex::default(),
+            choices: Mutex::default(),
             shown: Mutex::default(),
             sends: Mutex::default(),
             typed: Mutex::default(),
@@ -65,6 +76,16 @@ impl RecordingChannel {
     /// Idempotency keys of all sendings, in order.
     pub fn keys(&self) -> Vec<String> {
         self.sends.lock().unwrap().clone()
+    }
+
+    /// What was put under messages, as `id emoji`.
+    pub fn reactions(&self) -> Vec<String> {
+        self.reactions.lock().unwrap().clone()
+    }
+
+    /// What can be chosen under the last message.
+    pub fn choices(&self) -> Vec<Choice> {
+        self.choices.lock().unwrap().clone()
     }
 
     /// How often typing was shown.
@@ -101,6 +122,7 @@ impl Channel for RecordingChannel {
 
     async fn send(&self, part: &OutboundPart<'_>) -> Result<Receipt, SendError> {
         self.sends.lock().unwrap().push(part.idempotency_key.to_owned());
+        *self.choices.lock().unwrap() = part.choices.to_vec();
         let fate = self.fates.lock().unwrap().pop_front();
         if let Some(Fate::Fails(error)) = fate {
             return Err(error());
@@ -132,6 +154,28 @@ impl Channel for RecordingChannel {
     async fn typing(&self, _: &ReplyAddress) -> Result<(), SendError> {
         *self.typed.lock().unwrap() += 1;
         Ok(())
+    }
+
+    /// Shown as `name: type, length`.
+    async fn attach(&self, file: &OutboundFile<'_>, part: &OutboundPart<'_>) -> Result<Receipt, SendError> {
+        if !self.uploads {
+            return Err(SendError::Refused { channel: "recording", reason: "no files".into() });
+        }
+        let shown = format!("{}: {}, {}", file.name, file.content_type, file.bytes.len());
+        self.send(&OutboundPart { markdown: &shown, ..part.clone() }).await
+    }
+
+    async fn react(&self, _: &ReplyAddress, message_id: &str, emoji: &str) -> Result<(), SendError> {
+        self.reactions.lock().unwrap().push(format!("{message_id} {emoji}"));
+        Ok(())
+    }
+
+    async fn fetch(&self, media: &Media, most: usize, _: Duration) -> Result<Fetched, SendError> {
+        match self.files.get(&media.reference) {
+            Some(bytes) if bytes.len() <= most => Ok(Fetched { content_type: None, bytes: bytes.clone() }),
+            Some(_) => Err(SendError::Refused { channel: "recording", reason: "too large".into() }),
+            None => Err(SendError::NotSent { channel: "recording", reason: "down".into() }),
+        }
     }
 
     async fn register(&self, _: &str, _: &[MenuEntry]) -> Result<Registration, SendError> {

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use chela_agent::{Agent, AgentSettings, Installation, ModelChoice, Outcome, Outlet, Slice};
+use chela_agent::{Agent, AgentSettings, ChannelNotes, Installation, ModelChoice, Outcome, Outlet, Slice};
 use chela_core::access::{AccessStore, Pairing, PairingRequest, SenderRef};
 use chela_core::agent_id::AgentId;
 use chela_core::blob::{Blob, BlobError, BlobStore, Listed, Precondition};
+use chela_core::channel_log::{self, Activity, ChannelLog};
 use chela_core::chunk::ChunkMode;
 use chela_core::clock::{Clock, Millis};
 use chela_core::event::{EventBus, EventBusError, EventName, LifecycleEvent};
@@ -128,6 +129,7 @@ impl Worker {
             sessions: Arc::new(Remote { process: process.clone(), rows: site.rows.clone() }),
             access: Arc::new(Unused),
             files: Arc::new(Unused),
+            channels: Arc::new(ChannelNotes::new(Arc::new(Unused))),
             events: Arc::new(Bus(site.clone())),
             clock: process.clone(),
         };
@@ -137,7 +139,16 @@ impl Worker {
             let (channel, chunk_mode) = (Arc::new(channel), ChunkMode::Length);
             (
                 (id.to_owned(), "default".to_owned()),
-                Outlet { channel, text_limit: None, chunk_mode, streaming: false, steered: false, resend: false },
+                Outlet {
+                    media_bytes: 16 * 1024 * 1024,
+                    seen: None,
+                    channel,
+                    text_limit: None,
+                    chunk_mode,
+                    streaming: false,
+                    steered: false,
+                    resend: false,
+                },
             )
         };
         let model = |provider: &'static str| ModelChoice {
@@ -233,6 +244,26 @@ impl EventBus for Bus {
 struct Unused;
 
 const UNUSED: &str = "no simulated turn asks for this";
+
+#[async_trait]
+impl ChannelLog for Unused {
+    async fn note(&self, _: &str, _: &str, _: &channel_log::Happening, _: Millis) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn activities(&self) -> Result<Vec<Activity>, StoreError> {
+        unreachable!("{UNUSED}")
+    }
+
+    async fn confirm(&self, _: &str, _: Millis) -> Result<(), StoreError> {
+        unreachable!("{UNUSED}")
+    }
+
+    /// No platform here tells later.
+    async fn confirmed(&self, _: &str) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+}
 
 #[async_trait]
 impl AccessStore for Unused {

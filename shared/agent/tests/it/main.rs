@@ -4,6 +4,7 @@
 mod commands;
 mod crashes;
 mod delivery;
+mod extras;
 mod faults;
 mod models;
 mod redelivery;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use chela_agent::{Agent, AgentSettings, Installation, ModelChoice, Outcome, Outlet, Slice};
+use chela_agent::{Agent, AgentSettings, ChannelNotes, Installation, ModelChoice, Outcome, Outlet, SeenScope, Slice};
 use chela_core::agent_id::AgentId;
 use chela_core::channel::Unconfirmed;
 use chela_core::chunk::ChunkMode;
@@ -53,12 +53,15 @@ impl World {
             sessions: store.clone(),
             access: embedded.sessions.clone(),
             files: embedded.blobs.clone(),
+            channels: Arc::new(ChannelNotes::new(embedded.sessions.clone())),
             events: embedded.events.clone(),
             clock: clock.clone(),
         };
         let outlet = Outlet {
             channel: channel.clone(),
             text_limit: None,
+            media_bytes: 1024,
+            seen: Some(("👀".to_owned(), SeenScope::All)),
             chunk_mode: ChunkMode::Length,
             streaming: true,
             steered: true,

@@ -11,6 +11,7 @@ use chela_core::message::EventKey;
 use chela_core::queue::{Buried, ENVELOPE_VERSION, Envelope, Lane, QueueError, Task};
 use chela_core::session::{Accepted, Flagged, StoreError};
 use chela_core::session_key::agent_id_of;
+use chela_core::turn::idempotency_key;
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -239,7 +240,7 @@ impl Api {
 
     /// Everything there is to decide about, newest first.
     async fn items(&self) -> Result<Vec<Item>, Refusal> {
-        let (flagged, buried) = tokio::join!(self.sessions.flagged(MOST), self.dead_letters.buried(MOST));
+        let (flagged, buried) = tokio::join!(self.doubts(MOST), self.dead_letters.buried(MOST));
         let replies = flagged?.into_iter().map(|flagged| (flagged.at, Item::Reply(flagged)));
         let messages = buried?.into_iter().map(|buried| (buried.at, Item::Message(buried)));
         let mut items: Vec<_> = replies.chain(messages).collect();
@@ -247,10 +248,24 @@ impl Api {
         Ok(items.into_iter().map(|(_, item)| item).collect())
     }
 
+    /// Replies nobody confirmed. One that its platform confirmed late is settled here, where somebody looks.
+    async fn doubts(&self, most: usize) -> Result<Vec<Flagged>, StoreError> {
+        let mut doubts = Vec::new();
+        for flagged in self.sessions.flagged(most).await? {
+            let key = idempotency_key(&flagged.session, &flagged.event, &format!("part:{}", flagged.part));
+            if self.channels.confirmed(&key).await? {
+                self.sessions.change_flag(&flagged, None).await?;
+            } else {
+                doubts.push(flagged);
+            }
+        }
+        Ok(doubts)
+    }
+
     /// The item of that id. Of an unknown one it says which there are.
     async fn item(&self, id: &str) -> Result<Item, Refusal> {
         // A reply is looked for among the replies only: looking at messages is billed.
-        if let Some(reply) = self.sessions.flagged(usize::MAX).await?.into_iter().find(|flag| flag.id() == id) {
+        if let Some(reply) = self.doubts(usize::MAX).await?.into_iter().find(|flag| flag.id() == id) {
             return Ok(Item::Reply(reply));
         }
         let items = self.items().await?;

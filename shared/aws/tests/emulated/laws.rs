@@ -6,6 +6,7 @@ use std::time::Duration;
 use chela_aws::{Bucket, Bus, Lanes, ScheduleGroup, Secrets, Table};
 use chela_core::access::AccessStore;
 use chela_core::blob::BlobStore;
+use chela_core::channel_log::ChannelLog;
 use chela_core::clock::{Clock, Millis};
 use chela_core::event::EventBus;
 use chela_core::queue::DeadLetters;
@@ -27,6 +28,11 @@ async fn an_access_table() -> Subject<dyn AccessStore> {
     Subject::new(Box::new(Table::new(&clients(), &server::with_table().await).unwrap()))
 }
 chela_testkit::access_laws!(an_access_table);
+
+async fn a_channel_table() -> Subject<dyn ChannelLog> {
+    Subject::new(Box::new(Table::new(&clients(), &server::with_table().await).unwrap()))
+}
+chela_testkit::channel_log_laws!(a_channel_table);
 
 async fn lanes() -> QueueSubject {
     let lanes = Lanes::new(&clients(), &server::with_queues().await).unwrap();

@@ -152,6 +152,7 @@ fn media_of(message: &Message) -> Vec<Media> {
 
 fn media(file: &File) -> Media {
     Media {
+        missing: None,
         reference: file.file_id.clone(),
         content_type: file.mime_type.clone(),
         name: file.file_name.clone(),

@@ -145,6 +145,7 @@ fn written_at(timestamp: Option<&str>, request: &RawRequest) -> Result<Millis, R
 
 fn media(attachment: Attachment) -> Media {
     Media {
+        missing: None,
         reference: attachment.url,
         content_type: attachment.content_type,
         name: attachment.name,

@@ -113,7 +113,6 @@ fn a_configuration_of_openclaw_is_read_with_warnings_only() {
         "channels.telegram.streaming.block",
         "channels.whatsapp",
         "messages.queue.drop",
-        "messages.ackReaction",
         "gateway.port",
         "gateway.bind",
         "gateway.auth.mode",

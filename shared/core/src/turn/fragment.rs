@@ -1,6 +1,6 @@
 //! What an occasion says, and where its answer goes.
 
-use crate::message::{EventKey, ReplyAddress};
+use crate::message::{EventKey, Inbound, ReplyAddress};
 use crate::queue::Task;
 use crate::session::UserFragment;
 use crate::session_key::PeerKind;
@@ -25,7 +25,7 @@ pub fn fragment(event: Option<&EventKey>, task: &Task) -> UserFragment {
             let direct = inbound.peer.kind == PeerKind::Direct;
             let name =
                 if direct { None } else { inbound.sender.name.clone().or_else(|| Some(inbound.sender.id.clone())) };
-            UserFragment { event, sender: inbound.sender.id.clone(), name, text: inbound.text.clone() }
+            UserFragment { event, sender: inbound.sender.id.clone(), name, text: with_files(inbound) }
         }
         Task::Heartbeat { prompt, .. } => {
             UserFragment { event, sender: String::new(), name: None, text: prompt.clone() }
@@ -33,4 +33,31 @@ pub fn fragment(event: Option<&EventKey>, task: &Task) -> UserFragment {
         // Of this no turn is made.
         Task::Redeliver { .. } => UserFragment { event, sender: String::new(), name: None, text: String::new() },
     }
+}
+
+/// Longest name of a file that is told.
+const NAME_CHARS: usize = 100;
+
+/// The words, and a line for each file that came with them. What its sender called a file is quoted: it is data.
+fn with_files(inbound: &Inbound) -> String {
+    let mut text = inbound.text.clone();
+    for media in &inbound.media {
+        let kind = media.content_type.as_deref().unwrap_or("unknown type");
+        let kind: String = kind.chars().filter(|c| !c.is_control()).take(NAME_CHARS).collect();
+        let name = media.name.as_deref().map(|name| {
+            let name: String = name.chars().filter(|c| !c.is_control()).take(NAME_CHARS).collect();
+            format!(", called {}", serde_json::Value::String(name))
+        });
+        let size = media.size.map_or_else(String::new, |size| format!(", {size} bytes"));
+        let place = match (&media.missing, media.reference.strip_prefix("stored:")) {
+            (Some(reason), _) => format!("not available: {reason}"),
+            (None, Some(key)) => format!("stored as {key}"),
+            (None, None) => "not fetched".to_owned(),
+        };
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(&format!("[attached file: {kind}{size}{}; {place}]", name.unwrap_or_default()));
+    }
+    text
 }

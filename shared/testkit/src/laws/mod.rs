@@ -20,6 +20,7 @@
 pub mod access;
 pub mod blobs;
 pub mod channel;
+pub mod channel_log;
 pub mod dead_letters;
 pub mod events;
 pub mod queue;
@@ -99,6 +100,7 @@ mod tests {
         let suites = [
             include_str!("access.rs"),
             include_str!("blobs.rs"),
+            include_str!("channel_log.rs"),
             include_str!("dead_letters.rs"),
             include_str!("events.rs"),
             include_str!("queue.rs"),

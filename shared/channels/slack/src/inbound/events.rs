@@ -218,6 +218,7 @@ impl Said {
 fn media(file: &File) -> Option<Media> {
     let reference = file.url_private_download.as_ref().or(file.url_private.as_ref()).or(file.id.as_ref())?;
     Some(Media {
+        missing: None,
         reference: reference.clone(),
         content_type: file.mimetype.clone(),
         name: file.name.clone(),

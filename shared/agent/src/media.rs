@@ -1,0 +1,212 @@
+//! Files: those of messages are fetched, judged and stored before a turn begins; those of answers are read and sent.
+//! Nothing is decoded here: a picture's size is read from its head.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use bytes::Bytes;
+use chela_core::agent_id::AgentId;
+use chela_core::blob::{BlobError, Precondition};
+use chela_core::channel::{OutboundFile, OutboundPart, Receipt, SendError};
+use chela_core::message::{Inbound, Media};
+use chela_core::queue::{Envelope, Standing, Task};
+use futures_util::future::join_all;
+
+use crate::answer::Agent;
+use crate::settings::{Installation, Outlet};
+
+/// Begins the reference of a file that lies in our own store; its key follows.
+pub const STORED: &str = "stored:";
+
+/// Where files lie that came with their message. Everything under `media/` expires.
+pub const INCOMING: &str = "media/incoming";
+
+/// Most files of one message.
+const MOST_FILES: usize = 10;
+
+/// Most pixels of a picture: decoded, this is already 200 MB.
+const MOST_PIXELS: usize = 50_000_000;
+
+/// Largest file that is sent.
+const MOST_SENT_BYTES: usize = 20 * 1024 * 1024;
+
+/// Longest wait for one file.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A place where the file can be fetched from is open this long.
+const LINK_VALID: Duration = Duration::from_secs(60 * 60);
+
+impl Agent {
+    /// The message with its files in our store, or with why they are not. A stranger's files are not fetched. The same
+    /// message again leads to the same files.
+    pub(crate) async fn with_files<'e>(
+        &self,
+        installation: &Installation,
+        envelope: &'e Envelope,
+    ) -> Cow<'e, Envelope> {
+        let Task::Message { inbound, standing: Standing::Allowed } = &envelope.task else {
+            return Cow::Borrowed(envelope);
+        };
+        if inbound.media.is_empty() {
+            return Cow::Borrowed(envelope);
+        }
+        let files = inbound.media.iter().take(MOST_FILES).enumerate();
+        let media = join_all(files.map(|(number, file)| self.fetched(installation, envelope, inbound, number, file)));
+        let media = media.await;
+        let mut whole = envelope.clone();
+        if let Task::Message { inbound, .. } = &mut whole.task {
+            for left_out in inbound.media.iter_mut().skip(MOST_FILES) {
+                left_out.missing = Some(format!("a message may bring {MOST_FILES} files"));
+            }
+            inbound.media.splice(..media.len(), media);
+        }
+        Cow::Owned(whole)
+    }
+
+    async fn fetched(
+        &self,
+        installation: &Installation,
+        envelope: &Envelope,
+        inbound: &Inbound,
+        number: usize,
+        media: &Media,
+    ) -> Media {
+        let stored = async {
+            let Some(outlet) = installation.outlet(&inbound.reply_to) else {
+                return Err("the account is not configured any more".to_owned());
+            };
+            let bytes = self.content(outlet, media).await?;
+            let (content_type, extension) = judged(&bytes)?;
+            let name = format!("{}-{number}.{extension}", envelope.event.short());
+            let key = format!("media/{}/{name}", envelope.agent.as_str());
+            let size = bytes.len() as u64;
+            self.files.put(&key, bytes, Precondition::None).await.map_err(|error| error.to_string())?;
+            Ok((format!("{STORED}{key}"), content_type, size))
+        };
+        match stored.await {
+            Ok((reference, content_type, size)) => Media {
+                reference,
+                content_type: Some(content_type.to_owned()),
+                size: Some(size),
+                name: media.name.clone(),
+                missing: None,
+            },
+            Err(reason) => Media { missing: Some(reason), ..media.clone() },
+        }
+    }
+
+    async fn content(&self, outlet: &Outlet, media: &Media) -> Result<Bytes, String> {
+        let most = outlet.media_bytes;
+        let too_large = || format!("it is over {most} bytes");
+        if media.size.is_some_and(|size| size > most as u64) {
+            return Err(too_large());
+        }
+        let bytes = match media.reference.strip_prefix(STORED) {
+            Some(key) => match self.files.get(key).await {
+                Ok(Some(blob)) => blob.bytes,
+                Ok(None) => return Err("it has expired".to_owned()),
+                Err(error) => return Err(error.to_string()),
+            },
+            None => match outlet.channel.fetch(media, most, FETCH_TIMEOUT).await {
+                Ok(fetched) => fetched.bytes,
+                Err(SendError::Refused { reason, .. }) => return Err(reason),
+                // Once more: the message is answered anyway, and nobody sends a file twice.
+                Err(_) => match outlet.channel.fetch(media, most, FETCH_TIMEOUT).await {
+                    Ok(fetched) => fetched.bytes,
+                    Err(error) => return Err(error.to_string()),
+                },
+            },
+        };
+        if bytes.len() > most { Err(too_large()) } else { Ok(bytes) }
+    }
+
+    /// Sends a file of the agent's workspace or of its conversations. Where that cannot be, its name is sent.
+    pub(crate) async fn attach(
+        &self,
+        outlet: &Outlet,
+        agent: &AgentId,
+        path: &str,
+        part: &OutboundPart<'_>,
+    ) -> Result<Receipt, SendError> {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let reason = match self.readable(agent, path).await {
+            Ok((key, bytes)) => {
+                let (content_type, _) = judged(&bytes).unwrap_or(UNKNOWN);
+                let url = self.files.link(&key, LINK_VALID).await.ok().flatten();
+                let file = OutboundFile { name, content_type, bytes, url: url.as_deref() };
+                match outlet.channel.attach(&file, &OutboundPart { markdown: "", ..part.clone() }).await {
+                    Err(SendError::Refused { reason, .. }) => reason,
+                    other => return other,
+                }
+            }
+            Err(Unreadable::Never(reason)) => reason,
+            Err(Unreadable::Now(reason)) => {
+                return Err(SendError::NotSent { channel: outlet.channel.id(), reason });
+            }
+        };
+        let instead = format!("`{name}` could not be sent: {reason}");
+        outlet.channel.send(&OutboundPart { markdown: &instead, ..part.clone() }).await
+    }
+
+    async fn readable(&self, agent: &AgentId, path: &str) -> Result<(String, Bytes), Unreadable> {
+        let agent = agent.as_str();
+        let path = path.trim_start_matches("./").trim_start_matches('/');
+        let own = format!("media/{agent}/");
+        let key = if path.starts_with(&own) { path.to_owned() } else { format!("agents/{agent}/{path}") };
+        match self.files.get(&key).await {
+            Ok(Some(blob)) if blob.bytes.len() <= MOST_SENT_BYTES => Ok((key, blob.bytes)),
+            Ok(Some(_)) => Err(Unreadable::Never(format!("it is over {MOST_SENT_BYTES} bytes"))),
+            Ok(None) => Err(Unreadable::Never("there is no such file".to_owned())),
+            Err(error @ (BlobError::BadKey(_) | BlobError::Conflict(_))) => Err(Unreadable::Never(error.to_string())),
+            Err(error) => Err(Unreadable::Now(error.to_string())),
+        }
+    }
+}
+
+/// Why a file cannot be sent.
+enum Unreadable {
+    /// It never can.
+    Never(String),
+    /// The store does not answer.
+    Now(String),
+}
+
+/// A type and an extension for what has no signature.
+const UNKNOWN: (&str, &str) = ("application/octet-stream", "bin");
+
+/// What the bytes are, whatever anybody claims; refuses pictures that are small files and large images.
+fn judged(bytes: &[u8]) -> Result<(&'static str, &'static str), String> {
+    if let Ok(size) = imagesize::blob_size(bytes)
+        && size.width.saturating_mul(size.height) > MOST_PIXELS
+    {
+        return Err(format!("a picture of {} x {} is too large", size.width, size.height));
+    }
+    if let Some(kind) = infer::get(bytes) {
+        return Ok((kind.mime_type(), kind.extension()));
+    }
+    let text = std::str::from_utf8(bytes).is_ok_and(|text| !text.contains('\0'));
+    Ok(if text { ("text/plain", "txt") } else { UNKNOWN })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bytes_say_what_they_are() {
+        assert_eq!(judged(b"%PDF-1.7 ..."), Ok(("application/pdf", "pdf")));
+        assert_eq!(judged("héllo".as_bytes()), Ok(("text/plain", "txt")));
+        assert_eq!(judged(b"\0\x01\xff"), Ok(UNKNOWN));
+        assert_eq!(judged(b""), Ok(("text/plain", "txt")));
+    }
+
+    #[test]
+    fn a_small_file_with_a_huge_picture_is_refused() {
+        let png = |width: u32, height: u32| {
+            let head = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
+            [head, width.to_be_bytes().to_vec(), height.to_be_bytes().to_vec(), vec![8, 6, 0, 0, 0]].concat()
+        };
+        assert_eq!(judged(&png(5_000, 5_000)), Ok(("image/png", "png")));
+        assert_eq!(judged(&png(100_000, 100_000)), Err("a picture of 100000 x 100000 is too large".to_owned()));
+    }
+}
