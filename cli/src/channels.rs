@@ -3,12 +3,17 @@
 use anyhow::Context as _;
 use chela_app::live::{Built, OpenAccount};
 use chela_core::channel::Registration;
+use chela_core::channel_log::Activity;
+use chela_core::clock::Millis;
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::json;
 use std::sync::Arc;
 
 use crate::place::Place;
-use crate::show::{BAD, GOOD, line, note, table};
+use crate::remote::RemoteOptions;
+use crate::show::{BAD, FAINT, GOOD, WARN, line, note, table};
 
 #[derive(Debug, Args)]
 #[command(
@@ -39,11 +44,13 @@ enum ChannelsCommand {
         #[arg(long, conflicts_with = "origin")]
         url: Option<String>,
     },
-    /// Ask every configured platform how the account is doing
+    /// Ask every configured platform how the account is doing, and the gateway what happened there last
     Status {
         /// For machines
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        remote: RemoteOptions,
     },
 }
 
@@ -66,7 +73,12 @@ impl Channels {
                 };
                 register(open, &url).await?;
             }
-            ChannelsCommand::Status { json } => status(&built, *json).await?,
+            ChannelsCommand::Status { json, remote } => {
+                let remote = remote.open(&self.place).await?;
+                let told = remote.get("/channels").await.ok();
+                let activities = told.and_then(|told| serde_json::from_value(told.get("accounts")?.clone()).ok());
+                status(&built, activities, *json).await?;
+            }
         }
         Ok(())
     }
@@ -116,33 +128,66 @@ async fn register(open: &OpenAccount, url: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn status(built: &Built, as_json: bool) -> anyhow::Result<()> {
+/// One account, as its platform and the gateway tell of it.
+struct Standing {
+    ok: bool,
+    summary: String,
+    activity: Activity,
+}
+
+async fn status(built: &Built, activities: Option<Vec<Activity>>, as_json: bool) -> anyhow::Result<()> {
     let mut rows = Vec::new();
     for ((channel, account), open) in &built.accounts {
         let (ok, summary) = match open.channel.health().await {
             Ok(health) => (health.ok, health.summary),
             Err(error) => (false, error.to_string()),
         };
-        rows.push((channel.clone(), account.clone(), ok, summary));
+        let mut known = activities.iter().flatten();
+        let activity = known.find(|activity| activity.channel == *channel && activity.account == *account).cloned();
+        let blank = || Activity { channel: channel.clone(), account: account.clone(), ..Activity::default() };
+        rows.push(Standing { ok, summary, activity: activity.unwrap_or_else(blank) });
     }
-    rows.sort();
+    rows.sort_by(|a, b| (&a.activity.channel, &a.activity.account).cmp(&(&b.activity.channel, &b.activity.account)));
     if as_json {
         let accounts: Vec<_> = rows
             .iter()
-            .map(|(channel, account, ok, summary)| json!({"channel": channel, "account": account, "ok": ok, "summary": summary}))
+            .map(|row| {
+                let mut account = json!(row.activity);
+                if let Some(fields) = account.as_object_mut() {
+                    fields.insert("ok".to_owned(), json!(row.ok));
+                    fields.insert("summary".to_owned(), json!(row.summary));
+                }
+                account
+            })
             .collect();
-        line(&json!({"accounts": accounts, "problems": built.problems}).to_string());
+        let gateway = activities.is_some();
+        line(&json!({"accounts": accounts, "problems": built.problems, "gatewayAnswers": gateway}).to_string());
         return Ok(());
     }
     let word = |ok: bool| if ok { format!("{GOOD}ok{GOOD:#}") } else { format!("{BAD}not ok{BAD:#}") };
-    for (channel, account, ok, summary) in &rows {
-        line(&format!("{channel}/{account}  {}  {summary}", word(*ok)));
+    for Standing { ok, summary, activity } in &rows {
+        line(&format!("{}/{}  {}  {summary}", activity.channel, activity.account, word(*ok)));
+        if activities.is_some() {
+            let (received, sent) = (moment(activity.received), moment(activity.sent));
+            line(&format!("  {FAINT}last message {received} · last reply {sent}{FAINT:#}"));
+        }
+        if let Some(failure) = &activity.failed {
+            line(&format!("  {WARN}last failure{WARN:#} {}: {}", moment(Some(failure.at)), failure.reason));
+        }
     }
     for problem in &built.problems {
         line(&format!("{}  {problem}", word(false)));
     }
     if rows.is_empty() && built.problems.is_empty() {
         line("No channel is configured. `chela channels list` shows what there is.");
+    } else if activities.is_none() {
+        note("The gateway does not answer, so that the last messages are not known. Start it, or name it with --url.");
     }
     Ok(())
+}
+
+/// Notes are five minutes apart, so that seconds would pretend too much.
+fn moment(at: Option<Millis>) -> String {
+    let at = at.and_then(|at| Timestamp::from_millisecond(i64::try_from(at.0).ok()?).ok());
+    at.map_or_else(|| "never".to_owned(), |at| at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string())
 }

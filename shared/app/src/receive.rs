@@ -105,8 +105,14 @@ impl Receiver {
             // Nothing can be proven without them; the platform tries again.
             return turned_away(StatusCode::SERVICE_UNAVAILABLE, error.to_string());
         }
-        let parsed = open.channel.verify(request).and_then(|verified| open.channel.parse(&verified));
-        let parsed = match parsed {
+        let verified = match open.channel.verify(request) {
+            Ok(verified) => verified,
+            Err(rejected) => return self.reject(rejected),
+        };
+        if let Err(error) = open.channel.attend(&verified).await {
+            return turned_away(StatusCode::SERVICE_UNAVAILABLE, error.to_string());
+        }
+        let parsed = match open.channel.parse(&verified) {
             Ok(parsed) => parsed,
             Err(rejected) => return self.reject(rejected),
         };

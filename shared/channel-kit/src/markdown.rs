@@ -2,6 +2,8 @@
 //!
 //! No text is lost: what has no form here (HTML, images, tables, footnotes) is written as readable text.
 
+#[cfg(test)]
+mod openclaw;
 mod read;
 mod write;
 

@@ -1,6 +1,6 @@
 //! Markdown to blocks.
 
-use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, LinkType, Options, Parser, Tag, TagEnd};
 
 use super::{Block, Span, Style};
 
@@ -103,6 +103,7 @@ impl Reader {
             Tag::Emphasis => self.italic += 1,
             Tag::Strong => self.bold += 1,
             Tag::Strikethrough => self.strike += 1,
+            Tag::Link { link_type: LinkType::Email, dest_url, .. } => self.links.push(format!("mailto:{dest_url}")),
             Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. } => self.links.push(dest_url.into_string()),
             Tag::Paragraph | Tag::Heading { .. } | Tag::HtmlBlock => self.close_paragraph(),
             // Not enabled above, or without a mark of their own: their text flows on.

@@ -39,7 +39,7 @@ fn write_block(block: &Block, dialect: &dyn Dialect, depth: usize) -> String {
         Block::Code { language, text } => dialect.code(language, text),
         Block::Quote(inner) => dialect.quote(&write_blocks(inner, dialect, "\n", depth)),
         Block::List { start, items } => write_list(*start, items, dialect, depth),
-        Block::Rule => "———".to_owned(),
+        Block::Rule => "───".to_owned(),
     }
 }
 
@@ -70,7 +70,9 @@ pub struct Plain;
 impl Dialect for Plain {
     fn span(&self, span: &Span) -> String {
         match &span.link {
-            Some(link) if *link != span.text => format!("{} ({link})", span.text),
+            Some(link) if *link != span.text && link.strip_prefix("mailto:") != Some(&span.text) => {
+                format!("{} ({link})", span.text)
+            }
             _ => span.text.clone(),
         }
     }
@@ -142,7 +144,7 @@ mod tests {
     fn blocks_keep_their_order_and_shape() {
         assert_eq!(
             seen("# T\nline\nnext\n\n> q\n> r\n\n---\n\n```rust x\nfn a() {}\n\n```"),
-            "<h1>T</h1>\n\nline\nnext\n\n<q>q\nr</q>\n\n———\n\n<pre rust>fn a() {}\n</pre>"
+            "<h1>T</h1>\n\nline\nnext\n\n<q>q\nr</q>\n\n───\n\n<pre rust>fn a() {}\n</pre>"
         );
     }
 
@@ -177,7 +179,10 @@ mod tests {
 
     #[test]
     fn plain_text_keeps_where_links_lead() {
-        assert_eq!(render("**a** [b](https://c) <https://d>\n> e", &Plain), "a b (https://c) https://d\n\n> e");
+        assert_eq!(
+            render("**a** [b](https://c) <https://d> <e@f.g>\n> e", &Plain),
+            "a b (https://c) https://d e@f.g\n\n> e"
+        );
     }
 
     #[test]
