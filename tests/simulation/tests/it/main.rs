@@ -4,6 +4,7 @@
 mod laws;
 mod mutants;
 mod promises;
+mod slow;
 
 use chela_simulation::write_section;
 use serde_json::Value;
