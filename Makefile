@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run check fmt test simulate bench emulators generate build size deploy deploy-local
+.PHONY: help run check fmt test simulate fuzz bench emulators generate build size deploy deploy-local
 
 ARCH ?= arm64
 FUNCTIONS := webhook agent heartbeat api sandbox
@@ -35,6 +35,9 @@ test: ## Every test; installs the tools it needs into .tools first
 
 simulate: ## A million turns that each met a fault; ARGS=--help for more, ARGS="--seed 7 --story" tells one seed's story
 	cargo run -p chela-simulation --locked -- --turns 1000000 $(ARGS)
+
+fuzz: ## Two million odd bodies to the parser of every channel; FUZZ=<number> of them
+	CHELA_FUZZ=$(or $(FUZZ),2000000) cargo $(if $(NEXTEST),nextest run --cargo-profile,test --profile) dev -p 'chela-channel-*' mutated_bodies_never_panic
 
 bench: ## CPU, speed, memory, starts, sizes, calls and dollars into target/bench.json; QUICK=1 is shorter
 	tools/bootstrap emulator

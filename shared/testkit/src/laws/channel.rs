@@ -11,6 +11,7 @@
 mod delivery;
 mod entrance;
 mod extras;
+mod mutations;
 pub mod oracle;
 mod papers;
 pub mod platform;
@@ -34,6 +35,7 @@ use serde_json::Value;
 pub use self::delivery::*;
 pub use self::entrance::*;
 pub use self::extras::*;
+pub use self::mutations::mutated_bodies_never_panic;
 pub use self::papers::*;
 use self::platform::{Answer, Manners, Platform, Seen};
 pub use self::samples::*;
@@ -264,6 +266,7 @@ macro_rules! channel_laws {
                 the_same_peer_has_one_identity,
                 a_message_says_where_it_came_from,
                 damaged_bodies_never_panic,
+                mutated_bodies_never_panic,
                 bottomless_bodies_exhaust_no_stack,
                 a_reply_is_shown_and_confirmed,
                 choices_are_shown_as_buttons,
@@ -293,6 +296,7 @@ mod tests {
             include_str!("channel/delivery.rs"),
             include_str!("channel/entrance.rs"),
             include_str!("channel/extras.rs"),
+            include_str!("channel/mutations.rs"),
             include_str!("channel/papers.rs"),
             include_str!("channel/samples.rs"),
         ];

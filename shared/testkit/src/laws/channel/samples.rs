@@ -8,6 +8,7 @@ use chela_core::message::{Inbound, InboundKind};
 use chela_core::session_key::PeerKind;
 use serde_json::{Value, json};
 
+use super::mutations::walk;
 use super::{ACCOUNT, ARRIVAL, ChannelUnderTest, Sample};
 
 /// How many damaged bodies are tried per sample and kind of damage.
@@ -223,20 +224,8 @@ pub async fn damaged_bodies_never_panic(subject: &ChannelUnderTest) {
 
 /// The value with its `at`th inner value replaced, counted in reading order; `None` if there are not so many.
 fn replaced(value: &Value, at: usize, odd: &Value) -> Option<Value> {
-    fn walk(value: &mut Value, left: &mut usize, odd: &Value) -> bool {
-        if *left == 0 {
-            *value = odd.clone();
-            return true;
-        }
-        *left -= 1;
-        match value {
-            Value::Object(fields) => fields.values_mut().any(|inner| walk(inner, left, odd)),
-            Value::Array(items) => items.iter_mut().any(|inner| walk(inner, left, odd)),
-            _ => false,
-        }
-    }
     let (mut copy, mut left) = (value.clone(), at);
-    walk(&mut copy, &mut left, odd).then_some(copy)
+    walk(&mut copy, &mut left, &mut |inner| *inner = odd.clone()).then_some(copy)
 }
 
 /// Ten thousand brackets, as a body and in the place of every field, on a small stack.
