@@ -1,6 +1,8 @@
 //! A platform that signs tokens, as tests and `chela invoke` play it. The private key is public: it lies in this
 //! repository. An account believes it only if its owner writes the public half into `publicKeys`.
 
+use std::sync::{LazyLock, Mutex, PoisonError};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chela_core::secret::Secret;
@@ -28,8 +30,17 @@ pub fn test_key_set() -> Option<Value> {
 
 /// The authorization a platform with the test key puts on a post.
 pub fn test_bearer(claims: &Value) -> Option<HeaderValue> {
-    let token = SigningKey::from_pem(&Secret::new(TEST_KEY)).ok()?.token(Some(TEST_KID), claims);
-    HeaderValue::from_str(&format!("Bearer {}", token.expose())).ok()
+    static KEY: LazyLock<Option<SigningKey>> = LazyLock::new(|| SigningKey::from_pem(&Secret::new(TEST_KEY)).ok());
+    // The same claims make the same token, and tests post thousands of bodies under one.
+    static LAST: Mutex<Option<(Value, HeaderValue)>> = Mutex::new(None);
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, bearer)) = last.as_ref().filter(|(known, _)| known == claims) {
+        return Some(bearer.clone());
+    }
+    let token = KEY.as_ref()?.token(Some(TEST_KID), claims);
+    let bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose())).ok()?;
+    *last = Some((claims.clone(), bearer.clone()));
+    Some(bearer)
 }
 
 impl SigningKey {
