@@ -168,12 +168,7 @@ impl Discord {
     }
 
     /// A custom emoji is `name:id`, with or without its angle brackets.
-    pub(crate) async fn put_reaction(
-        &self,
-        to: &ReplyAddress,
-        message_id: &str,
-        emoji: &str,
-    ) -> Result<(), SendError> {
+    pub(crate) async fn put_reaction(&self, to: &ReplyAddress, message_id: &str, emoji: &str) -> Result<(), SendError> {
         let place = self.place(to)?;
         if place.is_guest() {
             return Err(self.rest.api.refused("the bot is no member of the channel"));
@@ -185,12 +180,7 @@ impl Discord {
         put.map(drop).map_err(|failure| failure.error)
     }
 
-    pub(crate) async fn download(
-        &self,
-        media: &Media,
-        most: usize,
-        timeout: Duration,
-    ) -> Result<Fetched, SendError> {
+    pub(crate) async fn download(&self, media: &Media, most: usize, timeout: Duration) -> Result<Fetched, SendError> {
         let foreign = || self.rest.api.refused("the file is not on a server of Discord");
         let url = Url::parse(&media.reference).map_err(|_| foreign())?;
         let ours = Url::parse(&self.rest.base_url).is_ok_and(|base| base.origin() == url.origin());

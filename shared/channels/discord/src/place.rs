@@ -92,13 +92,7 @@ impl<'a> Interaction<'a> {
         let mut parts = text.split('/');
         let (application, id, token, marks) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
         let whole = parts.next().is_none() && is_snowflake(application) && is_snowflake(id) && is_token(token);
-        whole.then(|| Self {
-            application,
-            id,
-            token,
-            promised: marks.contains(PROMISED),
-            guest: marks.contains(GUEST),
-        })
+        whole.then(|| Self { application, id, token, promised: marks.contains(PROMISED), guest: marks.contains(GUEST) })
     }
 
     /// The address that [`Place::read`] reads; `None` if it would not.
@@ -163,8 +157,22 @@ mod tests {
     #[test]
     fn nothing_that_could_change_a_path_is_an_address() {
         let bad = [
-            "", "general", "user:", "user:ada", "7?x", "../7", "-7", "7/1/2", "7/1/2/t", "7/1/2/t/p/x", "7/1/2/../p",
-            "7/1/2/a?b/p", "7/1/2/a%2e/p", "7/x/2/t/p", "7/1/x/t/p", "123456789012345678901",
+            "",
+            "general",
+            "user:",
+            "user:ada",
+            "7?x",
+            "../7",
+            "-7",
+            "7/1/2",
+            "7/1/2/t",
+            "7/1/2/t/p/x",
+            "7/1/2/../p",
+            "7/1/2/a?b/p",
+            "7/1/2/a%2e/p",
+            "7/x/2/t/p",
+            "7/1/x/t/p",
+            "123456789012345678901",
         ];
         for to in bad {
             assert_eq!(Place::read(&address(to, None)), None, "{to}");

@@ -116,7 +116,9 @@ impl Rest {
 /// What the owner can do.
 fn fix(status: u16, code: u64) -> Option<&'static str> {
     Some(match (status, code) {
-        (401, 0) => "reset the token at https://discord.com/developers/applications → Bot, and set channels.discord.token",
+        (401, 0) => {
+            "reset the token at https://discord.com/developers/applications → Bot, and set channels.discord.token"
+        }
         (_, 10_003) => "the channel does not exist any more",
         (_, 10_008) => "the message was deleted",
         (_, 40_005) => "the file is larger than this server takes",

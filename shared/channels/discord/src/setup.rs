@@ -102,9 +102,7 @@ impl Discord {
 /// All global commands: `/ask`, which carries a message, and the menu.
 /// <https://docs.discord.com/developers/interactions/application-commands#bulk-overwrite-global-application-commands>
 fn commands(menu: &[MenuEntry]) -> Value {
-    let option = |kind: u8, name: &str, description: &str, required: bool| {
-        json!({ "type": kind, "name": name, "description": description, "required": required })
-    };
+    let option = |kind: u8, name: &str, description: &str, required: bool| json!({ "type": kind, "name": name, "description": description, "required": required });
     let ask = json!({
         "name": ASK,
         "type": 1,

@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn what_is_no_public_key_is_refused() {
         let key = "78d5aa3f16dd49d24acb4a1b60b05d9d96e6ee1b9a5cbcc53ab57b98b4b5e91a";
-        for bad in ["hunter2", &key[..62], &format!("{key}00"), &format!("02{}", "0".repeat(62))] {
+        for bad in ["hunter2", key.trim_end_matches("1a"), &format!("{key}00"), &format!("02{}", "0".repeat(62))] {
             let problem = public_keys(&Secret::new(bad)).unwrap_err().to_string();
             assert!(problem.contains("publicKey") && !problem.contains(bad), "{problem}");
         }

@@ -204,13 +204,8 @@ impl Reader<'_> {
             return Err(Rejected::Malformed("an id is no snowflake"));
         }
         let guest = posted.is_guest();
-        let to = Interaction {
-            application: &posted.application_id,
-            id: &posted.id,
-            token: &posted.token,
-            promised,
-            guest,
-        };
+        let to =
+            Interaction { application: &posted.application_id, id: &posted.id, token: &posted.token, promised, guest };
         // Where the bot is at home, a pressed button needs nothing of the interaction.
         let to = if promised || guest { to.to(channel) } else { Some(channel.clone()) };
         let to = to.ok_or(Rejected::Malformed("the interaction's token has an unheard-of form"))?;
@@ -274,9 +269,7 @@ fn commanded(data: &Data) -> Said {
     if data.kind == Some(ON_MESSAGE) {
         let message = target.and_then(|target| resolved.message(target)).filter(|message| is_snowflake(&message.id));
         let (text, media, message) = match message {
-            Some(message) => {
-                (message.content, message.attachments.into_iter().map(media).collect(), Some(message.id))
-            }
+            Some(message) => (message.content, message.attachments.into_iter().map(media).collect(), Some(message.id)),
             None => (String::new(), Vec::new(), None),
         };
         return Said { text, kind: InboundKind::Message, media, message };

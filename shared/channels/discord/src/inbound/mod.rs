@@ -88,9 +88,7 @@ impl Reader<'_> {
         match (head.kind, &head.event) {
             // Nobody subscribes us to webhook events; whoever did all the same gets the 204 they want.
             // https://docs.discord.com/developers/events/webhook-events#responding-to-events
-            (0, None) | (_, Some(_)) => {
-                Ok(Parsed::answered(Ack { status: StatusCode::NO_CONTENT, ..Ack::empty() }))
-            }
+            (0, None) | (_, Some(_)) => Ok(Parsed::answered(Ack { status: StatusCode::NO_CONTENT, ..Ack::empty() })),
             (PING, None) => Ok(Parsed::answered(answer(PONG, None))),
             (COMMAND | COMPONENT | MODAL, None) => self.interaction(head.kind, body),
             (AUTOCOMPLETE, None) => Ok(Parsed::answered(answer(CHOICES, Some(json!({ "choices": [] }))))),

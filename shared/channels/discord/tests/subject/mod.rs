@@ -2,9 +2,10 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use chela_channel_discord::{DESCRIPTOR, SIMULATOR};
-use chela_core::channel::Ack;
+use chela_core::channel::{Ack, Parsed};
+use chela_core::message::{Inbound, ReplyAddress};
 use chela_testkit::laws::channel::platform::{Answer, Seen};
-use chela_testkit::laws::channel::{ChannelUnderTest, Fate, Shown};
+use chela_testkit::laws::channel::{ARRIVAL, ChannelUnderTest, Fate, Shown};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -147,4 +148,28 @@ fn shown(seen: &Seen) -> Option<Shown> {
     }
     let raw = body(seen)["content"].as_str()?.to_owned();
     Some(Shown { visible: raw.clone(), raw })
+}
+
+/// What becomes of a sample.
+pub(crate) fn parsed(name: &str) -> Parsed {
+    changed(name, |_| ())
+}
+
+/// A sample with a difference.
+pub(crate) fn changed(name: &str, change: impl Fn(&mut Value)) -> Parsed {
+    let subject = subject();
+    let mut body: Value = serde_json::from_slice(&subject.sample(name).body).unwrap();
+    change(&mut body);
+    let channel = subject.open("http://127.0.0.1:9");
+    channel.parse(&channel.verify(subject.signed(body.to_string().as_bytes(), ARRIVAL)).unwrap()).unwrap()
+}
+
+/// Its message.
+pub(crate) fn message(name: &str) -> Inbound {
+    parsed(name).messages.into_iter().next().unwrap()
+}
+
+/// Where it is answered.
+pub(crate) fn to(name: &str) -> ReplyAddress {
+    message(name).reply_to
 }
