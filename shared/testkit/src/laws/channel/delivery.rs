@@ -116,7 +116,7 @@ pub async fn each_refusal_has_its_fate(subject: &ChannelUnderTest) {
     let refusals = (subject.refusals)();
     let status = |answer: &Answer| match answer {
         Answer::Http(status, ..) => *status,
-        Answer::Silence => 0,
+        Answer::Silence | Answer::Aside(_) => 0,
     };
     let of = |wanted: &dyn Fn(Fate) -> bool| refusals.iter().any(|(_, fate)| wanted(*fate));
     assert!(of(&|fate| matches!(fate, Fate::Waits(_))), "how does the platform ask to wait?");

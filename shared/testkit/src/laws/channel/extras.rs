@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chela_core::channel::{Choice, OutboundFile, OutboundPart, SendError};
 use chela_core::session_key::PeerKind;
 
@@ -54,7 +56,7 @@ fn mentions(seen: &Seen, word: &str) -> bool {
     plain(&body) || form
 }
 
-/// The bytes, or where they are to be fetched, and the words beside them.
+/// The bytes, as they are or in Base64, or where they are to be fetched, and the words beside them.
 pub async fn a_file_is_sent_with_its_caption(subject: &ChannelUnderTest) {
     let platform = subject.platform().await;
     let channel = subject.open(platform.url());
@@ -68,7 +70,10 @@ pub async fn a_file_is_sent_with_its_caption(subject: &ChannelUnderTest) {
         return assert_eq!(seen, vec![]);
     }
     assert!(!sent.unwrap().message_id.is_empty());
-    let content = |seen: &Seen| seen.body.windows(PICTURE.len()).any(|window| window == PICTURE) || mentions(seen, url);
+    let content = |seen: &Seen| {
+        let raw = seen.body.windows(PICTURE.len()).any(|window| window == PICTURE);
+        raw || mentions(seen, &STANDARD.encode(PICTURE)) || mentions(seen, url)
+    };
     assert!(seen.iter().any(content), "neither the bytes nor the URL were sent");
     assert!(seen.iter().any(|seen| mentions(seen, "a caption")), "the caption is lost");
 }

@@ -41,6 +41,9 @@ pub enum Answer {
     Http(u16, Vec<(&'static str, String)>, String),
     /// Nothing, ever.
     Silence,
+    /// The answer to what a channel asks on its way, such as an access token: it comes in time whatever
+    /// [`Platform::next`] says, and the question is in [`Platform::take_asides`]. For manners only.
+    Aside(Box<Answer>),
 }
 
 impl Answer {
@@ -63,7 +66,14 @@ impl Answer {
                 Self::Http(status, headers, body)
             }
             Self::Silence => Self::Silence,
+            Self::Aside(answer) => answer.header(name, value).aside(),
         }
+    }
+
+    /// The same as [`Answer::Aside`].
+    #[must_use]
+    pub fn aside(self) -> Self {
+        Self::Aside(Box::new(self))
     }
 }
 
@@ -80,6 +90,7 @@ struct Shared {
     manners: Manners,
     script: Mutex<VecDeque<Answer>>,
     seen: Mutex<Vec<Seen>>,
+    asides: Mutex<Vec<Seen>>,
 }
 
 impl Platform {
@@ -87,7 +98,7 @@ impl Platform {
     pub async fn start(manners: Manners) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let state = Arc::new(Shared { manners, script: Mutex::default(), seen: Mutex::default() });
+        let state = Arc::new(Shared { manners, script: Mutex::default(), seen: Mutex::default(), asides: Mutex::default() });
         let router = Router::new().fallback(answer).with_state(state.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { url, state }
@@ -107,6 +118,11 @@ impl Platform {
     pub fn take(&self) -> Vec<Seen> {
         std::mem::take(&mut self.state.seen.lock().unwrap())
     }
+
+    /// What it was asked on the way to that, see [`Answer::Aside`].
+    pub fn take_asides(&self) -> Vec<Seen> {
+        std::mem::take(&mut self.state.asides.lock().unwrap())
+    }
 }
 
 /// A base URL of this machine where nobody listens.
@@ -120,9 +136,20 @@ async fn answer(State(state): State<Arc<Shared>>, request: Request) -> http::Res
     let body = axum::body::to_bytes(body, MOST_BYTES).await.unwrap();
     let path = parts.uri.path_and_query().map_or_else(String::new, ToString::to_string);
     let seen = Seen { method: parts.method, path, headers: parts.headers, body };
-    let scripted = state.script.lock().unwrap().pop_front();
-    let answer = scripted.unwrap_or_else(|| (state.manners)(&seen));
-    state.seen.lock().unwrap().push(seen);
+    match (state.manners)(&seen) {
+        Answer::Aside(answer) => {
+            state.asides.lock().unwrap().push(seen);
+            given(*answer).await
+        }
+        usual => {
+            let scripted = state.script.lock().unwrap().pop_front();
+            state.seen.lock().unwrap().push(seen);
+            given(scripted.unwrap_or(usual)).await
+        }
+    }
+}
+
+async fn given(answer: Answer) -> http::Response<Body> {
     match answer {
         Answer::Http(status, headers, body) => {
             let mut response = http::Response::builder().status(status);
@@ -131,6 +158,6 @@ async fn answer(State(state): State<Arc<Shared>>, request: Request) -> http::Res
             }
             response.body(Body::from(body)).unwrap()
         }
-        Answer::Silence => std::future::pending().await,
+        Answer::Silence | Answer::Aside(_) => std::future::pending().await,
     }
 }
