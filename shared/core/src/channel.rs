@@ -1,4 +1,4 @@
-//! The channel contract: verify → parse → render → send, edit, attach, react, typing; files; limits; set-up.
+//! The channel contract: verify → attend → parse → render → send, edit, attach, react, typing; files; limits; set-up.
 //!
 //! One folder per channel implements [`Channel`] for one account. Verification is a type: only
 //! [`RawRequest::prove`], called by the proofs of `chela-channel-kit`, makes a [`Verified`], and only a
@@ -330,6 +330,13 @@ pub trait Channel: Send + Sync {
 
     /// Checks over the raw bytes, in constant time, that the platform sent this, before anything is parsed.
     fn verify(&self, request: RawRequest) -> Result<Verified, Rejected>;
+
+    /// Does what a proven request asks of us before it can be read: accepts an invitation, asks who is in a room. Called
+    /// after [`Channel::verify`] and before [`Channel::parse`], which uses what was learnt here. The same request may come
+    /// again, and doing it twice changes nothing. An error means that the platform had better post it again: 503.
+    async fn attend(&self, _verified: &Verified) -> Result<(), SendError> {
+        Ok(())
+    }
 
     /// Reads a verified request. Unknown fields and event types never fail; own echoes and other bots are dropped.
     fn parse(&self, verified: &Verified) -> Result<Parsed, Rejected>;
