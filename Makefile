@@ -6,7 +6,7 @@ SHELL := bash
 .PHONY: help run check fmt test simulate fuzz bench emulators generate build size deploy deploy-local
 
 ARCH ?= arm64
-FUNCTIONS := webhook agent heartbeat api sandbox
+FUNCTIONS := webhook agent heartbeat api sandbox mail
 LOCAL := target/local
 CHELA_BENCH_PROFILE ?= release
 NEXTEST := $(shell command -v cargo-nextest)
@@ -27,7 +27,7 @@ fmt: ## Formats the Rust code
 	cargo fmt --all
 
 test: ## Every test; installs the tools it needs into .tools first
-	tools/bootstrap emulator lint sam oracles
+	tools/bootstrap emulator lint sam oracles synapse irc
 	cargo build --workspace --all-targets --locked
 	CHELA_BUILT=1 CHELA_REPORT_DIR=$(CURDIR)/target/reports cargo $(if $(NEXTEST),nextest run,test) --workspace --locked
 	.tools/emulator/bin/python -m unittest discover -s tests/infra

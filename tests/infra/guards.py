@@ -1,6 +1,6 @@
 """What must hold of the expanded template. A guard yields one sentence for each thing that is wrong."""
 
-from template import as_list, of_type, plain, references, statements
+from template import as_list, either_way, of_type, plain, references, statements
 
 FUNCTION = "AWS::Lambda::Function"
 LANES = ["Live", "Scheduled", "Background"]
@@ -38,7 +38,8 @@ def resources_are_ours(template):
     for name, statement in allowed(template):
         for resource in as_list(statement.get("Resource", "*")):
             text = plain(resource)
-            if not references(text) & set(template["Resources"]) and "/chela/${Stage}/" not in text:
+            named = "/chela/${Stage}/" in text or text.endswith(":identity/${MailDomain}")
+            if not references(text) & set(template["Resources"]) and not named:
                 yield f"{name}: {text}"
 
 
@@ -115,7 +116,7 @@ def the_bucket_is_private(template):
         yield "not encrypted"
     tls = {"Bool": {"aws:SecureTransport": "false"}}
     policies = of_type(template, "AWS::S3::BucketPolicy").values()
-    if not any(s["Effect"] == "Deny" and s.get("Condition") == tls for p in policies for s in p["PolicyDocument"]["Statement"]):
+    if not any(s["Effect"] == "Deny" and s.get("Condition") == tls for p in policies for s in either_way(p["PolicyDocument"]["Statement"])):
         yield "answers plain HTTP"
     if template["Parameters"]["RequireTls"]["Default"] != "true":
         yield "answers plain HTTP unless told otherwise"
@@ -196,6 +197,51 @@ def schedules_are_delivered_once_or_kept(template):
             yield f"{name}: a firing may be lost"
         if '"scheduledTime":"<aws.scheduler.scheduled-time>"' not in target["Input"]:
             yield f"{name}: a firing that comes twice would not be known"
+
+
+def mail_comes_from_our_own_rule(template):
+    """SES works for everybody: without these, anybody's rule could store in our bucket and invoke our function."""
+    ours = ":receipt-rule-set/chela-${Stage}:receipt-rule/"
+    doors = {}
+    for name, permission in of_type(template, "AWS::Lambda::Permission").items():
+        if permission["Principal"] == "ses.amazonaws.com":
+            doors[name] = (permission.get("SourceAccount"), permission.get("SourceArn"))
+    for name, policy in of_type(template, "AWS::S3::BucketPolicy").items():
+        for statement in either_way(policy["PolicyDocument"]["Statement"]):
+            if statement["Effect"] == "Allow":
+                condition = statement.get("Condition", {})
+                doors[f"{name}: {statement['Sid']}"] = (
+                    condition.get("StringEquals", {}).get("aws:SourceAccount"), condition.get("ArnLike", {}).get("aws:SourceArn")
+                )
+                if plain(statement["Resource"]) != "${Bucket.Arn}/mail/*" or statement["Action"] != "s3:PutObject":
+                    yield f"{name}: more than mail"
+    if len(doors) != 2:
+        yield "SES needs a permission for the function and one for the bucket"
+    for name, (account, rule) in doors.items():
+        if plain(account) != "${AWS::AccountId}" or ours not in str(plain(rule)):
+            yield f"{name}: also from others"
+
+
+def mail_is_forgotten_but_not_lost(template):
+    rules = of_type(template, "AWS::S3::Bucket")["Bucket"]["LifecycleConfiguration"]["Rules"]
+    rule = next((rule for rule in rules if rule.get("Prefix") == "mail/"), {})
+    if rule.get("Status") != "Enabled" or not rule.get("ExpirationInDays") or "NoncurrentVersionExpiration" not in rule:
+        yield "mail would be kept for ever"
+    letters = of_type(template, "AWS::SQS::Queue").get("MailDlq", {}).get("MessageRetentionPeriod", 0)
+    if rule.get("ExpirationInDays", 0) * 86400 < letters:
+        yield "a dead letter would name mail that is gone"
+    failing = [invoke["DestinationConfig"] for invoke in of_type(template, "AWS::Lambda::EventInvokeConfig").values()
+               if references(invoke["FunctionName"]) == {"Mail"}]
+    if not any(references(destination) == {"MailDlq"} for destination in failing):
+        yield "mail that cannot be handed on would be forgotten"
+
+
+def nothing_of_mail_exists_without_a_domain(template):
+    for name, resource in template["Resources"].items():
+        if name.startswith("Mail") and resource.get("Condition") != "HasMail":
+            yield name
+    if template["Parameters"]["MailDomain"]["Default"]:
+        yield "a domain nobody asked for"
 
 
 GUARDS = [value for value in list(globals().values()) if getattr(value, "__module__", "") == __name__ and value is not allowed]

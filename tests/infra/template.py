@@ -57,8 +57,24 @@ def references(value):
     return set(re.findall(r"\$\{(\w+)", str(plain(value))))
 
 
-def statements(role):
+def either_way(values):
+    """What stands in a list under whichever condition."""
+    for value in values:
+        match value:
+            case {"Fn::If": [_, *branches]}:
+                yield from either_way(branches)
+            case {"Ref": "AWS::NoValue"}:
+                pass
+            case _:
+                yield value
+
+
+def written(role):
     return [statement for policy in role.get("Policies", []) for statement in policy["PolicyDocument"]["Statement"]]
+
+
+def statements(role):
+    return list(either_way(written(role)))
 
 
 def policies(template):
@@ -66,7 +82,7 @@ def policies(template):
     return {
         name: {
             "trust": plain(role["AssumeRolePolicyDocument"]["Statement"]),
-            "may": plain(statements(role)),
+            "may": plain(written(role)),
             **{key: plain(role[key]) for key in ("ManagedPolicyArns", "PermissionsBoundary") if key in role},
         }
         for name, role in of_type(template, "AWS::IAM::Role").items()

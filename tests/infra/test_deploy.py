@@ -26,7 +26,7 @@ def run(*command, **environment):
 
 
 def bootstraps(folder):
-    for name in ("webhook", "agent", "heartbeat", "api", "sandbox"):
+    for name in ("webhook", "agent", "heartbeat", "api", "sandbox", "mail"):
         (folder / name).mkdir()
         file = folder / name / "bootstrap"
         file.write_text(f"#!/bin/sh\nexec '{sys.executable}' '{ROOT}/tests/infra/stand_in.py'\n")

@@ -14,7 +14,7 @@ import unittest
 from pathlib import Path
 
 import guards
-from template import FILE, ROOT, expanded, of_type, policies, statements
+from template import FILE, ROOT, either_way, expanded, of_type, policies, statements
 
 GOLDEN = Path(__file__).parent / "policies.json"
 TEMPLATE = expanded()
@@ -43,6 +43,16 @@ def drop(name):
     return lambda template: template["Resources"].pop(name)
 
 
+def mail_statement(template):
+    found = either_way(properties("BucketPolicy")(template)["PolicyDocument"]["Statement"])
+    return next(statement for statement in found if statement["Sid"] == "MailFromSes")
+
+
+def mail_rule(template):
+    rules = properties("Bucket")(template)["LifecycleConfiguration"]["Rules"]
+    return next(rule for rule in rules if rule["Id"] == "forget-mail")
+
+
 # Each guard with damage that must turn it red.
 MUTANTS = {
     guards.permissions_are_in_the_roles: [
@@ -57,6 +67,7 @@ MUTANTS = {
     guards.resources_are_ours: [
         allow("AgentRole", Resource="*"),
         allow("AgentRole", Resource=["arn:aws:s3:::*"]),
+        allow("AgentRole", Action="ses:SendEmail", Resource={"Fn::Sub": "arn:aws:ses:eu-west-1:1:identity/*"}),
         allow("AgentRole", Resource={"Fn::Sub": "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/*"}),
     ],
     guards.nobody_scans_or_drops: [allow("ApiRole", Action="dynamodb:Scan"), allow("AgentRole", Action=["dynamodb:DeleteTable"])],
@@ -115,6 +126,24 @@ MUTANTS = {
         drop("WebhookTelegramURLInvokeAllowPublicAccess"),
         drop("ApiUrlPublicPermissions"),
     ],
+    guards.mail_comes_from_our_own_rule: [
+        without("MailPermission", "SourceAccount"),
+        without("MailPermission", "SourceArn"),
+        drop("MailPermission"),
+        lambda template: mail_statement(template).pop("Condition"),
+        lambda template: mail_statement(template)["Condition"].pop("StringEquals"),
+        lambda template: mail_statement(template).update(Resource={"Fn::Sub": "${Bucket.Arn}/*"}),
+    ],
+    guards.mail_is_forgotten_but_not_lost: [
+        lambda template: mail_rule(template).pop("ExpirationInDays"),
+        lambda template: mail_rule(template).update(ExpirationInDays=7),
+        lambda template: mail_rule(template).update(Prefix="mails/"),
+        drop("MailEventInvokeConfig"),
+    ],
+    guards.nothing_of_mail_exists_without_a_domain: [
+        lambda template: template["Resources"]["MailDlq"].pop("Condition"),
+        lambda template: template["Parameters"]["MailDomain"].update(Default="example.org"),
+    ],
     guards.schedules_are_delivered_once_or_kept: [
         lambda template: properties("ScheduleDaily")(template)["Target"].pop("DeadLetterConfig"),
         lambda template: properties("ScheduleDaily")(template)["Target"].update(Input='{"name":"daily"}'),
@@ -139,7 +168,7 @@ class Guards(unittest.TestCase):
 
     def test_see_every_function(self):
         channels = {f"Webhook{name}" for name in ("Telegram", "Slack", "Webhook")}
-        self.assertLessEqual(channels | {"Agent", "Heartbeat", "Api", "Sandbox"}, set(of_type(TEMPLATE, guards.FUNCTION)))
+        self.assertLessEqual(channels | {"Agent", "Heartbeat", "Api", "Sandbox", "Mail"}, set(of_type(TEMPLATE, guards.FUNCTION)))
 
 
 class Permissions(unittest.TestCase):

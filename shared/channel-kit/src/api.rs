@@ -86,11 +86,18 @@ pub struct ApiReply {
     pub status: StatusCode,
     /// The delay the platform asks for in `Retry-After`, where it does in whole seconds.
     pub retry_after: Option<Duration>,
+    /// All headers: some platforms say there, in words of their own, how long to wait.
+    pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
 }
 
 impl ApiReply {
+    /// A header that is a whole number.
+    pub fn number(&self, header: &str) -> Option<u64> {
+        self.headers.get(header)?.to_str().ok()?.trim().parse().ok()
+    }
+
     /// The body as JSON; `None` if it is none, as from a proxy's error page.
     pub fn json<T: DeserializeOwned>(&self) -> Option<T> {
         serde_json::from_slice(&self.body).ok()
@@ -114,7 +121,7 @@ impl Api {
         }
         let response = self.http.send(request).await.map_err(|error| self.unanswered(&error))?;
         let retry_after = delay(&response.headers);
-        Ok(ApiReply { status: response.status, retry_after, body: response.body })
+        Ok(ApiReply { status: response.status, retry_after, headers: response.headers, body: response.body })
     }
 
     /// Fetches a file of at most `most` bytes. Redirects are followed; `headers` go to the first host only.
@@ -134,7 +141,8 @@ impl Api {
         };
         let retry_after = delay(&response.headers);
         let content_type = response.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let reply = ApiReply { status: response.status, retry_after, body: response.body };
+        let reply =
+            ApiReply { status: response.status, retry_after, headers: response.headers, body: response.body };
         self.judge(&reply, "instead of the file")?;
         Ok(Fetched { content_type, bytes: reply.body })
     }
@@ -218,7 +226,8 @@ mod tests {
 
     fn reply(status: u16, retry_after: Option<u64>) -> ApiReply {
         let retry_after = retry_after.map(Duration::from_secs);
-        ApiReply { status: StatusCode::from_u16(status).unwrap(), retry_after, body: Bytes::new() }
+        let status = StatusCode::from_u16(status).unwrap();
+        ApiReply { status, retry_after, headers: HeaderMap::new(), body: Bytes::new() }
     }
 
     #[test]
@@ -232,6 +241,14 @@ mod tests {
         assert_eq!(judged(302, None).unwrap_err(), "x refused: status 302 why");
         assert_eq!(judged(403, None).unwrap_err(), "x refused: status 403 why");
         assert_eq!(judged(503, Some(9)).unwrap_err(), "x did not confirm: status 503 why");
+    }
+
+    #[test]
+    fn a_header_is_read_as_a_number_or_not_at_all() {
+        let mut reply = reply(429, None);
+        reply.headers.insert("x-reset", HeaderValue::from_static(" 12 "));
+        reply.headers.insert("x-odd", HeaderValue::from_static("soon"));
+        assert_eq!(["x-reset", "x-odd", "x-none"].map(|name| reply.number(name)), [Some(12), None, None]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chela_core::channel::{OutboundPart, SendError};
+use chela_core::channel::{Channel, OutboundPart, SendError};
 use chela_core::chunk::{ChunkMode, chunk_markdown};
 
 use super::platform::{Answer, Platform, nobody};
@@ -102,6 +102,13 @@ fn words(reply: &str) -> Vec<String> {
     reply.split(|c: char| !c.is_ascii_alphanumeric()).filter(is_word).map(str::to_owned).collect()
 }
 
+/// After one message that was sent: what a channel asks for once, such as an access token, it has by now, so that the next
+/// answer of the platform is the answer to a message.
+async fn acquainted(subject: &ChannelUnderTest, channel: &dyn Channel, platform: &Platform) {
+    subject.send(channel, "hello").await.unwrap();
+    platform.take();
+}
+
 fn fate(error: &SendError) -> Fate {
     match error {
         SendError::RateLimited { after, .. } => Fate::Waits(after.as_secs()),
@@ -124,6 +131,7 @@ pub async fn each_refusal_has_its_fate(subject: &ChannelUnderTest) {
     assert!(refusals.iter().any(|(answer, _)| status(answer) >= 500), "what does a broken platform mean?");
     let platform = subject.platform().await;
     let channel = subject.open(platform.url());
+    acquainted(subject, &*channel, &platform).await;
     for (answer, wanted) in refusals {
         let what = format!("{answer:?}");
         platform.next(answer);
@@ -144,6 +152,7 @@ pub async fn nobody_there_is_not_sent(subject: &ChannelUnderTest) {
 pub async fn no_answer_is_unknown(subject: &ChannelUnderTest) {
     let platform = subject.platform().await;
     let channel = subject.open(platform.url());
+    acquainted(subject, &*channel, &platform).await;
     platform.next(Answer::Silence);
     let to = subject.address();
     let part = OutboundPart { timeout: Duration::from_millis(200), ..part(&to, "hello") };
@@ -156,6 +165,7 @@ pub async fn no_answer_is_unknown(subject: &ChannelUnderTest) {
 pub async fn errors_and_debug_show_no_secret(subject: &ChannelUnderTest) {
     let platform = subject.platform().await;
     let channel = subject.open(platform.url());
+    acquainted(subject, &*channel, &platform).await;
     let secrets = subject.simulator.test_secrets();
     let words: Vec<&str> = secrets.values().flat_map(|secret| secret.expose().split_whitespace()).collect();
     let quoted = words.join(" ");
