@@ -156,6 +156,7 @@ mod tests {
         let http = HttpClient::new(HttpOptions { allow_hosts: vec![], user_agent: "t".into(), extra_roots: None });
         let api = Api::new("x", http.unwrap(), vec![]);
         let reply = ApiReply {
+            headers: http::HeaderMap::new(),
             status: StatusCode::from_u16(status).unwrap(),
             retry_after: retry_after.map(Duration::from_secs),
             body: Bytes::from(json!({"error": error}).to_string()),

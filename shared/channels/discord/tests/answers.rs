@@ -259,7 +259,7 @@ async fn reactions_are_put_under_the_message_that_was_heard() {
 #[tokio::test]
 async fn files_are_fetched_from_discord_alone_and_without_the_token() {
     let (platform, channel) = discord().await;
-    let media = |reference: String| Media { reference, content_type: None, name: None, size: None };
+    let media = |reference: String| Media { missing: None, reference, content_type: None, name: None, size: None };
     let wait = Duration::from_secs(1);
     let Fetched { bytes, .. } =
         channel.fetch(&media(format!("{}/attachments/1/2/a.png", platform.url())), 99, wait).await.unwrap();

@@ -107,6 +107,7 @@ impl Reader<'_> {
     fn file(&mut self, content: &Value, kind: &str, key: &str, content_type: Option<&str>) {
         let Some(key) = field(content, key).filter(|key| is_id(key)) else { return };
         self.said.media.push(Media {
+            missing: None,
             reference: Resource { message: self.id, kind, key }.reference(),
             content_type: content_type.map(str::to_owned),
             name: field(content, "file_name").filter(|name| !name.is_empty()).map(str::to_owned),

@@ -161,6 +161,7 @@ fn media(message: &Message) -> Media {
         _ => None,
     };
     Media {
+        missing: None,
         reference: message.id.clone(),
         content_type: content_type.map(str::to_owned),
         name: message.file_name.clone(),

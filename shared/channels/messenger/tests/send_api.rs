@@ -148,7 +148,7 @@ async fn typing_is_a_sender_action() {
 #[tokio::test]
 async fn files_are_fetched_from_metas_hosts_only_and_without_the_token() {
     let (platform, channel) = messenger().await;
-    let media = |reference: String| Media { reference, content_type: None, name: None, size: None };
+    let media = |reference: String| Media { missing: None, reference, content_type: None, name: None, size: None };
     let wait = std::time::Duration::from_secs(1);
     channel.fetch(&media(format!("{}/v/a.jpg", platform.url())), 100, wait).await.unwrap();
     assert!(!platform.take()[0].headers.contains_key("authorization"));

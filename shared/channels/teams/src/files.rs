@@ -44,6 +44,7 @@ fn media(attachment: &Attachment) -> Option<Media> {
     let is_web = |url: &Url| matches!(url.scheme(), "https" | "http") && url.has_host();
     Url::parse(url).ok().filter(is_web)?;
     Some(Media {
+        missing: None,
         reference: url.to_owned(),
         content_type: attachment
             .content_type

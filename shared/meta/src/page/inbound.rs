@@ -193,5 +193,5 @@ fn file_name(url: &str) -> Option<String> {
 }
 
 fn unnamed() -> Media {
-    Media { reference: String::new(), content_type: None, name: None, size: None }
+    Media { missing: None, reference: String::new(), content_type: None, name: None, size: None }
 }

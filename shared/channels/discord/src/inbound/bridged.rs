@@ -36,6 +36,7 @@ impl Reader<'_> {
             false => InboundKind::Message,
         };
         let media = message.attachments.into_iter().map(|file| Media {
+            missing: None,
             reference: file.url,
             content_type: file.mime,
             name: file.name,

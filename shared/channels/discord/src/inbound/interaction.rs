@@ -332,5 +332,5 @@ fn filled_in(data: &Data) -> Said {
 }
 
 fn media(file: Attachment) -> Media {
-    Media { reference: file.url, content_type: file.content_type, name: file.filename, size: file.size }
+    Media { missing: None, reference: file.url, content_type: file.content_type, name: file.filename, size: file.size }
 }
