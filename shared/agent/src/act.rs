@@ -6,12 +6,16 @@ use chela_core::agent_id::AgentId;
 use chela_core::channel::{OutboundPart, SendError};
 use chela_core::channel_log::Happening;
 use chela_core::clock::Millis;
+use chela_core::message::ReplyAddress;
 use chela_core::reply::Said;
 use chela_core::tool::{ToolAnswer, ToolCall};
-use chela_core::turn::{Command, Input, Part, PlannedCall};
+use chela_core::turn::{Command, Input, Part, PlannedCall, idempotency_key};
 
 use crate::answer::{Agent, Attempt};
 use crate::settings::Outlet;
+
+/// What is shown where a part will stand in a moment.
+const PLACEHOLDER: &str = "…";
 
 impl Agent {
     /// Does one thing that is not of the store.
@@ -22,6 +26,9 @@ impl Agent {
             }
             Command::Send(part) => Input::Sent(self.send(attempt, &part, None).await),
             Command::Edit { message, part } => Input::Edited(self.send(attempt, &part, Some(&message)).await.map(drop)),
+            Command::SendPlaceholder { to, part, until } => {
+                Input::PreviewSent(self.place(attempt, &to, part, until).await)
+            }
             Command::Announce(name) => {
                 self.publish(name, attempt).await;
                 Input::Announced
@@ -58,6 +65,19 @@ impl Agent {
             timeout: left,
         };
         self.send_stored(outlet, attempt.agent, &stored, message).await
+    }
+
+    /// Sends the message that a part takes the place of; its id, if the platform confirmed it.
+    async fn place(&self, attempt: &Attempt<'_>, to: &ReplyAddress, number: u16, until: Millis) -> Option<String> {
+        let outlet = attempt.installation.outlet(to)?;
+        let event = &attempt.machine.accepted()?.event;
+        let key = idempotency_key(attempt.machine.session(), event, &format!("placeholder:{number}"));
+        let timeout = self.left(until);
+        let part = OutboundPart { to, number, markdown: PLACEHOLDER, choices: &[], idempotency_key: &key, timeout };
+        if timeout.is_zero() {
+            return None;
+        }
+        outlet.channel.send(&part).await.ok().map(|receipt| receipt.message_id)
     }
 
     /// Sends a part as it is stored, or puts it in the place of `message`.

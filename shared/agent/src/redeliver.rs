@@ -90,7 +90,7 @@ impl Agent {
             let reason = format!("channel {}/{} is not configured any more", to.channel, to.account);
             return self.in_vain(&flagged, &reason).await;
         };
-        if flagged.sending && outlet.unconfirmed(&to) == Unconfirmed::Flag {
+        if flagged.sending && !matches!(outlet.unconfirmed(&to), Unconfirmed::ResendWithKey | Unconfirmed::Resend) {
             let reason = "it was being sent again when the attempt broke off; it may or may not have arrived";
             return self.in_vain(&flagged, reason).await;
         }

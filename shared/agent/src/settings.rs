@@ -44,16 +44,16 @@ pub struct Outlet {
     pub media_bytes: usize,
     /// The emoji that says "seen" under a message while an answer is made, and where it is used.
     pub seen: Option<(String, SeenScope)>,
-    /// Whether a part of which nobody knows if it arrived is sent again instead of flagged.
-    pub resend: bool,
+    /// What its owner wants of a part of which nobody knows if it arrived, instead of what the channel does.
+    pub wished: Option<Unconfirmed>,
 }
 
 impl Outlet {
     /// What becomes of a part whose fate is unknown. A platform that knows keys never needs the owner's choice.
     pub fn unconfirmed(&self, to: &ReplyAddress) -> Unconfirmed {
         match self.channel.unconfirmed(to) {
-            Unconfirmed::Flag if self.resend => Unconfirmed::Resend,
-            known => known,
+            Unconfirmed::ResendWithKey => Unconfirmed::ResendWithKey,
+            own => self.wished.unwrap_or(own),
         }
     }
 

@@ -12,6 +12,7 @@ use chela_config::{
 };
 use chela_core::agent_id::AgentId;
 use chela_core::blob::BlobStore;
+use chela_core::channel::Unconfirmed;
 use chela_core::clock::{Clock, Millis};
 use chela_core::message::ReplyAddress;
 use chela_core::route::RoutingTable;
@@ -216,7 +217,10 @@ fn outlet(account: &Account, open: &OpenAccount, config: &Config) -> Outlet {
         streaming: account.streaming.mode != StreamingMode::Off,
         media_bytes: (account.media_max_mb as usize).saturating_mul(1024 * 1024),
         seen: seen(&config.messages),
-        resend: account.unconfirmed == UnconfirmedPolicy::Resend,
+        wished: account.unconfirmed.map(|policy| match policy {
+            UnconfirmedPolicy::Flag => Unconfirmed::Flag,
+            UnconfirmedPolicy::Resend => Unconfirmed::Resend,
+        }),
         steered: config.messages.queue.mode_of(&account.channel) == QueueMode::Steer,
     }
 }

@@ -71,7 +71,8 @@ pub struct ChannelConfig {
     /// Largest file of a message that is fetched, in megabytes.
     #[schemars(range(min = 1, max = 100))]
     pub media_max_mb: Option<u32>,
-    /// What becomes of a part of which nobody knows whether it arrived, where the platform knows no keys.
+    /// What becomes of a part of which nobody knows whether it arrived, where the platform knows no keys. Left out: where
+    /// messages can be edited, a part takes the place of an empty message, so that the doubt does not arise; else `flag`.
     pub unconfirmed: Option<UnconfirmedPolicy>,
     /// How answers grow while they are made.
     pub streaming: Option<Streaming>,
@@ -121,11 +122,10 @@ pub enum ChunkMode {
 }
 
 /// `unconfirmed`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum UnconfirmedPolicy {
     /// It is listed by `chela deadletters` and waits for a decision.
-    #[default]
     Flag,
     /// It is sent again: it may be seen twice.
     Resend,
@@ -170,8 +170,8 @@ pub struct Account {
     pub text_chunk_limit: Option<u32>,
     /// Largest file of a message that is fetched, in megabytes.
     pub media_max_mb: u32,
-    /// What becomes of a part whose fate is unknown.
-    pub unconfirmed: UnconfirmedPolicy,
+    /// What its owner wants of a part whose fate is unknown.
+    pub unconfirmed: Option<UnconfirmedPolicy>,
     /// How answers grow.
     pub streaming: Streaming,
     /// The channel's own keys.
@@ -241,7 +241,7 @@ impl Config {
             },
             text_chunk_limit: merged.text_chunk_limit,
             media_max_mb: merged.media_max_mb.unwrap_or(MEDIA_MAX_MB),
-            unconfirmed: merged.unconfirmed.unwrap_or_default(),
+            unconfirmed: merged.unconfirmed,
             streaming: merged.streaming.unwrap_or_default(),
             own: merged.own,
         })

@@ -121,14 +121,7 @@ pub(crate) const NOT_YET: &[(&[&str], &[&str])] = &[
     ),
     (
         &["messages"],
-        &[
-            "inbound",
-            "responsePrefix",
-            "responseUsage",
-            "statusReactions",
-            "usageTemplate",
-            "visibleReplies",
-        ],
+        &["inbound", "responsePrefix", "responseUsage", "statusReactions", "usageTemplate", "visibleReplies"],
     ),
     (&["messages", "queue"], &["debounceMsByChannel", "drop"]),
     (&["messages", "groupChat"], &["historyLimit", "unmentionedInbound", "visibleReplies"]),

@@ -165,6 +165,9 @@ pub struct Limits {
 pub enum Unconfirmed {
     /// The platform knows the idempotency key: send again with the same key.
     ResendWithKey,
+    /// The platform can edit: an empty message is sent first and becomes the part, and editing twice is editing once.
+    /// What may remain is an empty message, never a part twice. Where that message cannot be had either, `Flag`.
+    Placeholder,
     /// Nobody can know: flag it for the owner, never guess.
     Flag,
     /// Nobody can know, and its owner would rather have it twice than not at all.

@@ -42,7 +42,7 @@ const SLICE_MS: u64 = 165_000;
 pub(crate) const STEPS: u16 = 5;
 
 /// The platforms there are.
-pub(crate) const PLATFORMS: [&str; 2] = ["keyed", "plain"];
+pub(crate) const PLATFORMS: [&str; 3] = ["edited", "keyed", "plain"];
 
 /// What outlives every process.
 pub(crate) struct Site {
@@ -147,7 +147,7 @@ impl Worker {
                     chunk_mode,
                     streaming: false,
                     steered: false,
-                    resend: false,
+                    wished: None,
                 },
             )
         };

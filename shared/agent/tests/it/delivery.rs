@@ -39,7 +39,7 @@ async fn an_unconfirmed_part_is_sent_again_where_the_platform_knows_the_key() {
 async fn an_owner_may_prefer_a_part_twice_to_a_part_missing() {
     let mut world = World::new([says("x")]);
     for outlet in world.installation.outlets.values_mut() {
-        outlet.resend = true;
+        outlet.wished = Some(chela_core::channel::Unconfirmed::Resend);
     }
     world.channel.will([Fate::ShownButLost]);
     world.answer_until_done(&world.says("1", "hi")).await;

@@ -65,7 +65,7 @@ impl World {
             chunk_mode: ChunkMode::Length,
             streaming: true,
             steered: true,
-            resend: false,
+            wished: None,
         };
         let installation = Installation {
             outlets: HashMap::from([(("recording".to_owned(), "default".to_owned()), outlet)]),

@@ -68,6 +68,15 @@ pub enum Command {
         /// When the request must have ended.
         until: Millis,
     },
+    /// Send the empty message that a part will take the place of; answered with [`Input::PreviewSent`].
+    SendPlaceholder {
+        /// Where to.
+        to: ReplyAddress,
+        /// The place of the part in the outbox.
+        part: u16,
+        /// When the request must have ended.
+        until: Millis,
+    },
     /// Renew that message; answered with [`Input::PreviewRenewed`].
     RenewPreview {
         /// The platform's id of it.
@@ -150,7 +159,7 @@ pub enum Input {
     Unanswered(Unanswered),
     /// There is text to show.
     Draft,
-    /// Answers [`Command::SendPreview`]: its id, if the platform confirmed it.
+    /// Answers [`Command::SendPreview`] and [`Command::SendPlaceholder`]: its id, if the platform confirmed it.
     PreviewSent(Option<String>),
     /// Answers [`Command::RenewPreview`], whether it worked or not.
     PreviewRenewed,

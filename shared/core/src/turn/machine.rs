@@ -7,7 +7,7 @@
 //! then, as the stored rows say (Turn::next), until the turn is finished:
 //! ask:     Consulting or Looking ▸ Renewing ▸ Asking ▸ Storing
 //! act:     MarkingTools ▸ Running ▸ Journalling ▸ Storing
-//! deliver: MarkingPart ▸ Sending or Editing ▸ Waiting                (Flagging, Announcing: nobody can know)
+//! deliver: MarkingPart ▸ Sending, or Placing ▸ Placed ▸ Editing ▸ Waiting  (Flagging, Announcing: nobody can know)
 //! close:   Recording ▸ Finishing ▸ Closing ▸ Ended                   (Releasing ▸ Ended: later, in another attempt)
 //! ```
 //!
@@ -62,6 +62,8 @@ pub struct Machine {
     turn: Turn,
     /// Whether this attempt stored something new: then it does not count towards giving up.
     progressed: bool,
+    /// Whether the message that becomes the part is this attempt's: then nobody has edited it before.
+    placed: bool,
     report: Report,
     phase: Phase,
 }
@@ -105,7 +107,11 @@ pub enum Phase {
     Journalling(ToolRun, Box<Entry>),
     /// The mark of a part to be stored.
     MarkingPart(Box<Head>, Deliver, u32),
-    /// The preview to become the first part.
+    /// The empty message that becomes a part, to be sent.
+    Placing(Deliver, u32),
+    /// Its id to be stored.
+    Placed(Deliver, u32),
+    /// That message, or the preview, to become the part.
     Editing(Deliver, u32),
     /// A part to be sent.
     Sending(Deliver, u32),
@@ -154,6 +160,8 @@ impl Phase {
             Self::Running(_) => "running",
             Self::Journalling(..) => "journalling",
             Self::MarkingPart(..) => "marking-part",
+            Self::Placing(..) => "placing",
+            Self::Placed(..) => "placed",
             Self::Editing(..) => "editing",
             Self::Sending(..) => "sending",
             Self::Waiting(..) => "waiting",
@@ -222,6 +230,7 @@ impl Machine {
             user: Vec::new(),
             turn: Turn::default(),
             progressed: false,
+            placed: false,
             report: Report::default(),
             phase: Phase::New,
         }
@@ -310,6 +319,8 @@ impl Machine {
             (Phase::Running(run), Input::ToolReturned(answer)) => self.tool_returned(now, run, answer),
             (Phase::Journalling(run, entry), Input::Appended(put)) => self.journalled(now, run, *entry, put),
             (Phase::MarkingPart(head, part, tries), Input::Saved) => self.part_marked(now, *head, part, tries),
+            (Phase::Placing(part, tries), Input::PreviewSent(message)) => self.placing(now, part, tries, message),
+            (Phase::Placed(part, tries), Input::Saved) => self.deliver(now, part, tries),
             (Phase::Editing(part, tries), Input::Edited(end)) => self.edited(now, part, tries, end),
             (Phase::Sending(part, tries), Input::Sent(end)) => self.sent(now, part, tries, end),
             (Phase::Waiting(part, tries), Input::Tick) => self.deliver(now, part, tries.saturating_add(1)),

@@ -57,7 +57,7 @@ pub struct Deliver {
 impl Deliver {
     /// Whether the part may be sent now. `false`: its fate is unknown for good; settle it as [`Settled::Unknown`].
     pub fn may_send(&self, unconfirmed: Unconfirmed) -> bool {
-        !self.begun || unconfirmed != Unconfirmed::Flag
+        !self.begun || matches!(unconfirmed, Unconfirmed::ResendWithKey | Unconfirmed::Resend)
     }
 }
 

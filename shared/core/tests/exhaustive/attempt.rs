@@ -120,7 +120,7 @@ pub enum Told {
     Answered,
     Silent,
     Draft,
-    PreviewSent(bool),
+    PreviewSent(Option<usize>),
     PreviewRenewed,
     Returned,
     Sent,
@@ -351,7 +351,7 @@ impl Shelves {
             Command::Look => Op::Look,
             Command::Ask { .. } => Op::Ask,
             Command::KeepAsking => Op::KeepAsking,
-            Command::SendPreview { .. } => {
+            Command::SendPreview { .. } | Command::SendPlaceholder { .. } => {
                 let event = event.unwrap();
                 let (part, markdown, key) = (None, String::new(), String::new());
                 Op::SendPreview(self.shown.put(Shown { event, part, markdown, key }))
@@ -364,7 +364,11 @@ impl Shelves {
                 Op::Run(self.deeds.put(Deed { event: event.unwrap(), step, tool: call.name, key: idempotency_key }))
             }
             Command::Send(part) => Op::Send(self.part(event, part)),
-            Command::Edit { part, .. } => Op::Edit(self.part(event, part)),
+            // What is edited is shown by which message it is: two messages with one text are two.
+            Command::Edit { message, part } => {
+                let part = chela_core::turn::Part { idempotency_key: message, ..part };
+                Op::Edit(self.part(event, part))
+            }
             Command::Wait { .. } => Op::Wait,
             Command::Announce(_) => Op::Announce,
             Command::End(Outcome::Done(report)) => {
@@ -420,7 +424,7 @@ impl Shelves {
                 spent: Spent::default(),
             }),
             Told::Draft => Input::Draft,
-            Told::PreviewSent(confirmed) => Input::PreviewSent(confirmed.then(|| "preview".to_owned())),
+            Told::PreviewSent(message) => Input::PreviewSent(message.map(|nth| format!("preview{nth}"))),
             Told::PreviewRenewed => Input::PreviewRenewed,
             Told::Returned => Input::ToolReturned(ToolAnswer::ok("done")),
             Told::Sent => Input::Sent(Ok("id".to_owned())),
@@ -442,7 +446,11 @@ impl Shelves {
     fn way(&self, task: Option<&Task>) -> Way {
         let Some(Task::Message { inbound, .. }) = task else { return Way::Collected };
         let keys = self.scope.keyed || self.without(Mutant::KeysClaimed);
-        let unconfirmed = if keys { Unconfirmed::ResendWithKey } else { Unconfirmed::Flag };
+        let unconfirmed = match (keys, self.scope.placed) {
+            (true, _) => Unconfirmed::ResendWithKey,
+            (false, true) => Unconfirmed::Placeholder,
+            (false, false) => Unconfirmed::Flag,
+        };
         Way::To { address: inbound.reply_to.clone(), unconfirmed }
     }
 

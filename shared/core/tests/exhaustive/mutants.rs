@@ -33,6 +33,12 @@ pub const CAUGHT: &[(Mutant, &str, Broken, &[&str])] = &[
         &["Attempt 1 sends", "Attempt 1 dies", "Attempt 2 sends", "part 1 of the answer to m1 is shown twice"],
     ),
     (
+        Mutant::PlaceholdersForgotten,
+        "placeholders",
+        Broken::PartTwice,
+        &["Attempt 1 puts", "Attempt 1 dies", "Attempt 2 puts", "is shown twice"],
+    ),
+    (
         Mutant::LastWriterWins,
         "a tool that only looks, one nobody has",
         Broken::Transcript,
@@ -97,6 +103,11 @@ fn without_the_journal_of_tools_one_acts_twice() {
 #[test]
 fn without_marks_of_parts_one_is_shown_twice() {
     caught(Mutant::OutboxMarkOff);
+}
+
+#[test]
+fn without_the_message_it_takes_the_place_of_a_part_is_shown_twice() {
+    caught(Mutant::PlaceholdersForgotten);
 }
 
 #[test]

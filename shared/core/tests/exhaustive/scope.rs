@@ -60,6 +60,8 @@ pub enum Mutant {
     ToolJournalOff,
     /// Marks of parts are not kept.
     OutboxMarkOff,
+    /// The messages that parts take the place of are not kept.
+    PlaceholdersForgotten,
     /// The last writer of an entry wins.
     LastWriterWins,
     /// Accepted events are not kept.
@@ -71,12 +73,13 @@ pub enum Mutant {
 }
 
 impl Mutant {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::FenceOff,
         Self::LeaseCheckOff,
         Self::LeaseOff,
         Self::ToolJournalOff,
         Self::OutboxMarkOff,
+        Self::PlaceholdersForgotten,
         Self::LastWriterWins,
         Self::RowsForgotten,
         Self::KeysClaimed,
@@ -98,6 +101,8 @@ pub struct Scope {
     pub commands: &'static [u8],
     /// Whether the platform knows idempotency keys.
     pub keyed: bool,
+    /// Whether a part takes the place of an empty message.
+    pub placed: bool,
     /// Functions alive at once.
     pub functions: usize,
     /// Most messages of a line in one batch; those after the first are joined to its turn.
@@ -144,6 +149,7 @@ pub const PLAIN: Scope = Scope {
     parts: 1,
     commands: &[],
     keyed: false,
+    placed: false,
     functions: 2,
     batch: 1,
     several_lines: false,
@@ -284,6 +290,17 @@ pub const SCOPES: &[Scope] = &[
         functions: 2,
         left: Left { crashes: 1, leases: 1, reshown: 1, drafts: 2, ticks: 1, sends: 1, ..NONE },
         at_least: 206_000,
+        ..PLAIN
+    },
+    Scope {
+        name: "placeholders",
+        lines: &[Line { session: 0, events: &[0, 1], later: &[] }],
+        tools: &[],
+        parts: 2,
+        placed: true,
+        functions: 2,
+        left: Left { crashes: 1, leases: 1, reshown: 1, sends: 1, ..NONE },
+        at_least: 1,
         ..PLAIN
     },
     Scope {

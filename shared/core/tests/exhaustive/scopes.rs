@@ -92,6 +92,11 @@ fn a_growing_answer() {
 }
 
 #[test]
+fn placeholders() {
+    hold("placeholders");
+}
+
+#[test]
 fn a_silent_model() {
     hold("a silent model");
 }

@@ -83,8 +83,12 @@ impl State {
 
     pub fn as_kept(&self, shelves: &mut Shelves, id: Id, mut head: Head) -> Id {
         let (tools, parts) = (shelves.without(Mutant::ToolJournalOff), shelves.without(Mutant::OutboxMarkOff));
-        if !tools && !parts {
+        let places = shelves.without(Mutant::PlaceholdersForgotten);
+        if !tools && !parts && !places {
             return id;
+        }
+        if places {
+            head.preview = None;
         }
         head.intents.retain(|intent| match intent {
             Intent::Tool { .. } => !tools,

@@ -432,7 +432,7 @@ impl State {
             },
             Op::SendPreview(shown) => {
                 self.shown.push(*shown);
-                Told::PreviewSent(how == How::Well)
+                Told::PreviewSent((how == How::Well).then_some(self.shown.len()))
             }
             Op::RenewPreview => Told::PreviewRenewed,
             Op::Run(deed) => self.run(shelves, *deed),

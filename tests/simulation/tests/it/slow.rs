@@ -206,7 +206,7 @@ async fn a_slow_model_keeps_its_session() {
         steered: false,
         media_bytes: 0,
         seen: None,
-        resend: false,
+        wished: None,
     };
     let choice = ModelChoice {
         name: "test/slow".into(),

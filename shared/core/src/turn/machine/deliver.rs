@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 
-use super::{Doubt, MARGIN_MS, Machine, Phase};
+use super::{Doubt, LEASE_MS, MARGIN_MS, Machine, Phase};
 use crate::channel::{SendError, Unconfirmed};
 use crate::clock::Millis;
 use crate::message::ReplyAddress;
+use crate::reply::Said;
 use crate::session::{Head, Intent, Settled};
 use crate::turn::command::{Command, Part, Way};
 use crate::turn::{Deliver, idempotency_key};
@@ -42,9 +43,7 @@ impl Machine {
         if self.deadline.since(now) < SEND_MS.saturating_add(MARGIN_MS) {
             return self.later(0, "the slice is used up".to_owned());
         }
-        if part.part == 0
-            && let Some(message) = self.head.preview.clone()
-        {
+        if let Some(message) = self.head.preview.clone() {
             // Editing twice is editing once, so it needs no mark; but a late edit must not follow another attempt's.
             if self.head.lease_until.since(now) < SEND_MS.saturating_add(MARGIN_MS) {
                 return self.mark_sending(now, part, tries);
@@ -57,6 +56,9 @@ impl Machine {
             return self.unknown(part.part, reason);
         }
         let mark = [Intent::Send { part: part.part }];
+        if unconfirmed == Unconfirmed::Placeholder && self.head.intents != mark && can_become(&part.markdown) {
+            return self.place(now, part, tries, to);
+        }
         if self.head.intents != mark || self.head.lease_until.since(now) < SEND_MS.saturating_add(MARGIN_MS) {
             return self.mark_sending(now, part, tries);
         }
@@ -75,6 +77,26 @@ impl Machine {
         self.head = head;
         // From here on the mark is ours; that an earlier attempt had one too was decided before.
         self.deliver(now, Deliver { begun: false, ..part }, tries)
+    }
+
+    /// Needs no mark: what may be left of it is an empty message. It must not be sent late all the same, so that the lease
+    /// is looked at.
+    fn place(&mut self, now: Millis, part: Deliver, tries: u32, to: ReplyAddress) -> Command {
+        if self.head.lease_until.since(now) < SEND_MS.saturating_add(MARGIN_MS) {
+            self.head.lease_until = self.head.lease_until.max(now.plus(LEASE_MS));
+            return self.save(Phase::Placed(part, tries));
+        }
+        let command = Command::SendPlaceholder { to, part: part.part, until: self.until(now, SEND_MS) };
+        self.wait(Phase::Placing(part, tries), command)
+    }
+
+    /// Without a confirmed message the part itself is sent, which then may be in doubt.
+    pub(super) fn placing(&mut self, now: Millis, part: Deliver, tries: u32, message: Option<String>) -> Command {
+        let Some(message) = message else { return self.mark_sending(now, part, tries) };
+        self.placed = true;
+        self.head.preview = Some(message);
+        // Stored before it is edited: an attempt that takes over edits the same message.
+        self.save(Phase::Placed(part, tries))
     }
 
     fn part(&self, now: Millis, part: &Deliver, to: ReplyAddress) -> Part {
@@ -98,13 +120,13 @@ impl Machine {
                 self.settle(Settled::Sent { id });
                 self.go_on(now)
             }
-            Err(SendError::Refused { reason, .. }) if !self.progressed => {
+            Err(SendError::Refused { reason, .. }) if !self.progressed && !self.placed => {
                 let reason = format!("its preview may or may not show it, and cannot be edited: {reason}");
                 self.unknown(part.part, reason)
             }
             Err(SendError::Refused { .. }) => {
                 self.head.preview = None;
-                self.deliver(now, part, tries)
+                self.mark_sending(now, part, tries)
             }
             Err(error) => self.try_again(part, tries, &error),
         }
@@ -121,7 +143,9 @@ impl Machine {
                 self.go_on(now)
             }
             Err(SendError::Refused { reason, .. }) => self.give_up(&part, reason),
-            Err(SendError::Unknown { reason, .. }) if unconfirmed == Unconfirmed::Flag => {
+            Err(SendError::Unknown { reason, .. })
+                if matches!(unconfirmed, Unconfirmed::Flag | Unconfirmed::Placeholder) =>
+            {
                 self.unknown(part.part, reason)
             }
             Err(error) => self.try_again(part, tries, &error),
@@ -181,6 +205,13 @@ impl Machine {
         self.turn.settled.push(end.clone());
         self.head.settled.push(end);
         self.head.intents.clear();
+        self.head.preview = None;
+        self.placed = false;
         self.turn.left_over.clear();
     }
+}
+
+/// A message of words does not become a file.
+fn can_become(markdown: &str) -> bool {
+    Said::of_part(markdown).file.is_none()
 }
