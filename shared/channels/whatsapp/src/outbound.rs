@@ -45,13 +45,17 @@ impl WhatsApp {
         let to = self.address(part.to)?;
         let id = self.upload(file, part.idempotency_key, self.number(&to)?, &deadline).await?;
         let caption = written(part.markdown, LONGEST);
-        let fits = units(&caption) <= MOST_CAPTION;
+        // Under a file there are no buttons either.
+        let fits = units(&caption) <= MOST_CAPTION && part.choices.is_empty();
         let with_it = Some(caption.as_str()).filter(|caption| fits && !caption.trim().is_empty());
         let receipt = self.show(part, message::file(file, &id, with_it), &deadline).await?;
         if fits {
             return Ok(receipt);
         }
-        match self.show(part, message::text(part.markdown, &[], ""), &deadline).await {
+        let message = message::text(part.markdown, part.choices, &self.settings.list_button);
+        // Not the first part: it neither quotes nor becomes a template once more.
+        let second = OutboundPart { number: part.number.max(1), ..part.clone() };
+        match self.show(&second, message, &deadline).await {
             Ok(_) => Ok(receipt),
             // The file is there: sending both again would show it twice.
             Err(error) => {

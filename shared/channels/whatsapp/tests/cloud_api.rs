@@ -157,6 +157,12 @@ async fn a_file_is_uploaded_and_sent_with_its_caption() {
     channel.attach(&file, &part(&to("1"), &long)).await.unwrap();
     let kinds: Vec<Value> = bodies(&platform).iter().map(|body| body["type"].clone()).collect();
     assert_eq!(kinds, [Value::Null, json!("document"), json!("text")]);
+    let choices = [Choice { label: "Good".to_owned(), value: "good".to_owned() }];
+    channel.attach(&file, &OutboundPart { choices: &choices, ..part(&to("group:G1"), "Is it?") }).await.unwrap();
+    let sent = bodies(&platform);
+    assert_eq!((&sent[1]["document"]["caption"], &sent[2]["type"]), (&Value::Null, &json!("interactive")));
+    let quoted: Vec<bool> = sent.iter().map(|body| !body["context"].is_null()).collect();
+    assert_eq!(quoted, [false, true, false], "quoted once");
     platform.next(Answer::text(503, "down"));
     let upload = channel.attach(&file, &part(&to("1"), "")).await;
     assert!(matches!(upload, Err(SendError::NotSent { .. })), "nobody has seen it: {upload:?}");
@@ -242,8 +248,9 @@ fn parsed(name: &str) -> Parsed {
 #[test]
 fn statuses_tell_what_became_of_each_part() {
     let well = Delivery { idempotency_key: KEY.to_owned(), failed: None };
-    assert_eq!(parsed("delivered").deliveries, [well.clone()]);
-    assert_eq!(parsed("batch").deliveries, [well]);
+    for sample in ["delivered", "batch"] {
+        assert_eq!(parsed(sample).deliveries, std::slice::from_ref(&well), "{sample}");
+    }
     let failed = parsed("failed").deliveries.remove(0);
     let words = failed.failed.unwrap();
     assert!(words.starts_with("code 131047: ") && words.contains("24 hours"), "{words}");

@@ -53,7 +53,9 @@ impl Page {
         if part.markdown.trim().is_empty() {
             return Ok(receipt);
         }
-        match self.show(part, self.text_message(part), &deadline).await {
+        // Not the first part: it does not quote once more.
+        let second = OutboundPart { number: part.number.max(1), ..part.clone() };
+        match self.show(&second, self.text_message(part), &deadline).await {
             Ok(_) => Ok(receipt),
             // The file is there: sending both again would show it twice.
             Err(error) => {

@@ -124,5 +124,5 @@ fn shown(seen: &Seen) -> Option<Shown> {
     let raw = body["text"]["body"].as_str()?.to_owned();
     // Invisible characters take no room on the screen, but they do in the message.
     assert!(raw.encode_utf16().count() <= 4_096);
-    Some(Shown { visible: raw.replace('\u{200b}', "").replace('*', ""), raw })
+    Some(Shown { visible: raw.replace(['\u{200b}', '*'], ""), raw })
 }
