@@ -104,6 +104,12 @@ fn who_and_where_are_read_as_documented() {
 }
 
 #[test]
+fn our_own_words_are_not_heard_whatever_our_id_looks_like() {
+    let own = with(with(sample("text"), "/from/id", json!("bot")), "/recipient/id", json!("bot"));
+    assert_eq!(message(&own), None);
+}
+
+#[test]
 fn buttons_of_all_kinds_say_what_was_chosen() {
     let pressed = |value: Value| message(&with(sample("button"), "/value", value));
     let ours = pressed(json!({ "choice": "yes", "msteams": {} })).unwrap();
