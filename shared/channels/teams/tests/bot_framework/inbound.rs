@@ -15,6 +15,7 @@ fn the_token_is_the_bot_frameworks_for_our_app_and_says_which_service_speaks() {
         unproven(read(&*channel, &with(good(), "/aud", json!(audience)), &text), "somebody else");
     }
     unproven(read(&*channel, &without(good(), "/serviceurl"), &text), "a text");
+    assert!(channel.verify(post(&without(good(), "/serviceurl"), &text)).is_err(), "before anything is parsed");
     unproven(read(&*channel, &with(good(), "/serviceurl", json!(null)), &text), "a text");
     let renamed = with(without(good(), "/serviceurl"), "/serviceUrl", json!(SERVICE.to_uppercase()));
     assert_eq!(read(&*channel, &renamed, &text).unwrap().messages.len(), 1, "the other spelling, without case");
