@@ -183,9 +183,17 @@ mod tests {
             (500, json!({"code": 131_000, "message": "m"}), "x did not confirm: code 131000: m"),
             (400, json!({"code": 100, "message": "m"}), "x refused: code 100: m"),
             (200, json!({"code": 100, "message": "m"}), "x refused: code 100: m"),
-            (401, json!({"code": 190, "error_subcode": 463, "title": "t"}), "x refused: code 190/463: set a new accessToken: this one has expired, was revoked or is another app's (t)"),
+            (
+                401,
+                json!({"code": 190, "error_subcode": 463, "title": "t"}),
+                "x refused: code 190/463: set a new accessToken: this one has expired, was revoked or is another app's (t)",
+            ),
             (400, json!({}), "x refused: code 0: no explanation"),
-            (400, json!({"code": 551, "error_subcode": 1, "message": "m"}), "x refused: code 551/1: the person cannot be reached here (m)"),
+            (
+                400,
+                json!({"code": 551, "error_subcode": 1, "message": "m"}),
+                "x refused: code 551/1: the person cannot be reached here (m)",
+            ),
         ];
         for (status, error, wanted) in cases {
             assert_eq!(told(status, None, &error), wanted, "{error}");

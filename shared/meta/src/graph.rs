@@ -39,14 +39,14 @@ impl Graph {
         hidden: &[&SecretSpec],
     ) -> Result<Self, ConfigProblem> {
         let token = settings.secret(access_token)?;
-        let unfit = |what: &str| {
-            ConfigProblem::secret(access_token.key, what, format!("copy it again: {}", access_token.doc))
-        };
+        let unfit =
+            |what: &str| ConfigProblem::secret(access_token.key, what, format!("copy it again: {}", access_token.doc));
         if token.expose().split_whitespace().count() != 1 {
             return Err(unfit("it is not one word"));
         }
         let authorization = format!("Bearer {}", token.expose().trim());
-        let mut authorization = HeaderValue::from_str(&authorization).map_err(|_| unfit("it cannot stand in a header"))?;
+        let mut authorization =
+            HeaderValue::from_str(&authorization).map_err(|_| unfit("it cannot stand in a header"))?;
         authorization.set_sensitive(true);
         let others = hidden.iter().filter_map(|spec| settings.optional_secret(spec)).cloned();
         Ok(Self {

@@ -5,14 +5,8 @@ use url::Url;
 
 /// Meta's own domains of files, which come from `lookaside.fbsbx.com`, `cdn.fbsbx.com`, `scontent….fbcdn.net` and
 /// `….cdninstagram.com`, and may move between these. What lies under `www.instagram.com` is a page, and no file.
-const DOMAINS: [&str; 6] = [
-    "fbsbx.com",
-    "fbcdn.net",
-    "cdninstagram.com",
-    "whatsapp.net",
-    "lookaside.facebook.com",
-    "lookaside.instagram.com",
-];
+const DOMAINS: [&str; 6] =
+    ["fbsbx.com", "fbcdn.net", "cdninstagram.com", "whatsapp.net", "lookaside.facebook.com", "lookaside.instagram.com"];
 
 /// Whether files may be fetched from this URL: https on one of Meta's domains, or the configured API server itself.
 pub fn is_metas(url: &str, base_url: &str) -> bool {
@@ -21,9 +15,9 @@ pub fn is_metas(url: &str, base_url: &str) -> bool {
         return true;
     }
     let named = |host: &str| {
-        DOMAINS.iter().any(|domain| {
-            host.strip_suffix(domain).is_some_and(|before| before.is_empty() || before.ends_with('.'))
-        })
+        DOMAINS
+            .iter()
+            .any(|domain| host.strip_suffix(domain).is_some_and(|before| before.is_empty() || before.ends_with('.')))
     };
     let bare = url.username().is_empty() && url.password().is_none() && url.port().is_none();
     url.scheme() == "https" && bare && url.host_str().is_some_and(named)

@@ -119,7 +119,11 @@ impl Page {
 fn tag(settings: &AccountSettings) -> Result<Option<String>, ConfigProblem> {
     let Some(tag) = settings.text(MESSAGE_TAG.key)? else { return Ok(None) };
     if tag.is_empty() || !tag.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_') {
-        return Err(ConfigProblem::option(MESSAGE_TAG.key, "it is no tag", "write it as Meta does: \"ACCOUNT_UPDATE\""));
+        return Err(ConfigProblem::option(
+            MESSAGE_TAG.key,
+            "it is no tag",
+            "write it as Meta does: \"ACCOUNT_UPDATE\"",
+        ));
     }
     Ok(Some(tag.to_owned()))
 }

@@ -120,8 +120,7 @@ mod tests {
     }
 
     fn request(method: Method, query: &str, body: &'static str, signature: Option<&str>) -> RawRequest {
-        let headers =
-            signature.map(|value| (SIGNATURE_HEADER.parse().unwrap(), HeaderValue::from_str(value).unwrap()));
+        let headers = signature.map(|value| (SIGNATURE_HEADER.parse().unwrap(), HeaderValue::from_str(value).unwrap()));
         RawRequest {
             method,
             path: String::new(),
@@ -140,7 +139,8 @@ mod tests {
     #[test]
     fn vectors_of_the_reference_are_genuine_and_only_they() {
         let plain = r#"{"object":"whatsapp_business_account","entry":[]}"#;
-        let escaped = r#"{"object":"page","entry":[{"messaging":[{"message":{"text":"h\u00e9\u00e9 \ud83d\ude00"}}]}]}"#;
+        let escaped =
+            r#"{"object":"page","entry":[{"messaging":[{"message":{"text":"h\u00e9\u00e9 \ud83d\ude00"}}]}]}"#;
         let vectors = [
             (plain, "sha256=c236c758c9b2bd40b388a550eeca09eaca72384dd0aa5e7c31d19cddac5bba46"),
             (escaped, "sha256=26e3b2b0861c48ff2ecb13f3cd8a3123736a0899d75824abcb68b32f33eac25d"),
@@ -174,7 +174,9 @@ mod tests {
         ] {
             assert!(matches!(asked(wrong), Err(Rejected::Unproven(_))), "{wrong}");
         }
-        for malformed in ["", "&hub.challenge=", "&hub.challenge=1&hub.challenge=2", &format!("&hub.challenge={:0300}", 0)] {
+        for malformed in
+            ["", "&hub.challenge=", "&hub.challenge=1&hub.challenge=2", &format!("&hub.challenge={:0300}", 0)]
+        {
             let query = format!("hub.mode=subscribe&hub.verify_token=tok-en{malformed}");
             assert!(matches!(asked(&query), Err(Rejected::Malformed(_))), "{query}");
         }

@@ -255,6 +255,23 @@ async fn an_access_token_is_kept_and_replaced_before_it_ends() {
 }
 
 #[tokio::test]
+async fn those_who_need_a_token_together_share_one_exchange() {
+    let platform = Platform::start(|_| Answer::json(200, &json!({ "access_token": "t", "expires_in": 3599 }))).await;
+    let tokens = Arc::new(AccessTokens::new(Arc::new(ManualClock::at(ARRIVAL))));
+    let waiting: Vec<_> = (0..20)
+        .map(|_| {
+            let (tokens, api, url) = (tokens.clone(), api(platform.url()), platform.url().to_owned());
+            let wait = Duration::from_secs(1);
+            tokio::spawn(async move { tokens.get(async || exchange(&api, &url, &[], wait).await).await.is_ok() })
+        })
+        .collect();
+    for got in waiting {
+        assert!(got.await.unwrap());
+    }
+    assert_eq!(platform.take().len(), 1);
+}
+
+#[tokio::test]
 async fn a_token_that_is_refused_is_forgotten_and_an_old_one_is_worth_another_attempt() {
     let clock = Arc::new(ManualClock::at(ARRIVAL));
     let tokens = AccessTokens::new(clock.clone());

@@ -3,7 +3,7 @@
 
 mod subject;
 
-use chela_core::channel::Unconfirmed;
+use chela_core::channel::{Rejected, Unconfirmed};
 use chela_core::secret::Secret;
 use chela_testkit::laws::channel::ARRIVAL;
 use serde_json::{Value, json};
@@ -128,4 +128,30 @@ fn bridges_may_say_thread_or_parent() {
     );
     let kinds = |text: &str| changed("text", |body| body["text"] = json!(text)).messages.remove(0).kind;
     assert_eq!(format!("{:?} {:?}", kinds("/new"), kinds("/ 2")), "Command Message");
+}
+
+/// Ids become parts of URLs.
+#[test]
+fn what_should_be_an_id_and_is_none_is_refused() {
+    let subject = subject();
+    let channel = subject.open("http://127.0.0.1:9");
+    let places = [
+        ("ask", "/channel_id"),
+        ("ask", "/id"),
+        ("ask", "/application_id"),
+        ("ask", "/token"),
+        ("ask", "/member/user/id"),
+        ("text", "/chat/id"),
+        ("text", "/from/id"),
+        ("thread-mention", "/parent"),
+    ];
+    for (sample, place) in places {
+        let mut body: Value = serde_json::from_slice(&subject.sample(sample).body).unwrap();
+        for strange in ["../users/@me", "", "7?x", "7/8"] {
+            *body.pointer_mut(place).unwrap() = json!(strange);
+            let request = subject.signed(body.to_string().as_bytes(), ARRIVAL);
+            let read = channel.parse(&channel.verify(request).unwrap());
+            assert!(matches!(read, Err(Rejected::Malformed(_))), "{sample} {place} {strange:?}: {read:?}");
+        }
+    }
 }

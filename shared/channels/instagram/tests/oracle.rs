@@ -33,13 +33,15 @@ fn the_sdk_and_we_agree_on_every_signature() {
     let mut bodies: Vec<Vec<u8>> = subject().samples().iter().map(|sample| sample.body.to_vec()).collect();
     bodies.push(b"{\"text\":\"h\\u00e9\\u00e9 \\ud83d\\ude00\"}".to_vec());
     bodies.push(vec![0, 255, 10]);
-    let ours = |body: &[u8]| subject().signed(body, ARRIVAL).headers["x-hub-signature-256"].to_str().unwrap().to_owned();
+    let ours =
+        |body: &[u8]| subject().signed(body, ARRIVAL).headers["x-hub-signature-256"].to_str().unwrap().to_owned();
     let mut questions = Vec::new();
     for body in &bodies {
         let mut flipped = body.clone();
         let middle = flipped.len() / 2;
         flipped[middle] ^= 1;
-        let question = |body: &[u8], signature: String| json!({"body": hex(body), "secret": SECRET, "signature": signature});
+        let question =
+            |body: &[u8], signature: String| json!({"body": hex(body), "secret": SECRET, "signature": signature});
         questions.push(question(body, ours(body)));
         questions.push(question(&flipped, ours(body)));
     }

@@ -73,7 +73,8 @@ async fn a_file_is_fetched_by_instagram_from_its_url() {
     assert_eq!(seen.len(), 1, "no caption, no second message");
     let attachment = json!({"type": "file", "payload": {"url": "https://files.example.org/a.pdf"}});
     assert_eq!(seen[0].json()["message"], json!({ "attachment": attachment }));
-    for unfit in [OutboundFile { url: None, ..file.clone() }, OutboundFile { content_type: "application/zip", ..file }] {
+    for unfit in [OutboundFile { url: None, ..file.clone() }, OutboundFile { content_type: "application/zip", ..file }]
+    {
         let refused = channel.attach(&unfit, &part(&to(), "x")).await;
         assert!(matches!(refused, Err(SendError::Refused { .. })), "{refused:?}");
     }

@@ -84,6 +84,9 @@ impl Line {
             // LINE said that nothing was sent: the token is too old after all, or was used by something else.
         }
         let left = part.timeout.saturating_sub(Duration::from_millis(self.clock.now().since(begun)));
+        if left.is_zero() {
+            return Err(self.api.not_sent("no time is left to push what could not be a reply"));
+        }
         let body = json!({ "to": part.to.to, "messages": messages });
         // Hexadecimal digits and hyphens can stand in a header.
         let key = HeaderValue::from_str(&retry_key(part.idempotency_key))

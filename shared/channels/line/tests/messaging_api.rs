@@ -121,6 +121,44 @@ async fn a_reply_token_that_line_does_not_take_is_replaced_by_a_push() {
     assert!(key(&seen[1]).is_some());
 }
 
+/// A clock by which each look takes two seconds.
+struct Slow(std::sync::atomic::AtomicU64);
+
+impl chela_core::clock::Clock for Slow {
+    fn now(&self) -> Millis {
+        Millis(self.0.fetch_add(2_000, std::sync::atomic::Ordering::Relaxed))
+    }
+
+    fn unique(&self) -> String {
+        "u".to_owned()
+    }
+}
+
+#[tokio::test]
+async fn the_timeout_of_a_part_holds_for_reply_and_push_together() {
+    use chela_channel_kit::AccountSettings;
+    use chela_http::{HostPort, HttpClient, HttpOptions};
+    let platform = Platform::start(subject().manners).await;
+    let allow_hosts = vec![HostPort::of_url(platform.url()).unwrap()];
+    let http = HttpClient::new(HttpOptions { allow_hosts, user_agent: "chela".to_owned(), extra_roots: None });
+    let settings = AccountSettings {
+        account: "main".to_owned(),
+        options: json!({ "apiBaseUrl": platform.url() }).as_object().unwrap().clone(),
+        secrets: subject().simulator.test_secrets(),
+        http: http.unwrap(),
+        clock: Arc::new(Slow(ARRIVAL.0.into())),
+    };
+    let channel = chela_channel_line::DESCRIPTOR.open(&settings).unwrap();
+    platform.next(no(400, "Invalid reply token"));
+    let late = channel.send(&part(&answering("text"), "hi")).await;
+    assert!(matches!(late, Err(SendError::NotSent { .. })), "{late:?}");
+    assert_eq!(platform.take().len(), 1);
+    platform.next(no(400, "Invalid reply token"));
+    let to = answering("text");
+    channel.send(&OutboundPart { timeout: Duration::from_secs(5), ..part(&to, "hi") }).await.unwrap();
+    assert_eq!(platform.take().len(), 2);
+}
+
 #[tokio::test]
 async fn a_reply_that_may_have_been_shown_is_not_pushed() {
     let (platform, channel) = line().await;

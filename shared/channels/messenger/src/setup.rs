@@ -25,11 +25,13 @@ pub(crate) fn menu(menu: &[MenuEntry]) -> (&'static str, Value) {
 
 pub(crate) fn steps(url: &str) -> Vec<String> {
     vec![
-        "Open https://developers.facebook.com/apps, choose the app, then Messenger → Messenger API Settings.".to_owned(),
+        "Open https://developers.facebook.com/apps, choose the app, then Messenger → Messenger API Settings."
+            .to_owned(),
         format!("Under Configure webhooks set Callback URL to {url} and Verify token to the value of verifyToken."),
         "Press Verify and save: chela must be running at that URL.".to_owned(),
         "Under Webhook fields subscribe to messages, messaging_postbacks and message_edits.".to_owned(),
-        "To have `chela channels register messenger` do all this, set channels.messenger.appId to the app's id.".to_owned(),
+        "To have `chela channels register messenger` do all this, set channels.messenger.appId to the app's id."
+            .to_owned(),
     ]
 }
 

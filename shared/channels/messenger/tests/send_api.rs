@@ -46,7 +46,10 @@ fn calls(platform: &Platform) -> Vec<(String, Value)> {
 }
 
 fn window_closed() -> Answer {
-    Answer::json(400, &json!({"error": {"code": 10, "error_subcode": 2_018_278, "message": "outside of allowed window"}}))
+    Answer::json(
+        400,
+        &json!({"error": {"code": 10, "error_subcode": 2_018_278, "message": "outside of allowed window"}}),
+    )
 }
 
 #[tokio::test]
@@ -74,10 +77,7 @@ async fn choices_are_quick_replies_and_become_a_list_where_they_do_not_fit() {
     let fit = [choice("Approve the deployment now", "approve:42".to_owned()), choice("No", "x".repeat(1_000))];
     channel.send(&OutboundPart { choices: &fit, ..part(&to(), "May I?") }).await.unwrap();
     let replies = calls(&platform)[0].1["message"]["quick_replies"].clone();
-    assert_eq!(
-        replies[0],
-        json!({"content_type": "text", "title": "Approve the deploym…", "payload": "approve:42"})
-    );
+    assert_eq!(replies[0], json!({"content_type": "text", "title": "Approve the deploym…", "payload": "approve:42"}));
     let unfit = [choice("Yes", "x".repeat(1_001)), choice("No", "n".to_owned())];
     channel.send(&OutboundPart { choices: &unfit, ..part(&to(), "May I?") }).await.unwrap();
     assert_eq!(calls(&platform)[0].1["message"], json!({"text": "May I?\n\n1. Yes\n2. No"}));
@@ -93,7 +93,10 @@ async fn a_file_is_uploaded_and_shown_and_its_caption_follows() {
     assert_eq!(edges, ["me/message_attachments", "me/messages", "me/messages"]);
     let form = String::from_utf8(seen[0].body.to_vec()).unwrap();
     assert!(form.contains(r#"{"attachment":{"type":"file","payload":{"is_reusable":false}}}"#), "{form}");
-    assert!(form.contains("name=\"filedata\"; filename=\"a.pdf\"\r\nContent-Type: application/pdf\r\n\r\n%PDF"), "{form}");
+    assert!(
+        form.contains("name=\"filedata\"; filename=\"a.pdf\"\r\nContent-Type: application/pdf\r\n\r\n%PDF"),
+        "{form}"
+    );
     let attachment = json!({"type": "file", "payload": {"attachment_id": "1857777774821032"}});
     assert_eq!(seen[1].json()["message"], json!({"attachment": attachment}));
     assert_eq!(seen[2].json()["message"], json!({"text": "a caption"}));

@@ -1,8 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+mod blocks;
+mod files;
 mod inbound;
 mod mrkdwn;
 mod outbound;
+mod reactions;
 mod settings;
 mod setup;
 #[cfg(feature = "simulator")]
@@ -16,10 +19,10 @@ use async_trait::async_trait;
 use chela_channel_kit::account::API_BASE_URL;
 use chela_channel_kit::{AccountSettings, Api, ChannelDescriptor, ConfigProblem, Features, ProofKeys, SecretSpec};
 use chela_core::channel::{
-    Channel, Health, Limits, MenuEntry, OutboundPart, Parsed, RawRequest, Receipt, Registration, Rejected, SendError,
-    Verified,
+    Channel, Fetched, Health, Limits, MenuEntry, OutboundFile, OutboundPart, Parsed, RawRequest, Receipt, Registration,
+    Rejected, SendError, Verified,
 };
-use chela_core::message::ReplyAddress;
+use chela_core::message::{Media, ReplyAddress};
 
 use self::outbound::{Credential, WebApi};
 use self::settings::{APP_CONFIG_TOKEN, BOT_TOKEN, SIGNING_SECRET, Settings};
@@ -38,7 +41,7 @@ const LIMITS: Limits = Limits {
     text: 3900,
     edit_every: Some(Duration::from_millis(1200)),
     typing_for: Some(Duration::from_secs(100)),
-    choices: 0,
+    choices: blocks::MOST_CHOICES,
 };
 
 /// Slack, for the registry.
@@ -49,7 +52,7 @@ pub const DESCRIPTOR: ChannelDescriptor = ChannelDescriptor {
     options: settings::OPTIONS,
     urls: &[API_BASE_URL.key],
     limits: LIMITS,
-    features: Features { groups: true, threads: true, media: true, uploads: false, buttons: true, reactions: false },
+    features: Features { groups: true, threads: true, media: true, uploads: true, buttons: true, reactions: true },
     make: |account| Ok(Arc::new(Slack::new(account)?)),
 };
 
@@ -131,8 +134,20 @@ impl Channel for Slack {
         self.web.status(to).await
     }
 
-    async fn register(&self, url: &str, _menu: &[MenuEntry]) -> Result<Registration, SendError> {
-        setup::register(&self.web, self.manager.as_ref(), &self.settings, url).await
+    async fn attach(&self, file: &OutboundFile<'_>, part: &OutboundPart<'_>) -> Result<Receipt, SendError> {
+        self.web.attach(file, part).await
+    }
+
+    async fn react(&self, to: &ReplyAddress, message_id: &str, emoji: &str) -> Result<(), SendError> {
+        self.web.react(to, message_id, emoji).await
+    }
+
+    async fn fetch(&self, media: &Media, most: usize, timeout: Duration) -> Result<Fetched, SendError> {
+        self.web.fetch(media, most, timeout).await
+    }
+
+    async fn register(&self, url: &str, menu: &[MenuEntry]) -> Result<Registration, SendError> {
+        setup::register(&self.web, self.manager.as_ref(), &self.settings, url, menu).await
     }
 
     async fn health(&self) -> Result<Health, SendError> {

@@ -3,30 +3,21 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use chela_channel_kit::{Api, ApiCall, ApiReply};
 use chela_core::channel::{Health, OutboundPart, Receipt, SendError};
-use chela_core::chunk::{ChunkMode, chunk_markdown};
 use chela_core::message::ReplyAddress;
 use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::blocks::{choices, sections};
 use crate::mrkdwn::mrkdwn;
 
 /// `chat.update` refuses longer texts with `msg_too_long`; `chat.postMessage` takes ten times as much.
 /// <https://docs.slack.dev/reference/methods/chat.update>
 const MOST_UPDATE_TEXT: usize = 4000;
-
-/// The text of a section block. <https://docs.slack.dev/reference/block-kit/blocks/section-block>
-const MOST_SECTION_TEXT: usize = 3000;
-
-/// Sizes tried, in markdown, for the sections of a text that is too long for `chat.update`.
-const SECTION_SIZES: [usize; 3] = [2400, 1200, 600];
-
-/// The size that always fits: `&` becomes five characters, and each line of six nested quotes in bold, italics and
-/// strikethrough gets eighteen more, so that two characters can become twenty-four.
-const SMALLEST_SECTION: usize = MOST_SECTION_TEXT / 12;
 
 /// For calls that no lease waits for.
 const ADMINISTRATION: Duration = Duration::from_secs(15);
@@ -47,7 +38,8 @@ pub(crate) struct WebApi {
 
 /// A token, and what the owner does when Slack no longer takes it.
 pub(crate) struct Credential {
-    authorization: HeaderValue,
+    /// `Bearer …`, for Slack's own servers only.
+    pub(crate) authorization: HeaderValue,
     renewal: &'static str,
 }
 
@@ -95,6 +87,10 @@ impl WebApi {
         if let Some(thread) = &part.to.thread {
             set(&mut body, "thread_ts", json!(thread));
         }
+        if !part.choices.is_empty() {
+            // With blocks, `text` is what notifications show.
+            set(&mut body, "blocks", choices(part));
+        }
         let reply = self.call(&self.bot, "chat.postMessage", &body, part.timeout).await?;
         let posted: Option<Posted> = reply.json();
         let Some(Posted { channel, ts: Some(ts) }) = posted else {
@@ -108,13 +104,14 @@ impl WebApi {
     pub(crate) async fn update(&self, message_id: &str, part: &OutboundPart<'_>) -> Result<(), SendError> {
         let (channel, ts) = message_id.split_once(':').unwrap_or((&part.to.to, message_id));
         let text = mrkdwn(part.markdown);
-        let mut body = json!({ "channel": channel, "ts": ts });
+        // The blocks of the message as it was stay, unless there are others, or none.
+        let mut body = json!({ "channel": channel, "ts": ts, "text": text, "blocks": [] });
         if utf16(&text) > MOST_UPDATE_TEXT {
-            // With blocks, `text` is only what notifications show.
             set(&mut body, "text", json!("…"));
-            set(&mut body, "blocks", sections(part.markdown));
-        } else {
-            set(&mut body, "text", json!(text));
+            set(&mut body, "blocks", Value::Array(sections(part.markdown)));
+        }
+        if !part.choices.is_empty() {
+            set(&mut body, "blocks", choices(part));
         }
         self.call(&self.bot, "chat.update", &body, part.timeout).await.map(drop)
     }
@@ -157,7 +154,7 @@ impl WebApi {
         self.call(credential, method, body, ADMINISTRATION).await
     }
 
-    async fn call(
+    pub(crate) async fn call(
         &self,
         credential: &Credential,
         method: &str,
@@ -165,8 +162,24 @@ impl WebApi {
         timeout: Duration,
     ) -> Result<ApiReply, SendError> {
         let url = format!("{}/{method}", self.base_url);
-        let call = ApiCall::json(&url, body, timeout).header(AUTHORIZATION, credential.authorization.clone());
-        let reply = self.api.call(call).await?;
+        self.make(credential, method, ApiCall::json(&url, body, timeout)).await
+    }
+
+    /// The same for methods that take no JSON: <https://docs.slack.dev/apis/web-api#methods_supporting_json>.
+    pub(crate) async fn call_with_form(
+        &self,
+        method: &str,
+        fields: &[(&str, String)],
+        timeout: Duration,
+    ) -> Result<ApiReply, SendError> {
+        let url = format!("{}/{method}", self.base_url);
+        let form = serde_urlencoded::to_string(fields).map_err(|_| self.api.refused("the form cannot be written"))?;
+        let call = ApiCall::post(&url, "application/x-www-form-urlencoded", Bytes::from(form), timeout);
+        self.make(&self.bot, method, call).await
+    }
+
+    async fn make(&self, credential: &Credential, method: &str, call: ApiCall<'_>) -> Result<ApiReply, SendError> {
+        let reply = self.api.call(call.header(AUTHORIZATION, credential.authorization.clone())).await?;
         self.judge(credential, method, &reply)?;
         Ok(reply)
     }
@@ -215,6 +228,8 @@ fn fix(error: &str, scope: Option<&str>, credential: &Credential) -> String {
         "messages_tab_disabled" => "switch on App Home → Messages Tab for the app",
         "msg_too_long" => "the text is longer than Slack takes",
         "message_not_found" => "the message was deleted",
+        "invalid_name" => "the workspace has no such emoji",
+        "file_not_found" | "file_deleted" => "the file was deleted",
         "cant_update_message" => "the message is not the bot's own",
         "edit_window_closed" => "the workspace no longer allows this message to be edited",
         "restricted_action" | "restricted_action_read_only_channel" | "restricted_action_thread_only_channel" => {
@@ -229,62 +244,13 @@ fn fix(error: &str, scope: Option<&str>, credential: &Credential) -> String {
     fix.to_owned()
 }
 
-/// A text too long for `chat.update`, as blocks, which may be longer together.
-fn sections(markdown: &str) -> Value {
-    let written = |size| -> Vec<String> {
-        chunk_markdown(markdown, size, ChunkMode::Length).iter().map(|chunk| mrkdwn(chunk)).collect()
-    };
-    let fits = |texts: &Vec<String>| texts.iter().all(|text| utf16(text) <= MOST_SECTION_TEXT);
-    let texts = SECTION_SIZES.into_iter().map(written).find(fits).unwrap_or_else(|| written(SMALLEST_SECTION));
-    let section = |text: String| json!({ "type": "section", "text": { "type": "mrkdwn", "text": text } });
-    texts.into_iter().map(section).collect()
-}
-
-fn utf16(text: &str) -> usize {
+/// The length of a text, as Slack counts at least.
+pub(crate) fn utf16(text: &str) -> usize {
     text.encode_utf16().count()
 }
 
 fn set(body: &mut Value, key: &str, value: Value) {
     if let Value::Object(fields) = body {
         fields.insert(key.to_owned(), value);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn texts(markdown: &str) -> Vec<String> {
-        let Value::Array(blocks) = sections(markdown) else { panic!("not a list") };
-        blocks.iter().map(|block| block["text"]["text"].as_str().unwrap().to_owned()).collect()
-    }
-
-    #[test]
-    fn the_longest_parts_fit_however_much_they_grow() {
-        let limit = crate::LIMITS.text;
-        let parts = [
-            "&".repeat(limit),
-            "1. &\n".repeat(limit / 5),
-            format!(">>>>>>***~~{}~~***", "&\n".repeat(limit / 2 - 10)),
-            format!("```\n{}\n```", "<>\n".repeat(limit / 3 - 3)),
-        ];
-        for part in parts {
-            let texts = texts(&part);
-            assert!(texts.len() <= 50, "Slack takes 50 blocks, not {}", texts.len());
-            let longest = texts.iter().map(|text| utf16(text)).max().unwrap();
-            assert!(longest <= MOST_SECTION_TEXT, "{longest} of {part:.40}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn any_part_fits(pieces in prop::collection::vec("[&<>a*_~` \n|1.\\-#\\[\\]()]{1,12}", 1..300)) {
-            let markdown: String = pieces.concat().chars().take(crate::LIMITS.text).collect();
-            let texts = texts(&markdown);
-            prop_assert!(texts.len() <= 50);
-            prop_assert!(texts.iter().all(|text| utf16(text) <= MOST_SECTION_TEXT));
-        }
     }
 }

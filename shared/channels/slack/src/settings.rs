@@ -54,12 +54,42 @@ const MENTIONS_ONLY: OptionSpec = OptionSpec {
     doc: "true: the app's manifest asks Slack for direct messages and mentions only, not for everything said in its channels.",
 };
 
+const NATIVE_COMMANDS: OptionSpec = OptionSpec {
+    key: "nativeCommands",
+    doc: "true: the app's manifest also has a slash command for each of Chela's own; the whole workspace shares their names.",
+};
+
+/// Commands that Slack keeps for itself: ours of these names begin with `agent`, as OpenClaw's `/agentstatus`.
+/// <https://slack.com/help/articles/201259356>
+const SLACKS_OWN: [&str; 16] = [
+    "active", "apps", "archive", "away", "call", "dnd", "feed", "help", "invite", "join", "leave", "mute", "remind",
+    "search", "status", "who",
+];
+
+/// The slash command for a command of ours, without the slash.
+pub(crate) fn native_name(command: &str) -> String {
+    if SLACKS_OWN.contains(&command) { format!("agent{command}") } else { command.to_owned() }
+}
+
+/// Our command for a slash command, both without the slash.
+pub(crate) fn own_name(slash_command: &str) -> &str {
+    slash_command.strip_prefix("agent").filter(|name| SLACKS_OWN.contains(name)).unwrap_or(slash_command)
+}
+
 /// All secrets, for the registry.
 pub(crate) const SECRETS: &[SecretSpec] = &[SIGNING_SECRET, BOT_TOKEN, APP_CONFIG_TOKEN];
 
 /// All options, for the registry.
-pub(crate) const OPTIONS: &[OptionSpec] =
-    &[API_BASE_URL, BOT_USER_ID, APP_ID, REPLY_TO_MODE, REPLY_TO_MODE_BY_CHAT_TYPE, SLASH_COMMAND, MENTIONS_ONLY];
+pub(crate) const OPTIONS: &[OptionSpec] = &[
+    API_BASE_URL,
+    BOT_USER_ID,
+    APP_ID,
+    REPLY_TO_MODE,
+    REPLY_TO_MODE_BY_CHAT_TYPE,
+    SLASH_COMMAND,
+    MENTIONS_ONLY,
+    NATIVE_COMMANDS,
+];
 
 /// The slash command that carries any line to the agent, unless configured otherwise.
 const COMMAND: &str = "chela";
@@ -73,6 +103,8 @@ pub(crate) struct Settings {
     pub(crate) app_id: Option<String>,
     /// Whether the app sees only what is addressed to it.
     pub(crate) mentions_only: bool,
+    /// Whether the menu becomes slash commands.
+    pub(crate) native_commands: bool,
     reply_to_mode: ReplyToMode,
     by_chat_type: ByChatType,
     slash_command: SlashCommand,
@@ -117,6 +149,7 @@ impl Settings {
             bot_user_id: id(&BOT_USER_ID)?,
             app_id: id(&APP_ID)?,
             mentions_only: option(options, &MENTIONS_ONLY, "it must be true or false", "write it without quotes")?,
+            native_commands: option(options, &NATIVE_COMMANDS, "it must be true or false", "write it without quotes")?,
             reply_to_mode: option(options, &REPLY_TO_MODE, "it is not a known mode", modes)?,
             by_chat_type: option(options, &REPLY_TO_MODE_BY_CHAT_TYPE, "it does not give known modes", modes)?,
             slash_command: option(options, &SLASH_COMMAND, "it has no text \"name\"", "write { name: \"chela\" }")?,

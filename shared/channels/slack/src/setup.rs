@@ -1,12 +1,12 @@
 //! The app's manifest: what Slack posts to us, where, and what the bot may do.
 //! <https://docs.slack.dev/reference/app-manifest>
 
-use chela_core::channel::{Registration, SendError};
+use chela_core::channel::{MenuEntry, Registration, SendError};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::outbound::{Credential, WebApi};
-use crate::settings::Settings;
+use crate::settings::{Settings, native_name};
 
 /// Everything the bot may hear of. A mention is heard of twice where both families are subscribed, once as a message
 /// and once as `app_mention` (which does not tell group DMs from channels), so an app has one or the other.
@@ -19,9 +19,11 @@ pub(crate) async fn register(
     manager: Option<&Credential>,
     settings: &Settings,
     url: &str,
+    menu: &[MenuEntry],
 ) -> Result<Registration, SendError> {
+    let menu = if settings.native_commands { menu } else { &[] };
     let (Some(manager), Some(app)) = (manager, settings.app_id.as_deref()) else {
-        return Ok(Registration::Manual { steps: steps(settings, url) });
+        return Ok(Registration::Manual { steps: steps(settings, url, menu) });
     };
     #[derive(Deserialize)]
     struct Exported {
@@ -36,7 +38,7 @@ pub(crate) async fn register(
     let Some(Exported { manifest: before }) = reply.json() else {
         return Err(web.api.not_sent("apps.manifest.export answers without a manifest"));
     };
-    let after = pointed_at(&before, settings, url);
+    let after = pointed_at(&before, settings, url, menu);
     if after == before {
         return Ok(Registration::Done { summary: format!("app {app} already posts to {url}") });
     }
@@ -54,20 +56,20 @@ pub(crate) async fn register(
 }
 
 /// A whole manifest for a new app.
-pub(crate) fn manifest(settings: &Settings, url: &str) -> Value {
+pub(crate) fn manifest(settings: &Settings, url: &str, menu: &[MenuEntry]) -> Value {
     let fresh = json!({
         "display_information": { "name": "Chela", "description": "Your assistant, in Slack" },
         "features": { "bot_user": { "display_name": "Chela", "always_online": true } },
     });
-    pointed_at(&fresh, settings, url)
+    pointed_at(&fresh, settings, url, menu)
 }
 
-/// `manifest` with our URL, events, command and scopes; what else stands in it is the owner's.
-fn pointed_at(manifest: &Value, settings: &Settings, url: &str) -> Value {
+/// `manifest` with our URL, events, commands and scopes; what else stands in it is the owner's.
+fn pointed_at(manifest: &Value, settings: &Settings, url: &str, menu: &[MenuEntry]) -> Value {
     let mut manifest = manifest.clone();
     within(&mut manifest, &["features"], |features| {
         features.entry("bot_user").or_insert(json!({ "display_name": "Chela", "always_online": true }));
-        items(features, "slash_commands", |items| commands(items, settings.command(), url));
+        items(features, "slash_commands", |items| commands(items, settings.command(), menu, url));
     });
     // Without the messages tab nobody can write to the bot directly.
     within(&mut manifest, &["features", "app_home"], |home| {
@@ -92,9 +94,9 @@ fn pointed_at(manifest: &Value, settings: &Settings, url: &str) -> Value {
     manifest
 }
 
-/// What the bot uses and nothing more: to answer, to read what it is told, and to fetch files that come along.
+/// What the bot uses and nothing more: to answer, to read what it is told, for files in both directions, and for emoji.
 fn wanted_scopes(settings: &Settings) -> Vec<&'static str> {
-    let mut scopes = vec!["chat:write", "commands", "files:read", "im:history"];
+    let mut scopes = vec!["chat:write", "commands", "files:read", "files:write", "im:history", "reactions:write"];
     if settings.mentions_only {
         scopes.push("app_mentions:read");
     } else {
@@ -103,15 +105,21 @@ fn wanted_scopes(settings: &Settings) -> Vec<&'static str> {
     scopes
 }
 
-fn commands(commands: &mut Vec<Value>, name: &str, url: &str) {
-    let name = format!("/{name}");
-    if !commands.iter().any(|command| command.get("command").and_then(Value::as_str) == Some(&name)) {
-        commands.push(json!({
-            "command": name,
-            "description": "Write to the assistant",
-            "usage_hint": "[message or /command]",
-            "should_escape": false,
-        }));
+fn commands(commands: &mut Vec<Value>, name: &str, menu: &[MenuEntry], url: &str) {
+    let mut add = |name: &str, description: &str, usage_hint: &str| {
+        let name = format!("/{name}");
+        if commands.iter().any(|command| command.get("command").and_then(Value::as_str) == Some(&name)) {
+            return;
+        }
+        let mut command = json!({ "command": name, "description": description, "should_escape": false });
+        if let (false, Value::Object(fields)) = (usage_hint.is_empty(), &mut command) {
+            fields.insert("usage_hint".to_owned(), json!(usage_hint));
+        }
+        commands.push(command);
+    };
+    add(name, "Write to the assistant", "[message or /command]");
+    for entry in menu {
+        add(&native_name(entry.name), entry.description, if entry.takes_text { "[text]" } else { "" });
     }
     for command in commands.iter_mut().filter_map(Value::as_object_mut) {
         command.insert("url".into(), json!(url));
@@ -156,9 +164,9 @@ fn items(fields: &mut Map<String, Value>, name: &str, change: impl FnOnce(&mut V
     }
 }
 
-fn steps(settings: &Settings, url: &str) -> Vec<String> {
+fn steps(settings: &Settings, url: &str, menu: &[MenuEntry]) -> Vec<String> {
     let app = settings.app_id.as_deref().unwrap_or_default();
-    let manifest = manifest(settings, url);
+    let manifest = manifest(settings, url, menu);
     vec![
         format!("Open https://api.slack.com/apps/{app}, choose the app, then Features → App Manifest → JSON."),
         "Replace what stands there by the manifest below and press Save Changes.".to_owned(),

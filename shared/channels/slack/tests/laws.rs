@@ -26,9 +26,16 @@ async fn slack() -> ChannelUnderTest {
             "view-submission",
         ],
         ack: Ack::empty,
-        to_us: &["app-mention"],
-        not_to_us: &["message-thread-reply"],
-        file: None,
+        to_us: &[
+            "app-mention",
+            "message-private",
+            "message-mpim",
+            "message-thread-reply",
+            "slash-command",
+            "block-actions",
+        ],
+        not_to_us: &["message-channel"],
+        file: Some(("message-file-share", FILE)),
         same_peer: &[
             ("text", "message-changed"),
             ("text", "message-file-share"),
@@ -41,7 +48,7 @@ async fn slack() -> ChannelUnderTest {
             "url-verification",
             Ack::json(&json!({ "challenge": "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P" })),
         )),
-        manners: |_| Answer::json(200, &json!({ "ok": true, "channel": "D0PNCRP9N", "ts": "1767225600.000100" })),
+        manners,
         refusals: || {
             let error = |error: &str| Answer::json(200, &json!({ "ok": false, "error": error }));
             vec![
@@ -63,6 +70,24 @@ async fn slack() -> ChannelUnderTest {
         // Where chat.postMessage cuts. What chat.update takes is ten times less, see outbound.rs.
         longest: 40_000,
         code_marks: ("```", "```"),
+    }
+}
+
+/// What the platform serves as the content of files.
+const FILE: &[u8] = b"a receipt";
+
+fn manners(seen: &Seen) -> Answer {
+    let host = seen.headers["host"].to_str().expect("a host");
+    match seen.path.as_str() {
+        "/api/files.getUploadURLExternal" => {
+            let upload_url = format!("http://{host}/upload/v1/CwABAAAAXAoAAVnX");
+            Answer::json(200, &json!({ "ok": true, "upload_url": upload_url, "file_id": "F0TD00500" }))
+        }
+        "/api/files.completeUploadExternal" => {
+            Answer::json(200, &json!({ "ok": true, "files": [{ "id": "F0TD00500" }] }))
+        }
+        path if path.starts_with("/files-pri/") => Answer::text(200, std::str::from_utf8(FILE).expect("text")),
+        _ => Answer::json(200, &json!({ "ok": true, "channel": "D0PNCRP9N", "ts": "1767225600.000100" })),
     }
 }
 

@@ -1,17 +1,15 @@
-//! Slack's own SDK for Python as the judge of signatures, in both directions.
+//! Slack's own SDK for Python as the judge of signatures, in both directions, and of what we send.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "test code")]
 
 mod account;
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-
-use account::{open, posted, samples};
+use account::{address, open, posted, samples};
 use chela_channel_slack::SIMULATOR;
-use chela_testkit::laws::channel::{ARRIVAL, request};
+use chela_core::channel::{Choice, OutboundFile, OutboundPart};
+use chela_testkit::laws::channel::platform::{Answer, Platform, Seen};
+use chela_testkit::laws::channel::{ARRIVAL, oracle, part, request};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Reads a list of questions and answers each with what the SDK says. The SDK's clock is set by the question.
 const JUDGE: &str = r#"
@@ -36,31 +34,8 @@ for question in json.load(sys.stdin):
 json.dump(answers, sys.stdout)
 "#;
 
-/// The Python that has the SDK.
-fn python() -> PathBuf {
-    std::env::var_os("CHELA_ORACLE_PYTHON")
-        .map(PathBuf::from)
-        .unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../.tools/oracles/bin/python"))
-}
-
 fn ask(questions: &[Value]) -> Vec<Value> {
-    let python = python();
-    let fix = format!(
-        "{} does not answer for slack_sdk: run `tools/bootstrap oracles`, or set CHELA_ORACLE_PYTHON to a Python that \
-         has it",
-        python.display()
-    );
-    let judge = Command::new(&python)
-        .args(["-c", JUDGE])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
-    let mut judge = judge.unwrap_or_else(|error| panic!("{fix} ({error})"));
-    judge.stdin.take().unwrap().write_all(Value::from(questions.to_vec()).to_string().as_bytes()).unwrap();
-    let said = judge.wait_with_output().unwrap();
-    assert!(said.status.success(), "{fix}\n{}", String::from_utf8_lossy(&said.stderr));
-    serde_json::from_slice(&said.stdout).unwrap()
+    oracle::ask(JUDGE, &Value::from(questions.to_vec())).as_array().unwrap().clone()
 }
 
 fn secret() -> String {
@@ -110,4 +85,117 @@ fn what_the_simulator_signs_is_genuine_to_the_sdk() {
     for ((name, _), verdict) in samples.iter().zip(verdicts.chunks(2)) {
         assert_eq!(verdict, [json!(true), json!(false)], "{name}");
     }
+}
+
+/// The SDK's own calls with the same content, caught on their way out, and its opinion of our blocks.
+const CALL: &str = r#"
+import json, sys
+from slack_sdk import WebClient
+from slack_sdk.models.blocks import ActionsBlock, Block, ButtonElement, MarkdownTextObject, PlainTextObject, SectionBlock
+
+question = json.load(sys.stdin)
+caught = []
+
+class Caught(WebClient):
+    def api_call(self, api_method, *, params=None, json=None, **_):
+        fields = {name: value for name, value in (params or json or {}).items() if value is not None}
+        caught.append({"method": api_method, "fields": fields})
+
+client = Caught()
+blocks = [
+    SectionBlock(text=MarkdownTextObject(text="May *I*?")),
+    ActionsBlock(elements=[ButtonElement(text=PlainTextObject(text="Yes"), action_id="choice#0", value="approve:42")]),
+]
+place = {"channel": "C1", "text": "May *I*?"}
+client.chat_postMessage(**place, thread_ts="5.000100", blocks=blocks, unfurl_links=False, unfurl_media=False)
+client.chat_update(**place, ts="7.000100", blocks=blocks)
+client.files_getUploadURLExternal(filename="a.txt", length=10)
+client.files_completeUploadExternal(
+    files=[{"id": "F9", "title": "a.txt"}], channel_id="C1", thread_ts="5.000100", initial_comment="May *I*?")
+client.reactions_add(channel="C1", timestamp="7.000100", name="eyes")
+client.files_info(file="F2")
+
+def fits(block):
+    try:
+        Block.parse(block).validate_json()
+        return True
+    except Exception:
+        return False
+
+json.dump({"caught": caught, "fits": [fits(block) for block in question]}, sys.stdout)
+"#;
+
+/// The fields of a call; JSON within a form is compared as JSON.
+fn fields(seen: &Seen) -> Map<String, Value> {
+    let form = || -> Map<String, Value> {
+        let fields: Vec<(String, String)> = serde_urlencoded::from_bytes(&seen.body).unwrap();
+        fields.into_iter().map(|(name, value)| (name, json!(value))).collect()
+    };
+    let fields = seen.json().as_object().cloned().unwrap_or_else(form);
+    fields.into_iter().map(|(name, value)| (name, unfolded(value))).collect()
+}
+
+fn unfolded(value: Value) -> Value {
+    let inner = |value: &Value| serde_json::from_str::<Value>(value.as_str()?).ok().filter(|inner| inner.is_array());
+    // Numbers and switches are texts in forms.
+    inner(&value).unwrap_or_else(|| match value {
+        Value::Number(number) => json!(number.to_string()),
+        other => other,
+    })
+}
+
+/// The SDK leaves out what is false by itself.
+fn without_emoji(value: &Value) -> Value {
+    let text = value.to_string().replace(r#","emoji":true"#, "");
+    serde_json::from_str(&text).unwrap()
+}
+
+#[tokio::test]
+async fn the_sdk_makes_the_same_calls_and_takes_our_blocks() {
+    let platform = Platform::start(|seen| {
+        let host = seen.headers["host"].to_str().unwrap();
+        let place = format!("http://{host}/upload/v1/abc");
+        Answer::json(
+            200,
+            &json!({
+                "ok": true, "channel": "C1", "ts": "7.000100", "upload_url": place, "file_id": "F9",
+                "file": { "url_private": format!("http://{host}/files-pri/a") },
+            }),
+        )
+    })
+    .await;
+    let channel = open(json!({ "apiBaseUrl": format!("{}/api", platform.url()) }), &[]);
+    let to = address("C1", Some("5.000100"));
+    let choices = [Choice { label: "Yes".into(), value: "approve:42".into() }];
+    let asked = OutboundPart { choices: &choices, ..part(&to, "May **I**?") };
+    channel.send(&asked).await.unwrap();
+    channel.edit("C1:7.000100", &asked).await.unwrap();
+    let file = OutboundFile { name: "a.txt", content_type: "text/plain", bytes: "some bytes".into(), url: None };
+    channel.attach(&file, &part(&to, "May **I**?")).await.unwrap();
+    channel.react(&to, "C1:7.000100", "👀").await.unwrap();
+    let media = chela_core::message::Media { reference: "F2".into(), content_type: None, name: None, size: None };
+    channel.fetch(&media, 999, std::time::Duration::from_secs(1)).await.unwrap();
+    let ours: Vec<Seen> = platform.take().into_iter().filter(|seen| seen.path.starts_with("/api/")).collect();
+
+    let long = Choice { label: "l".repeat(200), value: "v".repeat(3000) };
+    let many = vec![long; 25];
+    let grown = format!("```\n{}\n```", "<&>\n".repeat(900));
+    channel.send(&OutboundPart { choices: &many, ..part(&to, &grown) }).await.unwrap();
+    let mut blocks = platform.take()[0].json()["blocks"].as_array().unwrap().clone();
+    let fit = blocks.len();
+    assert!(fit > 2, "the text needs several sections");
+    // The control: what is too long is seen.
+    blocks.push(json!({ "type": "section", "text": { "type": "mrkdwn", "text": "x".repeat(3001) } }));
+    let answer = oracle::ask(CALL, &Value::from(blocks));
+
+    let theirs = answer["caught"].as_array().unwrap();
+    assert_eq!(ours.len(), theirs.len());
+    for (ours, theirs) in ours.iter().zip(theirs) {
+        assert_eq!(ours.path, format!("/api/{}", theirs["method"].as_str().unwrap()));
+        let wanted = theirs["fields"].as_object().unwrap().clone();
+        let wanted: Map<String, Value> = wanted.into_iter().map(|(name, value)| (name, unfolded(value))).collect();
+        assert_eq!(Value::Object(fields(ours)), without_emoji(&Value::Object(wanted)), "{}", ours.path);
+    }
+    let (last, fits) = answer["fits"].as_array().unwrap().split_last().unwrap();
+    assert_eq!((last, fits), (&json!(false), &vec![json!(true); fit][..]));
 }

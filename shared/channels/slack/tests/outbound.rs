@@ -42,7 +42,7 @@ async fn a_message_is_edited_where_it_stands_even_if_it_was_sent_to_a_person() {
     let (account, to) = (slack.account(), address("U1", None));
     let sent = account.send(&part(&to, "…")).await.unwrap();
     account.edit(&sent.message_id, &part(&to, "_done_")).await.unwrap();
-    let body = json!({ "channel": "D9", "ts": "7.000100", "text": "_done_" });
+    let body = json!({ "channel": "D9", "ts": "7.000100", "text": "_done_", "blocks": [] });
     assert_eq!(slack.calls()[1], call("chat.update", body));
 }
 

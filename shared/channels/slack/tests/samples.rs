@@ -77,6 +77,15 @@ fn a_mention_is_one_message_although_slack_sends_it_twice() {
 }
 
 #[test]
+fn a_message_can_be_reacted_to_and_a_command_cannot() {
+    let id = |name| read(name).messages.remove(0).message_id;
+    assert_eq!(id("text.json").as_deref(), Some("D0PNCRP9N:1767377001.319859"));
+    assert_eq!(id("message-changed.json").as_deref(), Some("D0PNCRP9N:1767377001.319859"));
+    assert_eq!(id("block-actions.form").as_deref(), Some("C024BE91L:1766458060.000200"));
+    assert_eq!(id("slash-command.form"), None);
+}
+
+#[test]
 fn an_edit_is_another_event_than_its_message() {
     let message = read("text.json").messages[0].event_key();
     let edit = read("message-changed.json").messages[0].event_key();
@@ -302,6 +311,8 @@ fn a_slash_command_is_the_line_a_person_would_have_typed() {
         ("/new", "", "Command", "/new"),
         ("/new", "gpt &amp; co", "Command", "/new gpt & co"),
         ("/agentstatus", "", "Command", "/status"),
+        ("/agenthelp", "now", "Command", "/help now"),
+        ("/agents", "", "Command", "/agents"),
     ];
     for (command, arguments, kind, text) in lines {
         let read = slash(command, arguments);
@@ -326,4 +337,10 @@ fn a_menu_says_what_was_chosen_and_a_bare_button_its_name() {
     let bare = press(json!({ "action_id": "stop", "action_ts": "6.0" }));
     assert_eq!((bare.text.as_str(), bare.event_id.as_str()), ("stop", ":D1:5.000100:stop:6.0"));
     assert_eq!((bare.peer.kind.as_str(), bare.peer.id.as_str()), ("direct", "U1"));
+    assert_eq!(bare.message_id.as_deref(), Some("D1:5.000100"));
+    let labelled =
+        json!({ "action_id": "label#1", "text": { "type": "plain_text", "text": "Never" }, "action_ts": "6.0" });
+    assert_eq!(press(labelled).text, "Never");
+    let plain = json!({ "action_id": "choice#0", "text": { "type": "plain_text", "text": "Yes" }, "value": "approve:42", "action_ts": "6.0" });
+    assert_eq!(press(plain).text, "approve:42");
 }

@@ -67,8 +67,8 @@ async fn register_changes_what_is_ours_in_the_manifest_and_keeps_the_rest() {
             "oauth_config": {
                 "scopes": {
                     "bot": [
-                        "chat:write", "users:read", "commands", "files:read", "im:history",
-                        "channels:history", "groups:history", "mpim:history",
+                        "chat:write", "users:read", "commands", "files:read", "files:write", "im:history",
+                        "reactions:write", "channels:history", "groups:history", "mpim:history",
                     ],
                     "user": ["search:read"],
                 },
@@ -112,9 +112,31 @@ async fn an_app_can_ask_for_mentions_only() {
         .unwrap();
     let set: Value = serde_json::from_str(slack.calls()[1].body["manifest"].as_str().unwrap()).unwrap();
     assert_eq!(set["settings"]["event_subscriptions"]["bot_events"], json!(["app_mention", "message.im"]));
-    let scopes = json!(["chat:write", "commands", "files:read", "im:history", "app_mentions:read"]);
+    let scopes = json!([
+        "chat:write",
+        "commands",
+        "files:read",
+        "files:write",
+        "im:history",
+        "reactions:write",
+        "app_mentions:read",
+    ]);
     assert_eq!(set["oauth_config"]["scopes"]["bot"], scopes);
     assert_eq!(set["features"]["slash_commands"][0]["command"], "/claw");
+}
+
+#[tokio::test]
+async fn the_menu_becomes_slash_commands_where_that_is_wanted() {
+    let slack = Slack::start().await;
+    slack.answers(&json!({ "ok": true, "manifest": existing() })).answers(&json!({ "ok": true }));
+    manager(&slack, &json!({ "nativeCommands": true })).register(URL, MENU).await.unwrap();
+    let set: Value = serde_json::from_str(slack.calls()[1].body["manifest"].as_str().unwrap()).unwrap();
+    let commands = set["features"]["slash_commands"].as_array().unwrap();
+    let names: Vec<_> = commands.iter().map(|command| command["command"].as_str().unwrap()).collect();
+    // /new is the owner's already, and /help is Slack's.
+    assert_eq!(names, ["/new", "/chela", "/agenthelp"]);
+    let help = json!({ "command": "/agenthelp", "description": "What I can do", "should_escape": false, "url": URL });
+    assert_eq!(commands[2], help);
 }
 
 #[tokio::test]

@@ -6,11 +6,14 @@ use chela_channel_kit::markdown::{Dialect, Span, render};
 /// Most UTF-16 units of visible text in one message.
 pub(crate) const LONGEST: usize = 4096;
 
-/// Markdown in Telegram's HTML; `None` if it shows more than a message may hold, as a list does that is numbered longer
-/// than it was written.
-pub(crate) fn html(markdown: &str) -> Option<String> {
+/// Most UTF-16 units of visible text under a file. <https://core.telegram.org/bots/api#senddocument>
+pub(crate) const LONGEST_CAPTION: usize = 1024;
+
+/// Markdown in Telegram's HTML; `None` if it shows more than `longest` units, as a list does that is numbered longer than
+/// it was written.
+pub(crate) fn html(markdown: &str, longest: usize) -> Option<String> {
     let html = render(markdown, &Html);
-    (visible(&html).encode_utf16().count() <= LONGEST).then_some(html)
+    (visible(&html).encode_utf16().count() <= longest).then_some(html)
 }
 
 struct Html;
@@ -108,15 +111,15 @@ mod tests {
             ("<b>x</b> 1 < 2", "&lt;b&gt;x&lt;/b&gt; 1 &lt; 2"),
         ];
         for (markdown, wanted) in cases {
-            assert_eq!(html(markdown).as_deref(), Some(wanted), "{markdown}");
+            assert_eq!(html(markdown, LONGEST).as_deref(), Some(wanted), "{markdown}");
         }
     }
 
     #[test]
     fn marks_and_escapes_do_not_count_to_the_limit_but_text_does() {
-        assert!(html(&"&".repeat(LONGEST)).is_some());
-        assert!(html(&format!("[{}](https://x)", "a".repeat(LONGEST))).is_some());
-        assert!(html(&"a".repeat(LONGEST + 1)).is_none());
-        assert!(html(&"😀".repeat(LONGEST / 2 + 1)).is_none());
+        assert!(html(&"&".repeat(LONGEST), LONGEST).is_some());
+        assert!(html(&format!("[{}](https://x)", "a".repeat(LONGEST)), LONGEST).is_some());
+        assert!(html(&"a".repeat(LONGEST + 1), LONGEST).is_none());
+        assert!(html(&"😀".repeat(LONGEST / 2 + 1), LONGEST).is_none());
     }
 }

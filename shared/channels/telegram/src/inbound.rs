@@ -7,6 +7,7 @@ use chela_core::session_key::{Peer, PeerKind};
 use serde_json::json;
 
 use crate::ID;
+use crate::buttons::value;
 use crate::mention::{self, Addressed, Me};
 use crate::update::{CallbackQuery, Chat, ChatKind, File, Message, Update};
 
@@ -62,6 +63,7 @@ impl Envelope<'_> {
         inbound.media = media;
         inbound.kind = if command && kind == InboundKind::Message { InboundKind::Command } else { kind };
         inbound.sent_at = Millis(message.edit_date.unwrap_or(message.date).saturating_mul(1000));
+        inbound.message_id = Some(message.message_id.to_string());
         // Alone with us, a person sees what an answer belongs to; quoting every message would only be noise.
         if inbound.peer.kind != PeerKind::Direct {
             inbound.reply_to.message = Some(message.message_id.to_string());
@@ -77,14 +79,17 @@ impl Envelope<'_> {
         let (Some(message), Some(data), false) = (query.message, query.data, query.from.is_bot) else {
             return Parsed::answered(ack);
         };
+        // A value that was too long for the button is not known any more where its message is too old to be shown.
+        let Some(text) = value(data, message.reply_markup.as_ref()) else { return Parsed::answered(ack) };
         let sender = Sender { id: query.from.id.to_string(), name: query.from.name() };
         let topic = message.message_thread_id.filter(|_| message.is_topic_message);
         let pressed = self.empty(&message.chat, topic, sender).map(|mut inbound| {
-            inbound.text = data;
+            inbound.text = text;
             inbound.kind = InboundKind::Button;
             inbound.addressed = true;
             inbound.sent_at = at;
-            inbound.reply_to.message = Some(message.message_id.to_string());
+            inbound.message_id = Some(message.message_id.to_string());
+            inbound.reply_to.message.clone_from(&inbound.message_id);
             inbound
         });
         Parsed::said(pressed.into_iter().collect(), ack)

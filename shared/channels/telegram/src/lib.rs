@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+mod buttons;
+mod files;
 mod html;
 mod inbound;
 mod mention;
@@ -20,10 +22,10 @@ use chela_channel_kit::{
     AccountSettings, Api, ChannelDescriptor, ConfigProblem, Features, OptionSpec, ProofKeys, SecretSpec,
 };
 use chela_core::channel::{
-    Channel, Health, Limits, MenuEntry, OutboundPart, Parsed, RawRequest, Receipt, Registration, Rejected, SendError,
-    Verified,
+    Channel, Fetched, Health, Limits, MenuEntry, OutboundFile, OutboundPart, Parsed, RawRequest, Receipt, Registration,
+    Rejected, SendError, Verified,
 };
-use chela_core::message::ReplyAddress;
+use chela_core::message::{Media, ReplyAddress};
 use chela_core::secret::Secret;
 
 use crate::mention::Me;
@@ -60,13 +62,14 @@ const BOT_USERNAME: OptionSpec = OptionSpec {
 
 /// A message holds 4096 UTF-16 units of visible text (<https://core.telegram.org/bots/api#sendmessage>); marks do not
 /// count, and what a list or table may grow by is left free. Edits keep to about one a second
-/// (<https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this>), see also [`pace`]. A chat action
-/// is shown for 5 s (<https://core.telegram.org/bots/api#sendchataction>).
+/// (<https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this>), in rooms to less, see [`pace`]. A
+/// chat action is shown for 5 s (<https://core.telegram.org/bots/api#sendchataction>). How many buttons a keyboard may
+/// have, Telegram does not say; nobody reads through more than these.
 const LIMITS: Limits = Limits {
     text: 4_000,
     edit_every: Some(Duration::from_secs(1)),
     typing_for: Some(Duration::from_secs(5)),
-    choices: 0,
+    choices: 50,
 };
 
 /// How the registry knows this channel.
@@ -77,7 +80,7 @@ pub const DESCRIPTOR: ChannelDescriptor = ChannelDescriptor {
     options: &[API_BASE_URL, BOT_USERNAME],
     urls: &[API_BASE_URL.key],
     limits: LIMITS,
-    features: Features { groups: true, threads: true, media: true, uploads: false, buttons: true, reactions: false },
+    features: Features { groups: true, threads: true, media: true, uploads: true, buttons: true, reactions: true },
     make: |settings| Ok(Arc::new(Telegram::new(settings)?)),
 };
 
@@ -89,6 +92,8 @@ struct Telegram {
     secret_token: Secret,
     /// Base URL and token: the beginning of every method's URL. Never shown.
     methods: Secret,
+    /// The same for files.
+    files: Secret,
     api: Api,
     pace: Pace,
 }
@@ -106,6 +111,7 @@ impl Telegram {
             keys,
             secret_token,
             methods: Secret::new(format!("{base}/bot{trimmed}/")),
+            files: Secret::new(format!("{base}/file/bot{trimmed}/")),
             api: Api::new(ID, settings.http.clone(), vec![token.clone(), secret.clone()]),
             pace: Pace::new(settings.clock.clone()),
         })
@@ -122,8 +128,8 @@ impl Channel for Telegram {
         &self.account
     }
 
-    fn limits(&self, _to: &ReplyAddress) -> Limits {
-        LIMITS
+    fn limits(&self, to: &ReplyAddress) -> Limits {
+        Limits { edit_every: Some(pace::edit_every(&to.to)), ..LIMITS }
     }
 
     fn verify(&self, request: RawRequest) -> Result<Verified, Rejected> {
@@ -146,8 +152,20 @@ impl Channel for Telegram {
         self.chat_action(to).await
     }
 
-    async fn register(&self, url: &str, _menu: &[MenuEntry]) -> Result<Registration, SendError> {
-        self.set_webhook(url).await
+    async fn attach(&self, file: &OutboundFile<'_>, part: &OutboundPart<'_>) -> Result<Receipt, SendError> {
+        self.send_file(file, part).await
+    }
+
+    async fn react(&self, to: &ReplyAddress, message_id: &str, emoji: &str) -> Result<(), SendError> {
+        self.set_reaction(to, message_id, emoji).await
+    }
+
+    async fn fetch(&self, media: &Media, most: usize, timeout: Duration) -> Result<Fetched, SendError> {
+        self.get_file(media, most, timeout).await
+    }
+
+    async fn register(&self, url: &str, menu: &[MenuEntry]) -> Result<Registration, SendError> {
+        self.set_webhook(url, menu).await
     }
 
     async fn health(&self) -> Result<Health, SendError> {

@@ -9,7 +9,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::Telegram;
-use crate::html::html;
+use crate::buttons::keyboard;
+use crate::html::{LONGEST, html};
 
 /// Typing is a courtesy; it never holds up an answer.
 const TYPING_TIMEOUT: Duration = Duration::from_secs(5);
@@ -42,32 +43,46 @@ pub(crate) enum Failure {
     NotModified,
     /// The group became another chat; nothing was sent.
     Moved(i64),
+    /// The picture cannot be shown as one; nothing was sent.
+    NoPicture,
     /// Everything else.
     Final(SendError),
 }
 
 impl Telegram {
     pub(crate) async fn send_message(&self, part: &OutboundPart<'_>) -> Result<Receipt, SendError> {
-        let mut body = address(part.to);
-        if let Some(message) = part.to.message.as_ref().and_then(|id| id.parse::<i64>().ok()) {
-            body.insert(
-                "reply_parameters".to_owned(),
-                json!({ "message_id": message, "allow_sending_without_reply": true }),
-            );
-        }
-        let sent = self.say("sendMessage", body, part).await?;
+        let sent = self.say("sendMessage", answer_to(part.to), part).await?;
+        self.receipt(&sent)
+    }
+
+    /// The id of the message that a method sent.
+    pub(crate) fn receipt(&self, sent: &Value) -> Result<Receipt, SendError> {
         let id = sent.get("message_id").and_then(Value::as_i64);
         let id = id.ok_or_else(|| self.api.unknown("the answer has no message_id"))?;
         Ok(Receipt { message_id: id.to_string() })
     }
 
     pub(crate) async fn edit_message(&self, message_id: &str, part: &OutboundPart<'_>) -> Result<(), SendError> {
-        let id: i64 = message_id.parse().map_err(|_| self.api.refused("the message id is not a number"))?;
+        let id = self.message(message_id)?;
         self.pace.take(&part.to.to).map_err(|wait| self.api.rate_limited(Some(wait)))?;
         let mut body = address(part.to);
         body.shift_remove("message_thread_id");
         body.insert("message_id".to_owned(), json!(id));
         self.say("editMessageText", body, part).await.map(drop)
+    }
+
+    /// Only some emoji are taken. <https://core.telegram.org/bots/api#reactiontypeemoji>
+    pub(crate) async fn set_reaction(&self, to: &ReplyAddress, message_id: &str, emoji: &str) -> Result<(), SendError> {
+        let mut body = address(to);
+        body.shift_remove("message_thread_id");
+        body.insert("message_id".to_owned(), json!(self.message(message_id)?));
+        body.insert("reaction".to_owned(), json!([{ "type": "emoji", "emoji": emoji }]));
+        let set = self.call("setMessageReaction", &body.into(), TYPING_TIMEOUT).await;
+        set.map(drop).map_err(|why| self.plainly(why))
+    }
+
+    fn message(&self, id: &str) -> Result<i64, SendError> {
+        id.parse().map_err(|_| self.api.refused("the message id is not a number"))
     }
 
     pub(crate) async fn chat_action(&self, to: &ReplyAddress) -> Result<(), SendError> {
@@ -86,9 +101,13 @@ impl Telegram {
     ) -> Result<Value, SendError> {
         body.insert("link_preview_options".to_owned(), json!({ "is_disabled": true }));
         body.insert("text".to_owned(), json!(part.markdown));
-        if let Some(html) = html(part.markdown) {
+        if let Some(html) = html(part.markdown, LONGEST) {
             body.insert("text".to_owned(), json!(html));
             body.insert("parse_mode".to_owned(), json!("HTML"));
+        }
+        // An edit without one takes the buttons away.
+        if let Some(keyboard) = keyboard(part.choices) {
+            body.insert("reply_markup".to_owned(), keyboard);
         }
         let mut moved = false;
         loop {
@@ -111,7 +130,12 @@ impl Telegram {
     /// Calls a method of the Bot API and gives its result.
     pub(crate) async fn call(&self, method: &str, body: &Value, timeout: Duration) -> Result<Value, Failure> {
         let url = format!("{}{method}", self.methods.expose());
-        let reply = self.api.call(ApiCall::json(&url, body, timeout)).await.map_err(Failure::Final)?;
+        self.make(ApiCall::json(&url, body, timeout)).await
+    }
+
+    /// Makes a prepared call of a method and gives its result.
+    pub(crate) async fn make(&self, call: ApiCall<'_>) -> Result<Value, Failure> {
+        let reply = self.api.call(call).await.map_err(Failure::Final)?;
         match reply.json::<Answer>() {
             Some(answer) if answer.ok => Ok(answer.result),
             Some(answer) => Err(self.failure(&reply, answer)),
@@ -124,12 +148,15 @@ impl Telegram {
 
     fn failure(&self, reply: &ApiReply, answer: Answer) -> Failure {
         let Answer { error_code, description, parameters, .. } = answer;
-        // The words are the only sign of these two: https://github.com/tdlib/telegram-bot-api, Client.cpp.
+        // The words are the only sign of these three: https://github.com/tdlib/telegram-bot-api, Client.cpp.
         if description.contains("can't parse entities") {
             return Failure::Unparsable;
         }
         if description.contains("message is not modified") {
             return Failure::NotModified;
+        }
+        if description.contains("PHOTO_") || description.contains("IMAGE_PROCESS_FAILED") {
+            return Failure::NoPicture;
         }
         if let Some(chat) = parameters.migrate_to_chat_id {
             return Failure::Moved(chat);
@@ -147,9 +174,20 @@ impl Telegram {
             Failure::Unparsable => self.api.refused("the text cannot be parsed"),
             Failure::NotModified => self.api.refused("nothing to change"),
             Failure::Moved(_) => self.api.refused("the group moved again"),
+            Failure::NoPicture => self.api.refused("the picture cannot be shown"),
             Failure::Final(error) => error,
         }
     }
+}
+
+/// The chat, the topic in it, and the message that is answered.
+pub(crate) fn answer_to(to: &ReplyAddress) -> Map<String, Value> {
+    let mut body = address(to);
+    if let Some(message) = to.message.as_ref().and_then(|id| id.parse::<i64>().ok()) {
+        let reply = json!({ "message_id": message, "allow_sending_without_reply": true });
+        body.insert("reply_parameters".to_owned(), reply);
+    }
+    body
 }
 
 /// The chat, and the topic in it.

@@ -1,6 +1,7 @@
 //! How fast messages may be edited. Telegram counts about 20 messages a minute in a group, edits among them
 //! (<https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this>); whoever goes on is locked out of
-//! the group for longer than any answer should wait. [`crate::LIMITS`] holds for private chats, so rooms are slowed here.
+//! the group for longer than any answer should wait. [`crate::LIMITS`] holds for private chats; rooms are slower, and two
+//! answers in one room share its pace.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,6 +11,17 @@ use std::time::Duration;
 use chela_core::clock::{Clock, Millis};
 
 const ROOM_EDIT_EVERY_MS: u64 = 3_000;
+const PRIVATE_EDIT_EVERY_MS: u64 = 1_000;
+
+/// Least time between two edits in this chat.
+pub(crate) fn edit_every(chat: &str) -> Duration {
+    Duration::from_millis(if is_room(chat) { ROOM_EDIT_EVERY_MS } else { PRIVATE_EDIT_EVERY_MS })
+}
+
+/// Ids of private chats are positive; rooms have negative ones, or a name.
+fn is_room(chat: &str) -> bool {
+    !chat.bytes().all(|b| b.is_ascii_digit())
+}
 
 /// When each room was last edited in, by this process.
 pub(crate) struct Pace {
@@ -24,8 +36,7 @@ impl Pace {
 
     /// Takes the turn to edit in this chat, or tells how long it is still another's.
     pub(crate) fn take(&self, chat: &str) -> Result<(), Duration> {
-        // Ids of private chats are positive; rooms have negative ones, or a name.
-        if chat.bytes().all(|b| b.is_ascii_digit()) {
+        if !is_room(chat) {
             return Ok(());
         }
         let now = self.clock.now();

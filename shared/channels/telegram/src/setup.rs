@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chela_core::channel::{Health, Registration, SendError};
+use chela_core::channel::{Health, MenuEntry, Registration, SendError};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -29,10 +29,16 @@ struct WebhookInfo {
 }
 
 impl Telegram {
-    pub(crate) async fn set_webhook(&self, url: &str) -> Result<Registration, SendError> {
+    /// Sets the webhook and the menu, which is the same in all chats and languages.
+    pub(crate) async fn set_webhook(&self, url: &str, menu: &[MenuEntry]) -> Result<Registration, SendError> {
         let body = json!({ "url": url, "secret_token": self.secret_token.expose(), "allowed_updates": UPDATES });
         self.call("setWebhook", &body, TIMEOUT).await.map_err(|why| self.plainly(why))?;
-        Ok(Registration::Done { summary: format!("Telegram posts {} to {url}", UPDATES.join(", ")) })
+        // https://core.telegram.org/bots/api#setmycommands
+        let entry = |entry: &MenuEntry| json!({ "command": entry.name, "description": entry.description });
+        let commands: Vec<Value> = menu.iter().map(entry).collect();
+        self.call("setMyCommands", &json!({ "commands": commands }), TIMEOUT).await.map_err(|why| self.plainly(why))?;
+        let names: String = menu.iter().map(|entry| format!(" /{}", entry.name)).collect();
+        Ok(Registration::Done { summary: format!("Telegram posts {} to {url}; menu:{names}", UPDATES.join(", ")) })
     }
 
     pub(crate) async fn ask_health(&self) -> Result<Health, SendError> {

@@ -129,4 +129,18 @@ pub(crate) struct ButtonMessage {
     pub(crate) message_thread_id: Option<i64>,
     #[serde(default)]
     pub(crate) is_topic_message: bool,
+    pub(crate) reply_markup: Option<Keyboard>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Keyboard {
+    #[serde(default)]
+    pub(crate) inline_keyboard: Vec<Vec<Button>>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Button {
+    #[serde(default)]
+    pub(crate) text: String,
+    pub(crate) callback_data: Option<String>,
 }

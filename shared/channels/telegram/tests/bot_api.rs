@@ -159,7 +159,12 @@ async fn registering_names_the_secret_and_the_updates() {
         "secret_token": "public-test-secret_0",
         "allowed_updates": updates,
     });
-    assert_eq!(calls(&platform), [("setWebhook".to_owned(), body)]);
+    let commands = json!([
+        {"command": "help", "description": "What I can do"},
+        {"command": "new", "description": "Begin a new conversation"},
+    ]);
+    let menu = json!({ "commands": commands });
+    assert_eq!(calls(&platform), [("setWebhook".to_owned(), body), ("setMyCommands".to_owned(), menu)]);
 }
 
 #[tokio::test]

@@ -173,7 +173,8 @@ fn pressed(postback: Postback, envelope: &Envelope) -> Option<Said> {
 fn edited(edit: Edit, envelope: &Envelope) -> Result<Option<Said>, Rejected> {
     let mid = named(edit.mid)?;
     let number = edit.num_edit.or(envelope.timestamp).unwrap_or_default();
-    let said = |text| Said { event_id: format!("{mid}:edit:{number}"), kind: InboundKind::Edited, text, ..Said::new(mid) };
+    let said =
+        |text| Said { event_id: format!("{mid}:edit:{number}"), kind: InboundKind::Edited, text, ..Said::new(mid) };
     Ok(edit.text.filter(|text| !text.trim().is_empty()).map(said))
 }
 

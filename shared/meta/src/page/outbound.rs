@@ -53,10 +53,14 @@ impl Page {
         if part.markdown.trim().is_empty() {
             return Ok(receipt);
         }
-        match self.show(part, self.text_message(part), &deadline).await {
+        // Not the first part: it does not quote once more.
+        let second = OutboundPart { number: part.number.max(1), ..part.clone() };
+        match self.show(&second, self.text_message(part), &deadline).await {
             Ok(_) => Ok(receipt),
             // The file is there: sending both again would show it twice.
-            Err(error) => Err(self.graph.api().unknown(&format!("the file was sent, but its caption was not: {error}"))),
+            Err(error) => {
+                Err(self.graph.api().unknown(&format!("the file was sent, but its caption was not: {error}")))
+            }
         }
     }
 
@@ -118,14 +122,18 @@ impl Page {
         deadline: &Deadline,
     ) -> Result<Value, SendError> {
         if !self.traits.uploads {
-            let nowhere = || self.graph.api().refused("files can be sent only from a public URL, and this one has none");
+            let nowhere =
+                || self.graph.api().refused("files can be sent only from a public URL, and this one has none");
             return Ok(json!({ "url": file.url.ok_or_else(nowhere)? }));
         }
         // https://developers.facebook.com/docs/messenger-platform/reference/attachment-upload-api
         let message = json!({ "attachment": { "type": kind, "payload": { "is_reusable": false } } });
-        let form = Form::new(part.idempotency_key)
-            .text("message", &message.to_string())
-            .file("filedata", file.name, file.content_type, &file.bytes);
+        let form = Form::new(part.idempotency_key).text("message", &message.to_string()).file(
+            "filedata",
+            file.name,
+            file.content_type,
+            &file.bytes,
+        );
         let reply = self.graph.upload("me/message_attachments", form, deadline.left()).await?;
         let uploaded: Uploaded = self.graph.read(&reply, "attachment id")?;
         Ok(json!({ "attachment_id": uploaded.attachment_id }))

@@ -28,7 +28,8 @@ pub(crate) fn subject() -> ChannelUnderTest {
         manners,
         refusals: || {
             let no = |status: u16, code: u32, subcode: u32, message: &str| {
-                let error = json!({"message": message, "type": "OAuthException", "code": code, "error_subcode": subcode});
+                let error =
+                    json!({"message": message, "type": "OAuthException", "code": code, "error_subcode": subcode});
                 Answer::json(status, &json!({ "error": error }))
             };
             vec![

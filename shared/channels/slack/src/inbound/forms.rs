@@ -10,6 +10,8 @@ use serde::Deserialize;
 
 use super::text::readable;
 use super::{Arrived, Reader, Thread, millis, peer};
+use crate::blocks::LABELLED;
+use crate::settings::own_name;
 
 /// The form by which Slack tries our certificate. It is not signed, so nothing else that stands in it may be read.
 pub(crate) const SSL_CHECK: &[u8] = b"ssl_check=1";
@@ -77,15 +79,14 @@ fn slash(reader: &Reader<'_>, form: &Form, command: &str, now: Millis) -> Result
 }
 
 /// The line a person would have typed in a chat with us alone: `/chela hi` is "hi", `/chela /new` and `/new` are
-/// "/new". Slack keeps `/status` for itself, so that OpenClaw calls it `/agentstatus` there.
+/// "/new". Slack keeps `/status` and others for itself, see [`own_name`].
 fn line(reader: &Reader<'_>, command: &str, arguments: &str) -> String {
     let arguments = readable(arguments, reader.settings.bot_user_id.as_deref()).text;
     let name = command.trim_start_matches('/');
     let command = match name {
         _ if name == reader.settings.command() && arguments.is_empty() => "/help",
         _ if name == reader.settings.command() => return arguments,
-        "agentstatus" => "/status",
-        _ => command,
+        _ => &format!("/{}", own_name(name)),
     };
     if arguments.is_empty() { command.to_owned() } else { format!("{command} {arguments}") }
 }
@@ -138,9 +139,16 @@ struct Place {
 #[derive(Deserialize)]
 struct Action {
     action_id: Option<String>,
+    text: Option<Label>,
     value: Option<String>,
     selected_option: Option<Choice>,
     action_ts: Option<String>,
+}
+
+/// What is written on a button.
+#[derive(Deserialize)]
+struct Label {
+    text: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -171,7 +179,9 @@ fn button(
     let when = action.action_ts.as_deref().or(pressed.trigger_id.as_deref())?;
     let id = action.action_id.as_deref().unwrap_or_default();
     let chosen = action.selected_option.as_ref().and_then(|option| option.value.as_deref());
-    let text = action.value.as_deref().or(chosen).filter(|value| !value.is_empty()).unwrap_or(id);
+    // A value that was too long for the button.
+    let label = action.text.as_ref().filter(|_| id.starts_with(LABELLED)).and_then(|label| label.text.as_deref());
+    let text = action.value.as_deref().or(chosen).or(label).filter(|value| !value.is_empty()).unwrap_or(id);
     let places = [pressed.container.as_ref(), pressed.message.as_ref()];
     let mut places = places.into_iter().flatten();
     let message = places.clone().find_map(|place| place.message_ts.as_deref().or(place.ts.as_deref()));

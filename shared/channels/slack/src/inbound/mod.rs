@@ -56,7 +56,8 @@ struct Arrived<'a> {
 impl Reader<'_> {
     fn inbound(&self, arrived: Arrived<'_>) -> Inbound {
         Inbound {
-            message_id: None,
+            // As `chat.postMessage` names its own, see `WebApi::post`.
+            message_id: arrived.answers.as_ref().map(|ts| format!("{}:{ts}", arrived.channel)),
             channel: crate::ID.to_owned(),
             account: self.account.to_owned(),
             event_id: arrived.event_id,

@@ -12,7 +12,7 @@ use chela_core::message::ReplyAddress;
 use chela_core::secret::Secret;
 use chela_http::{HostPort, HttpClient, HttpOptions};
 use chela_testkit::clock::ManualClock;
-use chela_testkit::laws::channel::platform::{Answer, Platform};
+use chela_testkit::laws::channel::platform::{Answer, Platform, Seen};
 use chela_testkit::laws::channel::{ACCOUNT, ARRIVAL, request};
 use serde_json::{Value, json};
 
@@ -63,12 +63,17 @@ pub(crate) struct Call {
     pub(crate) body: Value,
 }
 
+/// What a test did not say is refused, with a word that no error of Slack's has.
+pub(crate) fn unexpected(seen: &Seen) -> Answer {
+    Answer::json(418, &json!({ "ok": false, "error": format!("unexpected_by_the_test:{}", seen.path) }))
+}
+
 /// A Slack Web API that answers what it was told to.
 pub(crate) struct Slack(Platform);
 
 impl Slack {
     pub(crate) async fn start() -> Self {
-        Self(Platform::start(|seen| panic!("{} was not expected", seen.path)).await)
+        Self(Platform::start(unexpected).await)
     }
 
     /// The next call is answered with this JSON.
@@ -84,7 +89,7 @@ impl Slack {
 
     /// The calls since they were last asked for.
     pub(crate) fn calls(&self) -> Vec<Call> {
-        let call = |seen: chela_testkit::laws::channel::platform::Seen| Call {
+        let call = |seen: Seen| Call {
             method: seen.path.strip_prefix("/api/").unwrap().to_owned(),
             authorization: seen.headers["authorization"].to_str().unwrap().to_owned(),
             body: seen.json(),

@@ -6,6 +6,9 @@ use chela_testkit::laws::channel::platform::{Answer, Seen};
 use chela_testkit::laws::channel::{ChannelUnderTest, Fate, Shown};
 use serde_json::{Value, json};
 
+/// What the platform serves as the content of files.
+pub(crate) const FILE: &[u8] = b"a picture of Ada";
+
 pub(crate) fn subject() -> ChannelUnderTest {
     ChannelUnderTest {
         descriptor: DESCRIPTOR,
@@ -19,12 +22,18 @@ pub(crate) fn subject() -> ChannelUnderTest {
         ack: Ack::empty,
         to_us: &["group-mention", "group-reply", "group-command", "topic", "anonymous-admin", "group-button"],
         not_to_us: &["group-text", "group-thread", "channel-post"],
-        file: None,
+        file: Some(("photo", FILE)),
         same_peer: &[("text", "edited"), ("text", "button"), ("text", "voice"), ("group-mention", "group-reply")],
         handshake: None,
         manners: |seen| {
             let result = match method(seen) {
-                "sendMessage" => json!({"message_id": 321, "date": 1, "chat": {"id": 7527593, "type": "private"}}),
+                "sendMessage" | "sendPhoto" | "sendDocument" => {
+                    json!({"message_id": 321, "date": 1, "chat": {"id": 7527593, "type": "private"}})
+                }
+                "getFile" => {
+                    json!({"file_id": "AgAClarge", "file_unique_id": "AQADl", "file_path": "photos/file_1.jpg"})
+                }
+                "file_1.jpg" => return Answer::text(200, std::str::from_utf8(FILE).unwrap()),
                 "getMe" => {
                     json!({"id": 110201543, "is_bot": true, "first_name": "Chela", "username": "Chela_Test_Bot"})
                 }
