@@ -11,8 +11,11 @@ use chela_core::clock::Millis;
 /// the next request, so none believes it for long.
 const FRESH_MS: u64 = 60_000;
 
-/// Rooms, and invitations, that are remembered at most.
+/// Rooms that are remembered at most.
 const MOST: usize = 1_000;
+
+/// Invitations whose rooms' latest words are remembered at most: they are half a megabyte each in the worst case.
+const MOST_INVITATIONS: usize = 100;
 
 /// Who is in a room, and what they are called in it.
 pub(crate) type Members = HashMap<String, Option<String>>;
@@ -71,7 +74,7 @@ impl Rooms {
     /// Keeps what was said before we joined.
     pub(crate) fn keep_missed(&self, invitation: &str, events: Vec<String>) {
         let mut missed = locked(&self.missed);
-        if missed.len() >= MOST {
+        if missed.len() >= MOST_INVITATIONS {
             missed.clear();
         }
         missed.insert(invitation.to_owned(), events);
@@ -143,7 +146,7 @@ mod tests {
             rooms.learn(&format!("!{at}"), Members::new(), Millis(at));
             rooms.keep_missed(&format!("${at}"), vec!["{}".to_owned()]);
         }
-        assert!(locked(&rooms.rooms).len() <= MOST && locked(&rooms.missed).len() <= MOST);
+        assert!(locked(&rooms.rooms).len() <= MOST && locked(&rooms.missed).len() <= MOST_INVITATIONS);
         assert!(rooms.knows("!2999", Millis(3_000)) && rooms.missed("$2999").len() == 1);
     }
 }

@@ -86,7 +86,8 @@ impl Matrix {
                 Some(pong) => (true, format!("the homeserver reaches us in {} ms", pong.duration_ms)),
                 None => (false, "the answer to the ping is none".to_owned()),
             },
-            Err(Failure::Coded(code, error)) => (false, explained(&code, &error)),
+            // That we can speak is known; whether we are spoken to, such a homeserver cannot tell.
+            Err(Failure::Coded(code, error)) => (code == "M_UNRECOGNIZED", explained(&code, &error)),
             Err(Failure::Plain(error)) => return Err(error),
         };
         Ok(Health { ok, summary: format!("{me}; {heard}") })
