@@ -106,6 +106,16 @@ fn vendors_stay_behind_their_one_crate() {
 }
 
 #[test]
+fn a_connection_is_held_by_the_command_and_never_by_a_function() {
+    assert_within("chela-bridge", &["chela-core", "chela-channel-kit", "chela-http"]);
+    for (package, needs) in needs() {
+        assert!(!needs.contains("chela-bridge") || package == "chela", "{package} must not need chela-bridge");
+        let socket = ["twilight-gateway", "tokio-rustls"].iter().any(|name| needs.contains(*name));
+        assert!(!socket || package == "chela-bridge", "{package} must not hold a connection");
+    }
+}
+
+#[test]
 fn functions_only_wire() {
     for function in ["webhook", "agent", "heartbeat", "api", "sandbox"] {
         for file in std::fs::read_dir(root().join("functions").join(function).join("src")).unwrap() {
