@@ -44,6 +44,7 @@ fn samples_say_what_people_meant() {
         "redaction: nothing",
         "several: $ev14 group:!_CjVwXq6IvIVw0OqK7jHfrdrsmhVXBjfu7BA_8C66s4 from @alice:hs.local to us \"one\" @1767225590140 -> !_CjVwXq6IvIVw0OqK7jHfrdrsmhVXBjfu7BA_8C66s4/-/$ev14 @alice:hs.local",
         "several: $ev17 direct:@alice:hs.local from @alice:hs.local to us \"two\" @1767225590170 -> !dm:hs.local/-/-",
+        "state-message: nothing",
         "sticker: $ev07 direct:@alice:hs.local from @alice:hs.local to us \"\" +mxc://example.org/stIcKer[image/webp party 2048] @1767225590070 -> !dm:hs.local/-/-",
         "text: $ev01 direct:@alice:hs.local from @alice:hs.local to us \"hello dm\" @1767225590010 -> !dm:hs.local/-/-",
         "typing: nothing",

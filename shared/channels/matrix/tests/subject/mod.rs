@@ -28,6 +28,7 @@ pub(crate) fn subject() -> ChannelUnderTest {
             "reaction",
             "redaction",
             "redacted",
+            "state-message",
             "encrypted",
             "history",
             "verification",
