@@ -77,7 +77,7 @@ impl Poster {
             tokio::select! {
                 Some(posted) = posts.join_next() => poster.finish(posted.ok(), &mut busy)?,
                 () = poster.store.arrival() => {}
-                () = tokio::time::sleep(poster.pause(busy.is_empty())?) => {}
+                () = tokio::time::sleep(poster.pause(&busy)?) => {}
                 () = stopped(&mut stopping) => break,
             }
         }
@@ -87,9 +87,13 @@ impl Poster {
         Ok(())
     }
 
-    /// How long nothing will be due. While posts are under way their end is what counts: their chats are due already.
-    fn pause(&self, idle: bool) -> Result<Duration, StoreError> {
-        let due = self.store.next_due()?.filter(|due| idle || *due > self.clock.now());
+    /// How long nothing will be due. Of chats with a post under way, its end is what counts. Where more chats are due than
+    /// posts are allowed, that is soon enough as well.
+    fn pause(&self, busy: &HashSet<String>) -> Result<Duration, StoreError> {
+        if busy.len() >= AT_ONCE {
+            return Ok(LOOK_EVERY);
+        }
+        let due = self.store.next_due(busy)?;
         let wait = due.map_or(LOOK_EVERY, |due| Duration::from_millis(due.since(self.clock.now())));
         Ok(wait.clamp(Duration::from_millis(5), LOOK_EVERY))
     }

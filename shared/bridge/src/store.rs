@@ -1,5 +1,6 @@
 //! What a bridge must not forget when its process dies: one SQLite file, written through to the disk.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -144,15 +145,18 @@ impl Store {
         })
     }
 
-    /// When the next first message of a chat is due.
-    pub fn next_due(&self) -> Result<Option<Millis>, StoreError> {
+    /// When the next first message of a chat is due, of chats that are not `busy`.
+    pub fn next_due(&self, busy: &HashSet<String>) -> Result<Option<Millis>, StoreError> {
         self.with(|all| {
-            let next: Option<i64> = all
-                .prepare_cached(
-                    "SELECT min(due) FROM waiting WHERE seq IN (SELECT min(seq) FROM waiting GROUP BY chat)",
-                )?
-                .query_row([], |row| row.get(0))?;
-            Ok(next.map(|due| Millis(unsigned(due))))
+            let mut query = all.prepare_cached(
+                "SELECT chat, due FROM waiting WHERE seq IN (SELECT min(seq) FROM waiting GROUP BY chat)
+                 ORDER BY due LIMIT ?1",
+            )?;
+            let most = busy.len() as u64 + 1;
+            let rows = query.query_map([signed(most)], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
+            let rows: Vec<(String, i64)> = rows.collect::<rusqlite::Result<_>>()?;
+            let next = rows.into_iter().find(|(chat, _)| !busy.contains(chat));
+            Ok(next.map(|(_, due)| Millis(unsigned(due))))
         })
     }
 
@@ -295,12 +299,15 @@ mod tests {
         let first = store.due(Millis(0), 1).unwrap().remove(0);
         store.postpone(first.seq, Millis(50)).unwrap();
         assert_eq!(due(&store, 49), ["3"], "its successor waits with it");
-        assert_eq!(store.next_due().unwrap(), Some(Millis(0)));
+        let busy = |chats: &[&str]| chats.iter().map(|chat| format!("{chat}\n")).collect::<HashSet<_>>();
+        assert_eq!(store.next_due(&busy(&[])).unwrap(), Some(Millis(0)));
+        assert_eq!(store.next_due(&busy(&["b"])).unwrap(), Some(Millis(50)));
+        assert_eq!(store.next_due(&busy(&["a", "b"])).unwrap(), None);
         assert_eq!(store.due(Millis(50), 9).unwrap()[0].attempts, 1);
         store.forget(first.seq).unwrap();
         assert_eq!(due(&store, 0), ["2", "3"]);
         assert_eq!((store.discard(first.seq + 1).unwrap(), store.discard(first.seq + 2).unwrap()), (1, 2));
-        assert_eq!((store.waiting().unwrap(), store.next_due().unwrap()), (0, None));
+        assert_eq!((store.waiting().unwrap(), store.next_due(&busy(&[])).unwrap()), (0, None));
     }
 
     #[test]
