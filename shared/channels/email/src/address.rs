@@ -1,6 +1,8 @@
 //! Addresses, compared by one spelling. Only what every mail system agrees on is an address here: an address that two
 //! parsers may read differently must not decide who somebody is.
 
+use std::borrow::Cow;
+
 use mail_parser::Message;
 
 /// What RFC 5321 allows: 64 for the part before `@`, 255 for the domain.
@@ -56,9 +58,9 @@ pub(crate) fn author(message: &Message<'_>) -> Option<(String, Option<String>)> 
     let written = author.address()?;
     let address = normal(written)?;
     let raw = message.raw_message.get(header.offset_start as usize..header.offset_end as usize)?;
-    let raw = std::str::from_utf8(raw).ok()?.trim();
+    let raw = String::from_utf8_lossy(raw);
     let name = author.name().map(plain).filter(|name| !name.is_empty());
-    one_reading(raw, written).then_some((address, name))
+    one_reading(raw.trim(), written).then_some((address, name))
 }
 
 /// `address`, `… <address>` or `address (…)`. The receiving server judged one author of this header; a header that
@@ -74,6 +76,15 @@ fn one_reading(raw: &str, address: &str) -> bool {
     // A comma ends an address, unless it stands in quotes.
     let quoted = before.trim().starts_with('"') && before.trim().ends_with('"') && before.matches('"').count() == 2;
     inner == address && !before.contains(['<', '>']) && (quoted || !before.contains([',', ';', ':', '"', '@']))
+}
+
+/// The values of all headers of this name as they were written, also where they are not UTF-8.
+pub(crate) fn written<'m>(message: &'m Message<'_>, name: &'m str) -> impl Iterator<Item = Cow<'m, str>> {
+    let named = message.headers().iter().filter(move |header| header.name.as_str().eq_ignore_ascii_case(name));
+    named.map(|header| {
+        let raw = message.raw_message.get(header.offset_start as usize..header.offset_end as usize);
+        String::from_utf8_lossy(raw.unwrap_or_default())
+    })
 }
 
 /// Text of a header without what could begin another one.

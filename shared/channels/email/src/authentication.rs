@@ -15,20 +15,27 @@ const HEADER: &str = "authentication-results";
 pub fn authentication_results(message: &[u8], authserv_id: &str) -> Verdict {
     let Some(parsed) = MessageParser::default().parse_headers(message) else { return Verdict::None };
     let Some(author) = address::author(&parsed).map(|(author, _)| author) else { return Verdict::None };
-    let own: Vec<String> = parsed
-        .headers_raw()
-        .filter(|(name, _)| name.eq_ignore_ascii_case(HEADER))
-        .map(|(_, value)| without_quotations(value))
+    let own: Vec<String> = address::written(&parsed, HEADER)
+        .map(|value| without_quotations(&value))
         .filter(|value| is_from(value, authserv_id))
         .collect();
+    let domain = address::halves(&author).1;
     let results = || own.iter().flat_map(|value| value.split(';').skip(1)).map(str::trim);
-    let dmarc = results().find_map(|result| result.strip_prefix("dmarc="));
-    match dmarc.and_then(|result| result.split_whitespace().next()) {
-        Some("pass") => Verdict::Pass,
+    let dmarc = results().find_map(|result| result.strip_prefix("dmarc=")).unwrap_or_default();
+    let judged = dmarc.split_whitespace().find_map(|word| word.strip_prefix("header.from="));
+    match dmarc.split_whitespace().next() {
+        // Whoever judged another author than we read has proved nothing about ours.
+        Some("pass") if judged.is_none_or(|judged| is_above(judged, domain)) => Verdict::Pass,
+        Some("pass") => Verdict::None,
         Some("fail") => Verdict::Fail,
-        _ if results().any(|result| signed_by(result, address::halves(&author).1)) => Verdict::Pass,
+        _ if results().any(|result| signed_by(result, domain)) => Verdict::Pass,
         _ => Verdict::None,
     }
+}
+
+/// Whether `above` is `domain` or a domain it belongs to. One label alone, such as `com`, is nobody's domain.
+fn is_above(above: &str, domain: &str) -> bool {
+    above.contains('.') && (above == domain || domain.ends_with(&format!(".{above}")))
 }
 
 fn is_from(value: &str, authserv_id: &str) -> bool {
@@ -45,8 +52,7 @@ fn signed_by(result: &str, domain: &str) -> bool {
     let signer = words.find_map(|word| {
         word.strip_prefix("header.d=").or_else(|| Some(word.strip_prefix("header.i=")?.rsplit_once('@')?.1))
     });
-    // One label alone, such as `com`, is nobody's domain.
-    signer.is_some_and(|d| d.contains('.') && (d == domain || domain.ends_with(&format!(".{d}"))))
+    signer.is_some_and(|signer| is_above(signer, domain))
 }
 
 /// In lower case and without what stands in parentheses or in quotes: there a server quotes its client, who may have
@@ -111,6 +117,7 @@ mod tests {
         for headers in [
             "",
             "Authentication-Results: evil.example.net; dmarc=pass\r\n",
+            "Authentication-Results: mx.example.org; dmarc=pass header.from=evil.net\r\n",
             "Authentication-Results: mx.example.org.evil.net; dmarc=pass\r\n",
             "Authentication-Results: evil.net (mx.example.org); dmarc=pass\r\n",
             "Authentication-Results: mx.example.org; none\r\n",

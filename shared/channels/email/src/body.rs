@@ -7,6 +7,9 @@ use crate::{html_text, quote, thread};
 /// The longest text that is passed on, in characters; what waits in the queue must stay under a megabyte.
 const LONGEST: usize = 100_000;
 
+/// The longest text in which quotations are looked for, in characters.
+const LONGEST_LOOKED_AT: usize = 4 * LONGEST;
+
 /// Stands at the end of a text that was cut.
 const CUT: &str = "\n\n[The message was longer. The rest was cut off.]";
 
@@ -44,7 +47,13 @@ fn whole(message: &Message<'_>) -> String {
         _ => None,
     });
     let texts: Vec<String> = texts.map(|text| text.replace('\u{a0}', " ").trim_matches('\n').to_owned()).collect();
-    texts.join("\n\n").trim_end().to_owned()
+    let whole = texts.join("\n\n");
+    // Nobody wrote more than that by hand; what is repeated below it need not even be looked at.
+    let whole = whole
+        .char_indices()
+        .nth(LONGEST_LOOKED_AT)
+        .map_or(whole.as_str(), |(end, _)| whole.get(..end).unwrap_or_default());
+    whole.trim_end().to_owned()
 }
 
 fn attribute<'m>(part: &'m mail_parser::MessagePart<'_>, name: &str) -> Option<&'m str> {

@@ -16,7 +16,7 @@ use crate::address::{halves, plain};
 use crate::html;
 use crate::loops::LOOP_HEADER;
 use crate::settings::Settings;
-use crate::thread::{Conversation, is_id, is_name};
+use crate::thread::{Conversation, is_id, is_root};
 
 /// The longest subject made of a message's own first line, in characters.
 const LONGEST_SUBJECT: usize = 70;
@@ -30,8 +30,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) to: &'a str,
     /// What is answered.
     pub(crate) conversation: Conversation,
-    /// The conversation's name.
-    pub(crate) thread: Option<&'a str>,
+    /// What the conversation is known by, see [`crate::thread::root`].
+    pub(crate) root: Option<&'a str>,
     /// Markdown; may be empty where there is a file.
     pub(crate) markdown: &'a str,
     /// A file.
@@ -66,8 +66,8 @@ pub(crate) fn write(draft: &Draft<'_>, settings: &Settings) -> Option<Bytes> {
         message = message.in_reply_to((*last).to_owned());
         message = message.references(references);
     }
-    if let Some(thread) = draft.thread.filter(|thread| settings.plus_addressing && is_name(thread)) {
-        message = message.reply_to(format!("{user}+{thread}@{domain}"));
+    if let Some(root) = draft.root.filter(|root| settings.plus_addressing && is_root(root)) {
+        message = message.reply_to(format!("{user}+{root}@{domain}"));
     }
     if let Some(file) = draft.file {
         message.attachments = Some(vec![attachment(file)]);

@@ -7,7 +7,7 @@ use chela_core::session_key::{Peer, PeerKind};
 use mail_parser::{Message, MessageParser};
 use sha2::{Digest as _, Sha256};
 
-use crate::address::{author, plain};
+use crate::address::{author, plain, written};
 use crate::forward::{Delivery, Verdict, delivery};
 use crate::thread::{self, Conversation};
 use crate::{Email, ID, body, files, loops};
@@ -18,12 +18,17 @@ impl Email {
         let delivery = delivery(request)?;
         let message = MessageParser::default().parse(&request.body);
         let message = message.ok_or(Rejected::Malformed("the body is no message"))?;
-        if !message.headers_raw().any(|(name, _)| name.eq_ignore_ascii_case("from")) {
+        if written(&message, "from").next().is_none() {
             return Err(Rejected::Malformed("the message has no From"));
         }
         // Who cannot be told for certain is nobody: an answer to a forged author would go to its victim.
         let Some((from, name)) = author(&message) else { return Ok(Parsed::nothing()) };
-        let genuine = delivery.verdict == Verdict::Pass || self.settings.trust_unauthenticated;
+        // Nobody's option makes a proven forgery genuine.
+        let genuine = match delivery.verdict {
+            Verdict::Pass => true,
+            Verdict::None => self.settings.trust_unauthenticated,
+            Verdict::Fail => false,
+        };
         if !genuine || loops::automatic(&message, &from, &self.settings.address).is_some() {
             return Ok(Parsed::nothing());
         }
@@ -45,14 +50,14 @@ impl Email {
         if text.is_empty() && media.is_empty() {
             return Parsed::nothing();
         }
-        let thread = thread::name(message, delivery.recipient);
+        let root = thread::root(message, delivery.recipient);
         let inbound = Inbound {
             channel: ID.to_owned(),
             account: self.account.clone(),
             event_id,
             peer: Peer::new(PeerKind::Direct, from.clone()),
             parent_peer: None,
-            thread: thread.clone(),
+            thread: root.as_deref().map(|root| thread::name(&from, root)),
             sender: Sender { id: from.clone(), name },
             message_id: thread::own_id(message),
             text,
@@ -67,7 +72,7 @@ impl Email {
                 channel: ID.to_owned(),
                 account: self.account.clone(),
                 to: from,
-                thread,
+                thread: root,
                 message: Conversation::of(message).to_text(),
             },
         };

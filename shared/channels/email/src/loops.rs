@@ -3,7 +3,7 @@
 
 use mail_parser::{Message, MimeHeaders as _};
 
-use crate::address::halves;
+use crate::address::{halves, is_for, written};
 
 /// Says so in every message we send; each of our messages is known again by it.
 pub(crate) const LOOP_HEADER: &str = "X-Loop";
@@ -24,15 +24,12 @@ const MACHINES: &[&str] = &[
 
 /// Why nobody should answer `message` of `author` to the address `own`; `None` if a person wrote it.
 pub(crate) fn automatic(message: &Message<'_>, author: &str, own: &str) -> Option<&'static str> {
-    let values = |name: &'static str| {
-        let headers = message.headers_raw().filter(move |(found, _)| found.eq_ignore_ascii_case(name));
-        headers.map(|(_, value)| value.trim().to_ascii_lowercase())
-    };
+    let values = |name: &'static str| written(message, name).map(|value| value.trim().to_ascii_lowercase());
     let is_there = |name: &'static str| values(name).next().is_some();
     let word = |value: &str| value.split([';', ' ', '\t']).next().unwrap_or_default().to_owned();
     let local = halves(author).0;
     let user = local.split('+').next().unwrap_or(local);
-    if author == own || crate::address::is_for(author, own) || values(LOOP_HEADER).any(|value| value == own) {
+    if author == own || is_for(author, own) || values(LOOP_HEADER).any(|value| value == own) {
         return Some("our own");
     }
     if MACHINES.contains(&user) {

@@ -34,7 +34,7 @@ impl Email {
         let draft = Draft {
             to: &to,
             conversation: Conversation::from_text(part.to.message.as_deref()),
-            thread: part.to.thread.as_deref(),
+            root: part.to.thread.as_deref(),
             markdown: part.markdown,
             file,
             key: part.idempotency_key,

@@ -216,22 +216,24 @@ fn begins_original(lines: &[&str], at: usize) -> bool {
             let said = lines.get(at..=end).unwrap_or_default();
             let unbroken = said.iter().all(|line| !line.is_empty() && !is_quoted(line));
             // Marked lines below are seen as such, and text may follow them.
-            let marked = lines.iter().skip(end.saturating_add(1)).find(|line| !line.is_empty());
-            let marked = marked.is_some_and(|line| is_quoted(line));
+            let marked = || {
+                let below = lines.iter().skip(end.saturating_add(1)).find(|line| !line.is_empty());
+                below.is_some_and(|line| is_quoted(line))
+            };
             let said = said.join(" ");
             let opens = ["on ", "am ", "le ", "el ", "il ", "em ", "op ", "den ", "w dniu ", "dne "];
             let lower = said.to_lowercase();
             unbroken
-                && !marked
                 && said.ends_with(':')
                 && said.chars().count() <= LONGEST_ATTRIBUTION_CHARS
                 && opens.iter().any(|open| lower.starts_with(open))
                 && said.contains(|c: char| c.is_ascii_digit())
                 && ends_with_wrote(&said)
+                && !marked()
         })
 }
 
-/// `From: …` and at least two more such lines, one of them with an address or with the subject we know nothing of.
+/// `From: …` and at least two more such lines.
 fn is_header_block(lines: &[&str], at: usize) -> bool {
     let field = |line: &str| {
         let line = line.replace('*', "");
@@ -240,8 +242,8 @@ fn is_header_block(lines: &[&str], at: usize) -> bool {
         (!name.is_empty() && name.chars().count() <= 20 && !value.trim().is_empty()).then_some(name)
     };
     let Some(name) = lines.get(at).and_then(|line| field(line)) else { return false };
-    let further = lines.iter().skip(at.saturating_add(1)).take_while(|line| field(line).is_some()).count();
-    FROM.contains(&name.as_str()) && further >= 2
+    FROM.contains(&name.as_str())
+        && (1..=2).all(|further| lines.get(at.saturating_add(further)).is_some_and(|line| field(line).is_some()))
 }
 
 /// Without the signature, or a phone's last line.

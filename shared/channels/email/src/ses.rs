@@ -11,7 +11,7 @@ use chela_channel_kit::{AccountSettings, ApiCall, ApiReply, ConfigProblem};
 use chela_core::channel::SendError;
 use chela_core::clock::Millis;
 use http::header::CONTENT_TYPE;
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue};
 use serde::Deserialize;
 
 use crate::Email;
@@ -84,7 +84,7 @@ impl Email {
     /// GETs a path of the API.
     pub(crate) async fn get(&self, path: &str, timeout: Duration) -> Result<ApiReply, SendError> {
         let url = format!("{}{path}", self.base);
-        self.signed(ApiCall::get(&url, timeout).method(Method::GET)).await
+        self.signed(ApiCall::get(&url, timeout)).await
     }
 
     async fn signed(&self, mut call: ApiCall<'_>) -> Result<ApiReply, SendError> {

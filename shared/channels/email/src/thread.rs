@@ -1,7 +1,7 @@
 //! Which conversation a message belongs to, and what an answer needs to join it.
 //!
-//! A conversation is named by a hash of the first message's `Message-ID`. Clients repeat that id at the beginning of
-//! `References`; with `plusAddressing` the name also comes back in the address we are answered at.
+//! A conversation is named by a hash of its author and of the first message's `Message-ID`. Clients repeat that id at the
+//! beginning of `References`; with `plusAddressing` its hash also comes back in the address we are answered at.
 
 use mail_parser::{HeaderValue, Message};
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::address::{plain, without_tag};
 
-/// The length of a conversation's name: 64 bits in hexadecimal digits.
+/// The length of a hash: 64 bits in hexadecimal digits.
 const NAME_LENGTH: usize = 16;
 
 /// Most ids in `References`: the first, which names the conversation, and the last ones.
@@ -66,23 +66,38 @@ impl Conversation {
     }
 }
 
-/// The conversation's name: the tag of the address it was sent to, or made from the first message's id. A message
-/// without any id has none: nothing could refer to it.
-pub(crate) fn name(message: &Message<'_>, recipient: &str) -> Option<String> {
+/// What the conversation's first message is known by: the tag of the address it was sent to, or made from the first
+/// message's id. A message without any id has none: nothing could refer to it.
+pub(crate) fn root(message: &Message<'_>, recipient: &str) -> Option<String> {
     if let (_, Some(tag)) = without_tag(recipient)
-        && is_name(tag)
+        && is_root(tag)
     {
         return Some(tag.to_owned());
     }
-    let root = earlier(message).into_iter().next().or_else(|| own_id(message))?;
-    let mut name = hex::encode(Sha256::digest(root));
-    name.truncate(NAME_LENGTH);
-    Some(name)
+    let first = earlier(message).into_iter().next().or_else(|| own_id(message))?;
+    Some(short(&[&first]))
 }
 
-/// Whether a word is the name of a conversation.
-pub(crate) fn is_name(word: &str) -> bool {
+/// The name of `author`'s conversation. The author is part of it: ids are known to everybody who got a copy, and a
+/// conversation must not be joined by whoever knows how it began.
+pub(crate) fn name(author: &str, root: &str) -> String {
+    short(&[author, root])
+}
+
+/// Whether a word is what [`root`] makes.
+pub(crate) fn is_root(word: &str) -> bool {
     word.len() == NAME_LENGTH && word.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+fn short(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    let mut short = hex::encode(hash.finalize());
+    short.truncate(NAME_LENGTH);
+    short
 }
 
 /// Whether a message answers another.
@@ -98,7 +113,7 @@ pub(crate) fn own_id(message: &Message<'_>) -> Option<String> {
 /// The ids of the messages before this one, the first one first.
 fn earlier(message: &Message<'_>) -> Vec<String> {
     let mut earlier = ids(Some(message.references()));
-    for id in ids(Some(message.in_reply_to())) {
+    for id in ids(Some(message.in_reply_to())).into_iter().take(MOST_REFERENCES) {
         if !earlier.contains(&id) {
             earlier.push(id);
         }
@@ -133,13 +148,13 @@ mod tests {
     }
 
     fn named(headers: &str) -> Option<String> {
-        with(headers, |message| name(message, "bot@example.org"))
+        with(headers, |message| root(message, "bot@example.org"))
     }
 
     #[test]
     fn a_conversation_is_named_by_its_first_message() {
         let root = named("Message-ID: <1@x>");
-        assert!(root.as_deref().is_some_and(is_name), "{root:?}");
+        assert!(root.as_deref().is_some_and(is_root), "{root:?}");
         for later in [
             "Message-ID: <2@x>\r\nIn-Reply-To: <1@x>",
             "Message-ID: <3@x>\r\nReferences: <1@x> <2@x>\r\nIn-Reply-To: <2@x>",
@@ -152,8 +167,16 @@ mod tests {
     }
 
     #[test]
+    fn nobody_joins_somebody_elses_conversation() {
+        let of = |author: &str| name(author, "0123456789abcdef");
+        assert_eq!(of("ada@example.com"), of("ada@example.com"));
+        assert_ne!(of("ada@example.com"), of("eve@example.net"));
+        assert_ne!(name("a", "bc"), name("ab", "c"));
+    }
+
+    #[test]
     fn the_tag_of_the_address_names_it_where_it_can() {
-        let tagged = |recipient: &str| with("Message-ID: <1@x>", |message| name(message, recipient));
+        let tagged = |recipient: &str| with("Message-ID: <1@x>", |message| root(message, recipient));
         assert_eq!(tagged("bot+0123456789abcdef@example.org").as_deref(), Some("0123456789abcdef"));
         for other in ["bot+news@example.org", "bot+0123456789ABCDEF@example.org", "bot+0123456789abcdef0@example.org"] {
             assert_eq!(tagged(other), named("Message-ID: <1@x>"), "{other}");

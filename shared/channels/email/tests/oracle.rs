@@ -18,7 +18,7 @@ use chela_channel_email::forward::{Delivery, Verdict, sign};
 use chela_channel_kit::ProofKeys;
 use chela_core::channel::{OutboundFile, Parsed};
 use chela_core::message::ReplyAddress;
-use chela_testkit::laws::channel::platform::{Platform, Seen};
+use chela_testkit::laws::channel::platform::{Answer, Platform, Seen};
 use chela_testkit::laws::channel::{ARRIVAL, oracle, part, request};
 use serde_json::{Value, json};
 
@@ -279,6 +279,10 @@ async fn the_sdk_signs_and_writes_our_requests_as_we_do() {
     let channel = subject().open(platform.url());
     channel.send(&part(&subject().address(), "héllo **you**")).await.unwrap();
     channel.health().await.unwrap();
+    platform.next(Answer::json(200, &json!({})));
+    platform.next(Answer::json(404, &json!({"message": "no such domain"})));
+    platform.next(Answer::json(200, &json!({"VerifiedForSendingStatus": true})));
+    assert!(!channel.health().await.unwrap().ok, "sending is not enabled");
     let mut without_token = SIMULATOR.test_secrets();
     without_token.remove("sessionToken");
     subject().open_with(platform.url(), without_token).send(&part(&subject().address(), "x")).await.unwrap();
@@ -298,20 +302,21 @@ async fn the_sdk_signs_and_writes_our_requests_as_we_do() {
     };
     let changed = String::from_utf8(seen[0].body.to_vec()).unwrap().replace("ada@", "eve@");
     assert!(
-        seen[0].headers.contains_key("x-amz-security-token") && !seen[3].headers.contains_key("x-amz-security-token")
+        seen[0].headers.contains_key("x-amz-security-token") && !seen[6].headers.contains_key("x-amz-security-token")
     );
-    let identity = json!({"EmailIdentity": "example.org"});
+    let identity = |identity: &str| json!({"EmailIdentity": identity});
     let asked = json!([
         question(&seen[0], "SendEmail", Value::Null, &seen[0].body),
         question(&seen[0], "SendEmail", Value::Null, changed.as_bytes()),
         question(&seen[1], "GetAccount", json!({}), b""),
-        question(&seen[2], "GetEmailIdentity", identity, b""),
-        question(&seen[3], "SendEmail", Value::Null, &seen[3].body),
+        question(&seen[2], "GetEmailIdentity", identity("example.org"), b""),
+        question(&seen[5], "GetEmailIdentity", identity("bot@example.org"), b""),
+        question(&seen[6], "SendEmail", Value::Null, &seen[6].body),
     ]);
     let answers = oracle::ask(AWS, &asked);
     let signed: Vec<&Value> = answers.as_array().unwrap().iter().map(|answer| &answer["signed"]).collect();
-    assert_eq!(signed, [true, false, true, true, true]);
-    for (answer, seen) in answers.as_array().unwrap().iter().zip([0, 0, 1, 2, 3].map(|at| &seen[at])) {
+    assert_eq!(signed, [true, false, true, true, true, true]);
+    for (answer, seen) in answers.as_array().unwrap().iter().zip([0, 0, 1, 2, 5, 6].map(|at| &seen[at])) {
         assert_eq!(answer["scope"], "20260101/us-east-1/ses/aws4_request");
         assert_eq!(
             (answer["method"].as_str(), answer["path"].as_str()),
