@@ -23,7 +23,7 @@ pub(crate) enum Credential {
     /// A personal access token.
     User(HeaderValue),
     /// A GitHub App.
-    App(App),
+    App(Box<App>),
 }
 
 /// An app, and the tokens of its installations by the owner's login in lower case.
@@ -51,7 +51,7 @@ impl Credential {
             if account.options.get(REPOS.key).is_none_or(Value::is_null) {
                 return Err(missing(REPOS.key, REPOS.doc));
             }
-            return Ok(Self::App(App { id, key: AppKey::read(key)?, tokens: Mutex::default() }));
+            return Ok(Self::App(Box::new(App { id, key: AppKey::read(key)?, tokens: Mutex::default() })));
         }
         let token = account.secret(&TOKEN)?;
         let header = bearer(token.expose().trim());
