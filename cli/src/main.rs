@@ -1,5 +1,6 @@
 //! The `chela` command.
 
+mod bridge;
 mod channels;
 mod chat;
 mod config;
@@ -41,6 +42,8 @@ enum Command {
     Explain(explain::Explain),
     /// Post a recorded event, signed afresh, to a running gateway
     Invoke(invoke::Invoke),
+    /// Hold the connection of a platform without webhooks: IRC, Discord's Gateway
+    Bridge(bridge::Bridge),
     /// Register webhooks with platforms, or ask how accounts are doing
     Channels(channels::Channels),
     /// Let senders in who asked with a pairing code
@@ -59,6 +62,7 @@ fn main() -> std::process::ExitCode {
         Command::Chat(chat) => gateway::block_on(chat.run()),
         Command::Doctor(doctor) => gateway::block_on(doctor.run()),
         Command::Invoke(invoke) => gateway::block_on(invoke.run()),
+        Command::Bridge(bridge) => gateway::block_on(bridge.run()),
         Command::Channels(channels) => gateway::block_on(channels.run()),
         Command::Pairing(pairing) => gateway::block_on(pairing.run()),
         Command::DeadLetters(dead_letters) => gateway::block_on(dead_letters.run()),

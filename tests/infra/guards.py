@@ -1,5 +1,7 @@
 """What must hold of the expanded template. A guard yields one sentence for each thing that is wrong."""
 
+import re
+
 from template import as_list, either_way, of_type, plain, references, statements
 
 FUNCTION = "AWS::Lambda::Function"
@@ -238,8 +240,11 @@ def mail_is_forgotten_but_not_lost(template):
 
 def nothing_of_mail_exists_without_a_domain(template):
     for name, resource in template["Resources"].items():
-        if name.startswith("Mail") and resource.get("Condition") != "HasMail":
+        if name.startswith("Mail") and resource.get("Condition") not in ("HasMail", "ReceivesMail"):
             yield name
+    for name, wanted in (("HasMail", {"MailDomain"}), ("ReceivesMail", {"HasMail", "RefusePlainHttp"})):
+        if not wanted <= set(re.findall(r"\w+", str(template["Conditions"][name]))):
+            yield f"{name}: {template['Conditions'][name]}"
     if template["Parameters"]["MailDomain"]["Default"]:
         yield "a domain nobody asked for"
 

@@ -44,7 +44,8 @@ class Deployment(unittest.TestCase):
             cls.out = json.loads(run(
                 ROOT / "tools/deploy-local", "--endpoint", cls.endpoint, "--stage", STAGE, "--config", config,
                 "--secret", "telegram/botToken=1:t", "--secret", "slack/signingSecret=s",
-                "--secret", "api/key=k", "--secret", "models/key=m",
+                "--secret", "api/key=k", "--secret", "models/key=m", "--secret", "email/webhookSecret=s",
+                "--parameter", "MailDomain=example.org",
                 CHELA_BOOTSTRAPS=bootstraps(Path(folder)),
             ))
 
@@ -166,6 +167,18 @@ class Deployment(unittest.TestCase):
             "heartbeat",
             [self.send("ScheduledQueue"), self.get_object("config/chela.json5")],
             [self.send("LiveQueue"), self.put_item(), self.get_item(), self.secret("telegram/botToken"), self.get_object("agents/main/SOUL.md")],
+        )
+
+    def test_mail(self):
+        store = ["s3", "put_object", {"Bucket": self.out["Bucket"], "Key": "mail/1", "Body": "From: ada@example.com"}]
+        self.client("s3").put_object(**store[2])
+        self.check(
+            "mail",
+            [self.put_item("CONTROL#x"), self.get_object("config/chela.json5"), self.get_object("mail/1"), self.put_object("media/a.png"),
+             self.secret("email/webhookSecret"), self.send("LiveQueue")],
+            [self.get_item(), self.scan(), store, self.secret("telegram/botToken"), self.secret("models/key"), self.get_object("media/a.png"),
+             self.get_object("agents/main/SOUL.md"), self.put_object("config/chela.json5"), self.send("ScheduledQueue"),
+             ["lambda", "invoke", {"FunctionName": f"chela-{STAGE}-agent"}]],
         )
 
     def test_api(self):

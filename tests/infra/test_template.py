@@ -143,6 +143,7 @@ MUTANTS = {
     guards.nothing_of_mail_exists_without_a_domain: [
         lambda template: template["Resources"]["MailDlq"].pop("Condition"),
         lambda template: template["Parameters"]["MailDomain"].update(Default="example.org"),
+        lambda template: template["Conditions"].update(ReceivesMail={"Fn::Equals": ["a", "a"]}),
     ],
     guards.schedules_are_delivered_once_or_kept: [
         lambda template: properties("ScheduleDaily")(template)["Target"].pop("DeadLetterConfig"),

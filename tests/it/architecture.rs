@@ -100,7 +100,9 @@ fn vendors_stay_behind_their_one_crate() {
     for (package, needs) in needs() {
         for name in needs.iter() {
             let aws = name.starts_with("aws-");
-            assert!(!aws || package == "chela-aws", "{package} must not need {name}: AWS stays in chela-aws");
+            // Amazon SES is the platform of mail: its two requests are signed by AWS's own crate, and sent like all others.
+            let signs = package == "chela-channel-email" && ["aws-sigv4", "aws-credential-types"].contains(&name.as_str());
+            assert!(!aws || signs || package == "chela-aws", "{package} must not need {name}: AWS stays in chela-aws");
             let client = ["reqwest", "hyper", "hyper-util", "ureq"].contains(&name.as_str());
             assert!(
                 !client || ["chela-http", "chela-bench"].contains(&package.as_str()),
@@ -112,8 +114,18 @@ fn vendors_stay_behind_their_one_crate() {
 }
 
 #[test]
+fn a_connection_is_held_by_the_command_and_never_by_a_function() {
+    assert_within("chela-bridge", &["chela-core", "chela-channel-kit", "chela-http"]);
+    for (package, needs) in needs() {
+        assert!(!needs.contains("chela-bridge") || package == "chela", "{package} must not need chela-bridge");
+        let socket = ["twilight-gateway", "tokio-rustls"].iter().any(|name| needs.contains(*name));
+        assert!(!socket || package == "chela-bridge", "{package} must not hold a connection");
+    }
+}
+
+#[test]
 fn functions_only_wire() {
-    for function in ["webhook", "agent", "heartbeat", "api", "sandbox"] {
+    for function in ["webhook", "agent", "heartbeat", "api", "sandbox", "mail"] {
         for file in std::fs::read_dir(root().join("functions").join(function).join("src")).unwrap() {
             let path = file.unwrap().path();
             let lines = std::fs::read_to_string(&path).unwrap().lines().count();

@@ -86,7 +86,7 @@ impl Drop for Stack {
 /// The functions' binaries without their debugging notes, laid out as the deployment wants them.
 fn bootstraps(folder: &Path) -> PathBuf {
     let bootstraps = folder.join("bootstraps");
-    for function in ["webhook", "agent", "heartbeat", "api", "sandbox"] {
+    for function in ["webhook", "agent", "heartbeat", "api", "sandbox", "mail"] {
         let target = bootstraps.join(function);
         std::fs::create_dir_all(&target).unwrap();
         let binary = binaries::folder().join(function);

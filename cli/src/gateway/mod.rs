@@ -69,10 +69,7 @@ impl Run {
         let gateway = Gateway::open(&self.place, self.listen).await?;
         let built = gateway.live.current().await;
         greet(&gateway, &built, &self.place);
-        tokio::select! {
-            signal = tokio::signal::ctrl_c() => signal.context("no signals")?,
-            () = terminated() => {}
-        }
+        interrupted().await;
         note(&format!("{FAINT}finishing what has begun …{FAINT:#}"));
         gateway.close().await
     }
@@ -176,6 +173,15 @@ async fn stopped(mut stopping: watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stop| *stop).await;
 }
 
+/// Resolves when a person or the system asks the process to end.
+pub(crate) async fn interrupted() {
+    tokio::select! {
+        // Where there are no signals, one can still be killed.
+        Ok(()) = tokio::signal::ctrl_c() => {}
+        () = terminated() => {}
+    }
+}
+
 async fn terminated() {
     match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
         Ok(mut signal) => {
@@ -186,7 +192,7 @@ async fn terminated() {
 }
 
 /// People read logs in a terminal, machines read JSON from a pipe.
-fn start_logging() {
+pub(crate) fn start_logging() {
     let level = variable("CHELA_LOG");
     if std::io::IsTerminal::is_terminal(&std::io::stdout()) {
         let level = level.and_then(|level| level.parse().ok()).unwrap_or(tracing::Level::INFO);

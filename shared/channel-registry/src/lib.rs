@@ -5,12 +5,44 @@ use chela_channel_kit::ChannelDescriptor;
 use chela_channel_kit::Simulator;
 
 /// All channels, by name.
-const CHANNELS: &[ChannelDescriptor] =
-    &[chela_channel_slack::DESCRIPTOR, chela_channel_telegram::DESCRIPTOR, chela_channel_webhook::DESCRIPTOR];
+const CHANNELS: &[ChannelDescriptor] = &[
+    chela_channel_bridge::DESCRIPTOR,
+    chela_channel_discord::DESCRIPTOR,
+    chela_channel_email::DESCRIPTOR,
+    chela_channel_feishu::DESCRIPTOR,
+    chela_channel_github::DESCRIPTOR,
+    chela_channel_googlechat::DESCRIPTOR,
+    chela_channel_instagram::DESCRIPTOR,
+    chela_channel_line::DESCRIPTOR,
+    chela_channel_matrix::DESCRIPTOR,
+    chela_channel_messenger::DESCRIPTOR,
+    chela_channel_slack::DESCRIPTOR,
+    chela_channel_teams::DESCRIPTOR,
+    chela_channel_telegram::DESCRIPTOR,
+    chela_channel_twilio::DESCRIPTOR,
+    chela_channel_webhook::DESCRIPTOR,
+    chela_channel_whatsapp::DESCRIPTOR,
+];
 
 #[cfg(feature = "simulator")]
-const SIMULATORS: &[Simulator] =
-    &[chela_channel_slack::SIMULATOR, chela_channel_telegram::SIMULATOR, chela_channel_webhook::SIMULATOR];
+const SIMULATORS: &[Simulator] = &[
+    chela_channel_bridge::SIMULATOR,
+    chela_channel_discord::SIMULATOR,
+    chela_channel_email::SIMULATOR,
+    chela_channel_feishu::SIMULATOR,
+    chela_channel_github::SIMULATOR,
+    chela_channel_googlechat::SIMULATOR,
+    chela_channel_instagram::SIMULATOR,
+    chela_channel_line::SIMULATOR,
+    chela_channel_matrix::SIMULATOR,
+    chela_channel_messenger::SIMULATOR,
+    chela_channel_slack::SIMULATOR,
+    chela_channel_teams::SIMULATOR,
+    chela_channel_telegram::SIMULATOR,
+    chela_channel_twilio::SIMULATOR,
+    chela_channel_webhook::SIMULATOR,
+    chela_channel_whatsapp::SIMULATOR,
+];
 
 /// All channels, sorted by their names.
 pub fn descriptors() -> &'static [ChannelDescriptor] {

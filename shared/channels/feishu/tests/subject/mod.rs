@@ -43,6 +43,7 @@ pub(crate) fn subject() -> ChannelUnderTest {
                     Fate::Waits(7),
                 ),
                 (no(400, 230_020, "This operation: rate limited"), Fate::Waits(5)),
+                (no(400, 230_049, "The message: is being sent"), Fate::Waits(5)),
                 (no(400, 11_232, "create message trigger: system rate limit"), Fate::Waits(5)),
                 (no(429, 1, "too many: requests").header("retry-after", "3"), Fate::Waits(3)),
                 (Answer::text(429, "slow down: now").header("x-ogw-ratelimit-reset", "9"), Fate::Waits(9)),

@@ -69,11 +69,14 @@ pub async fn long_replies_arrive_whole_and_within_the_limit(subject: &ChannelUnd
 /// Replies three times as long as a part may be. Their words are numbered.
 fn long_replies(limit: usize) -> Vec<(&'static str, String)> {
     let long = |line: &dyn Fn(usize) -> String| {
-        let mut text = String::new();
-        let mut at = 0;
-        while text.encode_utf16().count() < 3 * limit {
-            text.push_str(&line(at));
-            at += 1;
+        let (mut text, mut units) = (String::new(), 0);
+        for at in 0.. {
+            if units >= 3 * limit {
+                break;
+            }
+            let line = line(at);
+            units += line.encode_utf16().count();
+            text.push_str(&line);
         }
         text
     };

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use chela_core::channel::{Choice, OutboundFile, OutboundPart, SendError};
 use chela_core::session_key::PeerKind;
+use serde_json::Value;
 
 use super::platform::Seen;
 use super::{ChannelUnderTest, part};
@@ -70,12 +71,33 @@ pub async fn a_file_is_sent_with_its_caption(subject: &ChannelUnderTest) {
         return assert_eq!(seen, vec![]);
     }
     assert!(!sent.unwrap().message_id.is_empty());
-    let content = |seen: &Seen| {
-        let raw = seen.body.windows(PICTURE.len()).any(|window| window == PICTURE);
-        raw || mentions(seen, &STANDARD.encode(PICTURE)) || mentions(seen, url)
+    let has = |seen: &Seen, wanted: &[u8]| {
+        layers(&seen.body).iter().any(|layer| layer.windows(wanted.len()).any(|window| window == wanted))
     };
+    let content = |seen: &Seen| has(seen, PICTURE) || mentions(seen, url);
     assert!(seen.iter().any(content), "neither the bytes nor the URL were sent");
-    assert!(seen.iter().any(|seen| mentions(seen, "a caption")), "the caption is lost");
+    let caption = |seen: &Seen| has(seen, b"a caption") || mentions(seen, "a caption");
+    assert!(seen.iter().any(caption), "the caption is lost");
+}
+
+/// A body, and what stands in it in Base64: in the texts of JSON, and in the parts of a MIME message that may be there.
+fn layers(body: &[u8]) -> Vec<Vec<u8>> {
+    fn texts(value: &Value, found: &mut Vec<Vec<u8>>) {
+        match value {
+            Value::String(text) => found.extend(BASE64.decode(text)),
+            Value::Array(items) => items.iter().for_each(|item| texts(item, found)),
+            Value::Object(fields) => fields.values().for_each(|field| texts(field, found)),
+            _ => {}
+        }
+    }
+    let mut found = vec![body.to_vec()];
+    texts(&serde_json::from_slice(body).unwrap_or_default(), &mut found);
+    let parts: Vec<Vec<u8>> = found
+        .iter()
+        .flat_map(|layer| String::from_utf8_lossy(layer).split("\r\n\r\n").map(str::to_owned).collect::<Vec<_>>())
+        .filter_map(|part| BASE64.decode(part.split("\r\n--").next()?.replace("\r\n", "")).ok())
+        .collect();
+    [found, parts].concat()
 }
 
 /// An emoji says "seen" before an answer is there.
@@ -103,7 +125,14 @@ pub async fn a_file_is_fetched_under_its_cap(subject: &ChannelUnderTest) {
     let Some((name, content)) = subject.file else { return };
     let platform = subject.platform().await;
     let channel = subject.open(platform.url());
-    let message = subject.read(&*channel, &subject.sample(name).body).unwrap().messages.into_iter().next().unwrap();
+    let parsed = subject.read(&*channel, &subject.sample(name).body).unwrap();
+    let message = parsed.messages.into_iter().next().unwrap();
+    // What came along with the message is stored, and never asked for again.
+    if let Some(inline) = parsed.files.first() {
+        let references: Vec<&String> = message.media.iter().map(|media| &media.reference).collect();
+        assert_eq!(references, [&inline.reference]);
+        return assert_eq!(inline.bytes, content);
+    }
     // Where the sample names a host of the platform, its server here stands in for it.
     let mut media = message.media.into_iter().next().expect("the sample has a file");
     if let Ok(url) = url::Url::parse(&media.reference)
