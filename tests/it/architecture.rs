@@ -101,7 +101,8 @@ fn vendors_stay_behind_their_one_crate() {
         for name in needs.iter() {
             let aws = name.starts_with("aws-");
             // Amazon SES is the platform of mail: its two requests are signed by AWS's own crate, and sent like all others.
-            let signs = package == "chela-channel-email" && ["aws-sigv4", "aws-credential-types"].contains(&name.as_str());
+            let signs =
+                package == "chela-channel-email" && ["aws-sigv4", "aws-credential-types"].contains(&name.as_str());
             assert!(!aws || signs || package == "chela-aws", "{package} must not need {name}: AWS stays in chela-aws");
             let client = ["reqwest", "hyper", "hyper-util", "ureq"].contains(&name.as_str());
             assert!(

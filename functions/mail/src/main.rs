@@ -25,8 +25,8 @@ async fn main() -> Result<(), Error> {
     let (files, secrets) = (deployment.files.clone(), ground.secrets.clone());
     let (live, warm) = tokio::join!(Live::open(ground), deployment.queue.warm(Lane::Live));
     warm?;
-    let (live, clock, table) = (Arc::new(live?), deployment.clock.clone(), deployment.table()?);
-    let receiver = Receiver::new(deployment.queue, table, live.clone(), clock.clone(), Arc::default());
+    let (live, clock) = (Arc::new(live?), deployment.clock.clone());
+    let receiver = Receiver::new(deployment.doorway()?, live.clone(), Arc::default());
     let postman = Postman { files, secrets, live, receiver, clock };
     run(service_fn(async |event: LambdaEvent<SimpleEmailEvent>| {
         for mail in event::read(event.payload) {

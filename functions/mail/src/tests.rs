@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use aws_lambda_events::event::ses::SimpleEmailEvent;
 use bytes::Bytes;
+use chela_agent::ChannelNotes;
 use chela_app::install::Scope;
 use chela_app::live::{Ground, Live};
-use chela_app::receive::Receiver;
+use chela_app::receive::{Ports, Receiver};
 use chela_channel_email::forward::Verdict;
 use chela_clock::SystemClock;
 use chela_core::blob::{BlobStore as _, Precondition};
@@ -40,8 +41,14 @@ async fn house(folder: &std::path::Path) -> (Postman, Embedded) {
         scope: Scope::Channel("email".to_owned()),
     };
     let live = Arc::new(Live::open(ground).await.unwrap());
-    let (queue, sessions) = (store.queue.clone(), store.sessions.clone());
-    let receiver = Receiver::new(queue, sessions, live.clone(), clock.clone(), Arc::default());
+    let ports = Ports {
+        queue: store.queue.clone(),
+        sessions: store.sessions.clone(),
+        channels: Arc::new(ChannelNotes::new(store.sessions.clone())),
+        files: store.blobs.clone(),
+        clock: clock.clone(),
+    };
+    let receiver = Receiver::new(ports, live.clone(), Arc::default());
     (Postman { files: store.blobs.clone(), secrets, live, receiver, clock }, store)
 }
 

@@ -141,8 +141,7 @@ impl Api {
         };
         let retry_after = delay(&response.headers);
         let content_type = response.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let reply =
-            ApiReply { status: response.status, retry_after, headers: response.headers, body: response.body };
+        let reply = ApiReply { status: response.status, retry_after, headers: response.headers, body: response.body };
         self.judge(&reply, "instead of the file")?;
         Ok(Fetched { content_type, bytes: reply.body })
     }

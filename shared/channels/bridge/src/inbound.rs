@@ -89,5 +89,5 @@ fn inbound(message: BridgeMessage, account: &str) -> Inbound {
 }
 
 fn media(file: BridgeFile) -> Media {
-    Media { reference: file.url, content_type: file.mime, name: file.name, size: file.size }
+    Media { missing: None, reference: file.url, content_type: file.mime, name: file.name, size: file.size }
 }

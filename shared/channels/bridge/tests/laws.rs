@@ -158,7 +158,7 @@ async fn a_file_goes_by_url_or_within_the_order_up_to_a_megabyte() {
 async fn files_are_fetched_signed_from_the_bridge_and_bare_from_public_places() {
     let (platform, other) = (Platform::start(subject().manners).await, Platform::start(subject().manners).await);
     let channel = subject().open(platform.url());
-    let media = |url: String| Media { reference: url, content_type: None, name: None, size: None };
+    let media = |url: String| Media { missing: None, reference: url, content_type: None, name: None, size: None };
     let fetched = channel.fetch(&media(format!("{}/a.pdf", platform.url())), 100, Duration::from_secs(2)).await;
     assert_eq!(fetched.unwrap().bytes, b"%PDF-1.7 a file".as_slice());
     let seen = platform.take();

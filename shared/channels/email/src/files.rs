@@ -35,6 +35,7 @@ pub(crate) fn of(message: &Message<'_>, event: &str, keys: &ProofKeys) -> (Vec<M
         let name = hex::encode(sign_hmac_sha256(keys, &format!("file.{event}.{at}."), &bytes));
         let reference = format!("{STORED}{name}");
         let media = Media {
+            missing: None,
             reference: reference.clone(),
             content_type: Some(content_type(part)),
             name: file_name(part),

@@ -261,7 +261,13 @@ async fn reactions_and_files_are_asked_for_by_safe_ids_only() {
     assert_eq!(asked(&platform), [("POST im/v1/messages/om_1/reactions".to_owned(), wanted)]);
     assert!(channel.react(&to, "om_1/../x", "👍").await.is_err());
     assert!(channel.react(&to, "om_1", "🦀").await.is_err());
-    let media = |reference: &str| Media { missing: None, reference: reference.into(), content_type: None, name: None, size: None };
+    let media = |reference: &str| Media {
+        missing: None,
+        reference: reference.into(),
+        content_type: None,
+        name: None,
+        size: None,
+    };
     channel.fetch(&media("om_1/file/file_v2-1"), 100, Duration::from_secs(1)).await.unwrap();
     assert_eq!(asked(&platform)[0].0, "GET im/v1/messages/om_1/resources/file_v2-1?type=file");
     assert!(channel.fetch(&media("https://evil.example/x"), 100, Duration::from_secs(1)).await.is_err());

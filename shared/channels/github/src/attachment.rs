@@ -21,7 +21,7 @@ impl From<Attachment<'_>> for Media {
         // Pictures have no name, other files end in theirs: `…/user-attachments/files/<id>/<name>`.
         let name = url.split_once("/user-attachments/files/").and_then(|(_, rest)| rest.split_once('/'));
         let name = name.map(|(_, name)| name.to_owned()).filter(|name| !name.is_empty());
-        Self { reference: url.to_owned(), content_type: None, name, size: None }
+        Self { reference: url.to_owned(), content_type: None, name, size: None, missing: None }
     }
 }
 

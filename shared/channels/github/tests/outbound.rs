@@ -97,7 +97,7 @@ async fn an_address_that_is_none_is_never_asked() {
 async fn the_token_goes_to_githubs_own_pages_only() {
     let platform = Platform::start(manners).await;
     let channel = at(platform.url());
-    let media = |reference: String| Media { reference, content_type: None, name: None, size: None };
+    let media = |reference: String| Media { reference, content_type: None, name: None, size: None, missing: None };
     let own = media(format!("{}/user-attachments/assets/a", platform.url()));
     channel.fetch(&own, 100, Duration::from_secs(1)).await.unwrap();
     let asked = calls(&platform);

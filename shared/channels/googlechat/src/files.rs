@@ -23,7 +23,7 @@ pub(crate) fn read(message: &Message) -> Vec<Media> {
         let in_drive = || Some(format!("{DRIVE}{}", attachment.drive_data_ref.as_ref()?.drive_file_id.as_ref()?));
         let reference = uploaded.filter(|name| !name.is_empty()).or_else(in_drive)?;
         let (content_type, name) = (attachment.content_type.clone(), attachment.content_name.clone());
-        Some(Media { reference, content_type, name, size: None })
+        Some(Media { missing: None, reference, content_type, name, size: None })
     };
     message.attachment.iter().flatten().filter_map(media).collect()
 }

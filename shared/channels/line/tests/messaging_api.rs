@@ -320,7 +320,8 @@ async fn loading_is_shown_to_one_person_only() {
 #[tokio::test]
 async fn only_ids_of_messages_are_fetched_and_an_unprepared_film_is_asked_for_again() {
     let (platform, channel) = line().await;
-    let media = |id: &str| Media { missing: None, reference: id.to_owned(), content_type: None, name: None, size: None };
+    let media =
+        |id: &str| Media { missing: None, reference: id.to_owned(), content_type: None, name: None, size: None };
     let fetch = async |id: &str| channel.fetch(&media(id), 100, Duration::from_secs(2)).await;
     for odd in ["", "../../profile/U1", "1/../2", "1?x", "https://example.org/a.jpg"] {
         assert!(matches!(fetch(odd).await, Err(SendError::Refused { .. })), "{odd}");

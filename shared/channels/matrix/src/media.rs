@@ -22,6 +22,7 @@ pub(crate) fn of(content: &Content) -> Option<Media> {
     let reference = content.url.as_deref().filter(|url| place(url).is_some())?;
     let info = content.info.as_ref();
     Some(Media {
+        missing: None,
         reference: reference.to_owned(),
         content_type: info.and_then(|info| info.mimetype.clone()),
         name: Some(content.filename.as_deref().unwrap_or(&content.body).to_owned()).filter(|name| !name.is_empty()),

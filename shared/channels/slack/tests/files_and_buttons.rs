@@ -45,7 +45,13 @@ fn file() -> OutboundFile<'static> {
 }
 
 fn media(reference: &str) -> Media {
-    Media { reference: reference.to_owned(), content_type: Some("image/png".to_owned()), name: None, size: None }
+    Media {
+        missing: None,
+        reference: reference.to_owned(),
+        content_type: Some("image/png".to_owned()),
+        name: None,
+        size: None,
+    }
 }
 
 fn choice(label: &str, value: &str) -> Choice {

@@ -173,7 +173,13 @@ async fn the_sdk_makes_the_same_calls_and_takes_our_blocks() {
     let file = OutboundFile { name: "a.txt", content_type: "text/plain", bytes: "some bytes".into(), url: None };
     channel.attach(&file, &part(&to, "May **I**?")).await.unwrap();
     channel.react(&to, "C1:7.000100", "👀").await.unwrap();
-    let media = chela_core::message::Media { reference: "F2".into(), content_type: None, name: None, size: None };
+    let media = chela_core::message::Media {
+        missing: None,
+        reference: "F2".into(),
+        content_type: None,
+        name: None,
+        size: None,
+    };
     channel.fetch(&media, 999, std::time::Duration::from_secs(1)).await.unwrap();
     let ours: Vec<Seen> = platform.take().into_iter().filter(|seen| seen.path.starts_with("/api/")).collect();
 

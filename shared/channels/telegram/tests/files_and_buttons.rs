@@ -149,7 +149,7 @@ async fn a_group_that_became_a_supergroup_is_followed_with_a_file_too() {
 #[tokio::test]
 async fn a_file_is_fetched_by_its_id_and_the_token_is_never_shown() {
     let (platform, channel) = telegram().await;
-    let media = Media { reference: "AgAClarge".to_owned(), content_type: None, name: None, size: None };
+    let media = Media { missing: None, reference: "AgAClarge".to_owned(), content_type: None, name: None, size: None };
     let wait = Duration::from_secs(1);
     assert_eq!(channel.fetch(&media, 99, wait).await.unwrap().bytes, FILE);
     let seen = platform.take();

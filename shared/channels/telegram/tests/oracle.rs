@@ -173,7 +173,7 @@ async fn the_library_makes_the_same_calls() {
     channel.attach(&file("a.txt", "text/plain"), &part).await.unwrap();
     channel.react(&to, "13", "👀").await.unwrap();
     channel.register("https://example.org/", MENU).await.unwrap();
-    let media = Media { reference: "AgAClarge".to_owned(), content_type: None, name: None, size: None };
+    let media = Media { missing: None, reference: "AgAClarge".to_owned(), content_type: None, name: None, size: None };
     channel.fetch(&media, 99, std::time::Duration::from_secs(1)).await.unwrap();
     let ours: Vec<Seen> = platform.take().into_iter().filter(|seen| method(seen) != "setWebhook").collect();
 

@@ -126,7 +126,7 @@ fn media(form: &Form) -> Result<Vec<Media>, Rejected> {
     for at in 0..count.min(MOST_MEDIA) {
         let Some(url) = form.one(&format!("MediaUrl{at}"))? else { continue };
         let content_type = form.one(&format!("MediaContentType{at}"))?.map(str::to_owned);
-        media.push(Media { reference: url.to_owned(), content_type, name: None, size: None });
+        media.push(Media { missing: None, reference: url.to_owned(), content_type, name: None, size: None });
     }
     Ok(media)
 }

@@ -171,7 +171,7 @@ async fn typing_is_shown_on_whatsapp_only() {
 async fn credentials_go_to_twilio_only() {
     let (platform, channel) = twilio().await;
     let fetch = async |url: &str| {
-        let media = Media { reference: url.to_owned(), content_type: None, name: None, size: None };
+        let media = Media { missing: None, reference: url.to_owned(), content_type: None, name: None, size: None };
         channel.fetch(&media, 100, Duration::from_secs(2)).await
     };
     for foreign in [

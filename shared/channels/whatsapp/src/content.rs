@@ -170,7 +170,8 @@ fn said(kind: &str, fields: Fields<'_>) -> Option<Content> {
 }
 
 fn file(file: File) -> Content {
-    let media = Media { reference: file.id, content_type: file.mime_type, name: file.filename, size: None };
+    let media =
+        Media { missing: None, reference: file.id, content_type: file.mime_type, name: file.filename, size: None };
     Content { text: file.caption.unwrap_or_default(), media: vec![media], ..Content::default() }
 }
 

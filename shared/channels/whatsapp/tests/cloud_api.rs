@@ -177,7 +177,13 @@ async fn a_file_is_uploaded_and_sent_with_its_caption() {
 #[tokio::test]
 async fn a_file_is_fetched_with_the_token_and_only_from_meta() {
     let (platform, channel) = whatsapp().await;
-    let media = |reference: &str| Media { reference: reference.to_owned(), content_type: None, name: None, size: None };
+    let media = |reference: &str| Media {
+        missing: None,
+        reference: reference.to_owned(),
+        content_type: None,
+        name: None,
+        size: None,
+    };
     let wait = Duration::from_secs(2);
     let fetched = channel.fetch(&media("1003383421387256"), 100, wait).await.unwrap();
     assert_eq!(fetched.content_type.as_deref(), Some("image/jpeg"));

@@ -100,7 +100,13 @@ async fn files_are_shown_where_they_lie_and_fetched_from_chat_only() {
     assert_eq!(attach("image/png", None).await, (false, Value::Null));
 
     let wait = Duration::from_secs(1);
-    let media = |reference: &str| Media { reference: reference.into(), content_type: None, name: None, size: None };
+    let media = |reference: &str| Media {
+        reference: reference.into(),
+        content_type: None,
+        name: None,
+        size: None,
+        missing: None,
+    };
     channel.fetch(&media("Clxz/a+b="), 100, wait).await.unwrap();
     let seen = platform.take().remove(0);
     assert_eq!(

@@ -101,7 +101,7 @@ async fn the_token_goes_to_the_connector_only() {
     let platform = Platform::start(subject().manners).await;
     let channel = at(&platform);
     let wait = Duration::from_secs(1);
-    let media = |reference: String| Media { reference, content_type: None, name: None, size: None };
+    let media = |reference: String| Media { reference, content_type: None, name: None, size: None, missing: None };
     channel.fetch(&media(format!("{}/v3/attachments/1/views/original", platform.url())), 100, wait).await.unwrap();
     assert_eq!(platform.take()[0].headers["authorization"], "Bearer issued");
     for url in [

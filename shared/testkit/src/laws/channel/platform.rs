@@ -98,7 +98,8 @@ impl Platform {
     pub async fn start(manners: Manners) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let state = Arc::new(Shared { manners, script: Mutex::default(), seen: Mutex::default(), asides: Mutex::default() });
+        let state =
+            Arc::new(Shared { manners, script: Mutex::default(), seen: Mutex::default(), asides: Mutex::default() });
         let router = Router::new().fallback(answer).with_state(state.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { url, state }
