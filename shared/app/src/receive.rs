@@ -193,7 +193,7 @@ impl Receiver {
         let event = inbound.event_key();
         for (number, media) in inbound.media.iter_mut().enumerate() {
             let Some(file) = files.iter().find(|file| file.reference == media.reference) else { continue };
-            let key = format!("{INCOMING}/{}-{number}", event.as_str());
+            let key = format!("{INCOMING}/{}/{}-{number}", inbound.channel, event.as_str());
             self.ports.files.put(&key, file.bytes.clone(), Precondition::None).await?;
             media.size = Some(file.bytes.len() as u64);
             media.reference = format!("{STORED}{key}");

@@ -84,6 +84,9 @@ impl Rows {
         if (self.is(Mutant::SaveKeepsLease) || self.is(Mutant::SaveIgnoresLease)) && !stored.owner.is_empty() {
             stored.lease_until = before;
         }
+        if self.is(Mutant::ForgetsPlaceholders) {
+            stored.preview = None;
+        }
         stored.intents.retain(|intent| match intent {
             Intent::Send { .. } => !self.is(Mutant::ForgetsSendIntents),
             Intent::Tool { .. } => !self.is(Mutant::ForgetsToolIntents),

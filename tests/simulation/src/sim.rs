@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::fault::{Fault, Place};
 use crate::history::{Happening, History};
+use crate::worker::PLATFORMS;
 
 /// The wall clock at the beginning of every world.
 const BEGINNING: Millis = Millis(1_800_000_000_000);
@@ -28,6 +29,8 @@ pub enum Mutant {
     SaveIgnoresRevision,
     /// `save` loses the marks of parts being sent.
     ForgetsSendIntents,
+    /// `save` loses which messages parts take the place of.
+    ForgetsPlaceholders,
     /// `save` loses the marks of tools being run.
     ForgetsToolIntents,
     /// `claim` takes what somebody else still holds.
@@ -51,11 +54,13 @@ pub struct Config {
     pub pause_ms: u64,
     /// Faults that never happen.
     pub ruled_out: &'static [Fault],
+    /// The platforms conversations are on.
+    pub platforms: &'static [&'static str],
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { mutant: None, pause_ms: 120_000, ruled_out: &[] }
+        Self { mutant: None, pause_ms: 120_000, ruled_out: &[], platforms: &PLATFORMS }
     }
 }
 

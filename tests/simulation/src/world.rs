@@ -106,7 +106,7 @@ impl Conversation {
         let sim = site.sim.clone();
         let session = |index: usize| Session {
             key: SessionKey::from_stored(format!("agent:main:direct:{index}")),
-            channel: PLATFORMS[sim.rng().usize(..PLATFORMS.len())],
+            channel: sim.config.platforms[sim.rng().usize(..sim.config.platforms.len())],
         };
         let sessions: Vec<Session> = (0..sessions).map(session).collect();
         let mut conversation = Self { site, messages: Vec::new(), accepted: BTreeMap::new(), sessions };

@@ -23,7 +23,7 @@ fn is_caught(config: Config) {
 }
 
 fn broken(mutant: Mutant) -> Config {
-    Config { mutant: Some(mutant), ..Config::default() }
+    Config { mutant: Some(mutant), platforms: &["keyed", "plain"], ..Config::default() }
 }
 
 #[test]
@@ -52,6 +52,12 @@ fn a_save_that_extends_nothing_but_asks_harms_nobody() {
 #[test]
 fn a_save_that_forgets_what_is_being_sent() {
     is_caught(broken(Mutant::ForgetsSendIntents));
+}
+
+/// The message a part took the place of is another one after a crash.
+#[test]
+fn a_save_that_forgets_placeholders() {
+    is_caught(Config { platforms: &["edited"], ..broken(Mutant::ForgetsPlaceholders) });
 }
 
 #[test]
