@@ -194,6 +194,9 @@ async fn a_file_is_fetched_with_the_token_and_only_from_meta() {
         assert!(matches!(channel.fetch(&media(odd), 100, wait).await, Err(SendError::Refused { .. })), "{odd}");
     }
     assert_eq!(platform.take(), []);
+    let told = channel.fetch(&media("1003383421387256"), 3, wait).await;
+    assert!(matches!(told, Err(SendError::Refused { .. })), "{told:?}");
+    assert_eq!(platform.take().len(), 1, "what is told to be too large is not even begun");
     let untold = json!({"url": format!("{}/whatsapp_business/attachments/", platform.url())});
     platform.next(Answer::json(200, &untold));
     let large = channel.fetch(&media("1"), 3, wait).await;
@@ -301,6 +304,22 @@ fn nobody_speaks_in_the_name_of_another_contact() {
     assert_eq!((own.id.as_str(), own.name.as_deref()), ("US.13491208655302741918", Some("Ada Lovelace")));
     let others = sender(&format!("\"from\":\"16505551234\",{without_id}"), "\"from\":\"4915112345678\",");
     assert_eq!((others.id.as_str(), others.name), ("4915112345678", None));
+}
+
+#[test]
+fn other_objects_and_types_nobody_knows_are_acknowledged() {
+    let channel = subject().open("http://127.0.0.1:9");
+    let text = String::from_utf8(subject().sample("text").body.to_vec()).unwrap();
+    let changes = [
+        ("\"object\":\"whatsapp_business_account\"", "\"object\":\"page\""),
+        // The fields of an unknown type may be anything, also under names we know.
+        ("\"type\":\"text\",\"text\":{\"body\":", "\"type\":\"hologram\",\"text\":5,\"x\":{\"body\":"),
+    ];
+    for (from, to) in changes {
+        assert!(text.contains(from), "{from}");
+        let request = subject().signed(text.replace(from, to).as_bytes(), ARRIVAL);
+        assert_eq!(channel.parse(&channel.verify(request).unwrap()).unwrap().messages, [], "{to}");
+    }
 }
 
 #[test]
