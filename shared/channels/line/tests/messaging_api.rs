@@ -296,6 +296,9 @@ async fn small_pictures_are_shown_and_other_files_are_links() {
     let open = file("a.png", "image/png", 9, Some("http://files.example.org/x"));
     channel.attach(&open, &part(&to, "")).await.unwrap();
     assert_eq!(calls(&platform)[0].1["messages"][0]["type"], "text", "LINE shows no picture without https");
+    let long = format!("https://files.example.org/{}", "x".repeat(2_000));
+    channel.attach(&file("a.png", "image/png", 9, Some(&long)), &part(&to, "")).await.unwrap();
+    assert_eq!(calls(&platform)[0].1["messages"][0]["type"], "text", "LINE takes no URL of more than 2000 characters");
     let nowhere = channel.attach(&file("a.png", "image/png", 9, None), &part(&to, "")).await;
     assert!(matches!(nowhere, Err(SendError::Refused { .. })), "{nowhere:?}");
     assert_eq!(platform.take(), vec![]);

@@ -250,6 +250,32 @@ fn one_broken_event_takes_no_other_with_it() {
     assert!(read(json!([broken])).is_err());
     let own = json!({"sender": {"id": "106540352242922"}, "message": {"mid": "m", "text": "an unmarked echo"}});
     assert_eq!(read(json!([own])).unwrap().messages, []);
+    // What another app sent in the page's name is marked, whoever is said to be the sender.
+    let marked = json!({"sender": {"id": "1"}, "message": {"mid": "m", "text": "an echo", "is_echo": true}});
+    assert_eq!(read(json!([marked])).unwrap().messages, []);
+}
+
+#[test]
+fn posts_about_other_objects_are_not_ours() {
+    let channel = subject().open("http://127.0.0.1:9");
+    let read = |object: &str| {
+        let body = String::from_utf8(subject().sample("text").body.to_vec()).unwrap();
+        let body = body.replace("\"object\":\"page\"", &format!("\"object\":\"{object}\""));
+        let request = subject().signed(body.as_bytes(), ARRIVAL);
+        channel.parse(&channel.verify(request).unwrap()).unwrap().messages.len()
+    };
+    assert_eq!((read("page"), read("instagram")), (1, 0));
+}
+
+#[test]
+fn what_lies_elsewhere_is_a_link_and_no_file() {
+    let channel = subject().open("http://127.0.0.1:9");
+    let body = String::from_utf8(subject().sample("image").body.to_vec()).unwrap();
+    let foreign = body.replace("scontent.xx.fbcdn.net", "example.org");
+    assert_ne!(body, foreign);
+    let request = subject().signed(foreign.as_bytes(), ARRIVAL);
+    let message = channel.parse(&channel.verify(request).unwrap()).unwrap().messages.remove(0);
+    assert!(message.media.is_empty() && message.text.starts_with("look\nhttps://example.org/"), "{message:?}");
 }
 
 #[test]

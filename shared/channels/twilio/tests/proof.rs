@@ -215,6 +215,15 @@ fn a_parameter_that_says_two_things_is_refused() {
 }
 
 #[test]
+fn more_files_than_there_can_be_are_not_looked_for() {
+    let channel = subject().open("http://127.0.0.1:9");
+    let files: String = (0..12).map(|at| format!("&MediaUrl{at}=https://api.twilio.com/{at}")).collect();
+    let body = format!("AccountSid=AC1&MessageSid=SM1&From=1&To=2&NumMedia=18446744073709551615{files}");
+    let parsed = channel.parse(&channel.verify(posted("", &body, &signature("", &body))).unwrap()).unwrap();
+    assert_eq!(parsed.messages[0].media.len(), 10);
+}
+
+#[test]
 fn only_a_word_alone_is_twilios_to_answer() {
     let subject = subject();
     let channel = subject.open("http://127.0.0.1:9");

@@ -68,7 +68,9 @@ fn basic(seen: &Seen) -> String {
 
 #[tokio::test]
 async fn an_answer_comes_from_the_number_that_was_written_to() {
-    let (platform, channel) = twilio().await;
+    let others: fn(&str) -> Value =
+        |url| changed(url, json!({ "from": "+15559999999", "whatsappFrom": "whatsapp:+15559999999" }));
+    let (platform, channel) = twilio_with(others).await;
     let receipt = channel.send(&part(&answering("text"), "a **b**")).await.unwrap();
     assert_eq!(receipt.message_id, "SM00000000000000000000000000000009");
     channel.send(&part(&answering("whatsapp-text"), "a **b**")).await.unwrap();
@@ -129,9 +131,20 @@ async fn an_api_key_sends_and_fetches_and_the_account_sets_up() {
     channel.send(&part(&answering("text"), "hi")).await.unwrap();
     channel.typing(&answering("whatsapp-text")).await.unwrap();
     channel.health().await.unwrap();
+    channel.register(WEBHOOK, MENU).await.unwrap();
     let by: Vec<String> = platform.take().iter().map(basic).collect();
     let (key, owner) = ("SK0123456789abcdef0123456789abcdef:key-secret-is-one-line", "publictesttoken");
-    assert!(by[0] == key && by[1] == key && by[2].contains(owner) && by[3].contains(owner), "{by:?}");
+    assert!(by[..2].iter().all(|by| by == key) && by[2..].iter().all(|by| by.contains(owner)), "{by:?}");
+    assert_eq!(by.len(), 6);
+}
+
+#[tokio::test]
+async fn an_error_that_quotes_our_header_shows_no_credentials() {
+    let (platform, channel) = twilio().await;
+    let header = STANDARD.encode(format!("{ACCOUNT_SID}:publictesttoken0123456789abcdefg"));
+    platform.next(Answer::json(400, &json!({ "code": 1, "message": format!("odd: Authorization: Basic {header}") })));
+    let error = channel.send(&part(&answering("text"), "hi")).await.unwrap_err().to_string();
+    assert!(error.contains("odd") && !error.contains(&header), "{error}");
 }
 
 #[tokio::test]
@@ -271,6 +284,15 @@ async fn without_a_number_the_steps_are_told() {
             Registration::Done { summary } => panic!("{summary}"),
         }
     }
+}
+
+#[tokio::test]
+async fn a_sid_that_could_lead_elsewhere_is_not_used() {
+    let (platform, channel) = twilio().await;
+    let number = json!({ "sid": "PN1/../../Keys", "phone_number": "+15550000002" });
+    platform.next(Answer::json(200, &json!({ "incoming_phone_numbers": [number] })));
+    assert!(matches!(channel.register(WEBHOOK, MENU).await.unwrap(), Registration::Manual { .. }));
+    assert_eq!(platform.take().len(), 1);
 }
 
 #[tokio::test]

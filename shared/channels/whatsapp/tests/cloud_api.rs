@@ -1,4 +1,4 @@
-//! The calls of the Cloud API, word for word, and what comes back of them.
+//! The calls of the Cloud API, word for word.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -13,7 +13,7 @@ mod subject;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chela_core::channel::{Channel, Choice, Delivery, OutboundFile, OutboundPart, Parsed, Registration, SendError};
+use chela_core::channel::{Channel, Choice, OutboundFile, OutboundPart, Registration, SendError};
 use chela_core::message::{Media, ReplyAddress};
 use chela_testkit::laws::channel::platform::{Answer, Platform, Seen};
 use chela_testkit::laws::channel::{ARRIVAL, ChannelUnderTest, MENU, part};
@@ -200,6 +200,9 @@ async fn a_file_is_fetched_with_the_token_and_only_from_meta() {
         assert!(matches!(channel.fetch(&media(odd), 100, wait).await, Err(SendError::Refused { .. })), "{odd}");
     }
     assert_eq!(platform.take(), []);
+    let told = channel.fetch(&media("1003383421387256"), 3, wait).await;
+    assert!(matches!(told, Err(SendError::Refused { .. })), "{told:?}");
+    assert_eq!(platform.take().len(), 1, "what is told to be too large is not even begun");
     let untold = json!({"url": format!("{}/whatsapp_business/attachments/", platform.url())});
     platform.next(Answer::json(200, &untold));
     let large = channel.fetch(&media("1"), 3, wait).await;
@@ -244,85 +247,6 @@ async fn without_a_number_of_its_own_an_account_answers_from_the_one_that_was_wr
     assert_eq!((edge(&seen[0]), &seen[0].json()["to"]), ("999/messages", &json!("16505551234")));
     let whence = channel.send(&part(&to("16505551234"), "hi")).await.unwrap_err().to_string();
     assert!(whence.contains("set phoneNumberId"), "{whence}");
-}
-
-fn parsed(name: &str) -> Parsed {
-    let channel = subject().open("http://127.0.0.1:9");
-    channel.parse(&channel.verify(subject().signed(&subject().sample(name).body, ARRIVAL)).unwrap()).unwrap()
-}
-
-#[test]
-fn statuses_tell_what_became_of_each_part() {
-    let well = Delivery { idempotency_key: KEY.to_owned(), failed: None };
-    for sample in ["delivered", "batch"] {
-        assert_eq!(parsed(sample).deliveries, std::slice::from_ref(&well), "{sample}");
-    }
-    let failed = parsed("failed").deliveries.remove(0);
-    let words = failed.failed.unwrap();
-    assert!(words.starts_with("code 131047: ") && words.contains("24 hours"), "{words}");
-    assert_eq!(parsed("text").deliveries, []);
-}
-
-#[test]
-fn statuses_without_a_key_or_of_other_kinds_tell_nothing() {
-    let channel = subject().open("http://127.0.0.1:9");
-    for (from, to) in [("\"delivered\"", "\"pending\""), ("biz_opaque_callback_data", "x"), (NUMBER, "999")] {
-        let body = String::from_utf8(subject().sample("delivered").body.to_vec()).unwrap();
-        let changed = body.replace(from, to);
-        assert_ne!(body, changed);
-        let request = subject().signed(changed.as_bytes(), ARRIVAL);
-        let parsed = channel.parse(&channel.verify(request).unwrap()).unwrap();
-        assert_eq!(parsed.deliveries, [], "{from}");
-    }
-}
-
-#[test]
-fn one_broken_message_takes_no_other_with_it() {
-    let channel = subject().open("http://127.0.0.1:9");
-    let read = |body: &[u8]| channel.parse(&channel.verify(subject().signed(body, ARRIVAL)).unwrap());
-    let batch = String::from_utf8(subject().sample("batch").body.to_vec()).unwrap();
-    let broken = batch.replace("{\"body\":\"two\"}", "{\"body\":2}");
-    assert_ne!(batch, broken);
-    let texts: Vec<String> =
-        read(broken.as_bytes()).unwrap().messages.into_iter().map(|message| message.text).collect();
-    assert_eq!(texts, ["one", "three"]);
-    let text = String::from_utf8(subject().sample("text").body.to_vec()).unwrap();
-    assert!(read(text.replace("\"timestamp\":\"", "\"timestamp\":\"x").as_bytes()).is_err());
-    let own = text.replace("\"from\":\"16505551234\"", "\"from\":\"15550783881\"");
-    assert_ne!(text, own);
-    assert_eq!(read(own.as_bytes()).unwrap().messages, [], "our own echo");
-}
-
-#[test]
-fn nobody_speaks_in_the_name_of_another_contact() {
-    let channel = subject().open("http://127.0.0.1:9");
-    let sender = |from: &str, to: &str| {
-        let body = String::from_utf8(subject().sample("text").body.to_vec()).unwrap();
-        assert!(body.contains(from));
-        let request = subject().signed(body.replace(from, to).as_bytes(), ARRIVAL);
-        channel.parse(&channel.verify(request).unwrap()).unwrap().messages.remove(0).sender
-    };
-    let without_id = "\"from_user_id\":\"US.13491208655302741918\",";
-    let own = sender(without_id, "");
-    assert_eq!((own.id.as_str(), own.name.as_deref()), ("US.13491208655302741918", Some("Ada Lovelace")));
-    let others = sender(&format!("\"from\":\"16505551234\",{without_id}"), "\"from\":\"4915112345678\",");
-    assert_eq!((others.id.as_str(), others.name), ("4915112345678", None));
-}
-
-#[test]
-fn a_mention_is_the_whole_number() {
-    let channel = subject().open("http://127.0.0.1:9");
-    let said = |text: &str| {
-        let body = String::from_utf8(subject().sample("group-mention").body.to_vec()).unwrap();
-        let body = body.replace("@15550783881 what is the status?", text);
-        let request = subject().signed(body.as_bytes(), ARRIVAL);
-        let message = channel.parse(&channel.verify(request).unwrap()).unwrap().messages.remove(0);
-        (message.text, message.addressed)
-    };
-    assert_eq!(said("ask @15550783881 then"), ("ask then".to_owned(), true));
-    assert_eq!(said("thanks @15550783881"), ("thanks".to_owned(), true));
-    assert_eq!(said("@155507838810 hi"), ("@155507838810 hi".to_owned(), false));
-    assert_eq!(said("15550783881 hi"), ("15550783881 hi".to_owned(), false));
 }
 
 #[tokio::test]
