@@ -119,9 +119,6 @@ struct DiscordArgs {
     /// Without the privileged intent: in guilds only messages that mention the bot have a text
     #[arg(long)]
     without_message_content: bool,
-    /// Another Gateway than Discord's
-    #[arg(long, value_name = "URL", hide = true)]
-    gateway: Option<String>,
 }
 
 impl Bridge {
@@ -188,8 +185,7 @@ impl DiscordArgs {
         let secrets = self.common.secrets()?;
         let token = secrets.get("DISCORD_BOT_TOKEN").context("DISCORD_BOT_TOKEN is missing")?;
         let (store, keys) = (self.common.store()?, secrets.keys()?);
-        let (message_content, gateway) = (!self.without_message_content, self.gateway.clone());
-        let settings = DiscordSettings { token, message_content, gateway };
+        let settings = DiscordSettings { token, message_content: !self.without_message_content, gateway: None };
         let discord = Discord::new(&settings, store.clone(), Place::clock());
         self.common.run(Box::new(discord), store, keys, None).await
     }

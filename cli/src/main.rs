@@ -9,6 +9,7 @@ mod doctor;
 mod explain;
 mod gateway;
 mod invoke;
+mod mail;
 mod pairing;
 mod place;
 mod remote;
@@ -42,6 +43,8 @@ enum Command {
     Explain(explain::Explain),
     /// Post a recorded event, signed afresh, to a running gateway
     Invoke(invoke::Invoke),
+    /// Hand on a message of e-mail from standard input, signed, to a gateway
+    Mail(mail::Mail),
     /// Hold the connection of a platform without webhooks: IRC, Discord's Gateway
     Bridge(bridge::Bridge),
     /// Register webhooks with platforms, or ask how accounts are doing
@@ -62,6 +65,7 @@ fn main() -> std::process::ExitCode {
         Command::Chat(chat) => gateway::block_on(chat.run()),
         Command::Doctor(doctor) => gateway::block_on(doctor.run()),
         Command::Invoke(invoke) => gateway::block_on(invoke.run()),
+        Command::Mail(mail) => return mail.run(),
         Command::Bridge(bridge) => gateway::block_on(bridge.run()),
         Command::Channels(channels) => gateway::block_on(channels.run()),
         Command::Pairing(pairing) => gateway::block_on(pairing.run()),

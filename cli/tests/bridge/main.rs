@@ -1,6 +1,13 @@
 //! `chela bridge irc` as a process, between a real IRC server (ngIRCd, from `tools/bootstrap irc`) with people on it and a
 //! gateway that is played here. What is posted is read, and orders are given, by the channel `bridge` itself.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "test code"
+)]
 
 mod gateway;
 mod person;

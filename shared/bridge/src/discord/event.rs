@@ -17,7 +17,7 @@ pub(super) enum Heard {
     /// Threads and the channels they are in; `None` where a thread is gone.
     Threads(Vec<(String, Option<String>)>),
     /// Somebody wrote, or changed, a message.
-    Message(BridgeMessage),
+    Message(Box<BridgeMessage>),
     /// Nothing.
     Nothing,
 }
@@ -152,10 +152,14 @@ pub(super) fn read(text: &str, me: &str, places: &dyn Places) -> Result<Heard, &
         }
         "THREAD_CREATE" | "THREAD_UPDATE" => Heard::Threads(vec![known(of(data)?)]),
         "THREAD_DELETE" => Heard::Threads(vec![(of::<Thread>(data)?.id, None)]),
-        "MESSAGE_CREATE" => message(of(data)?, false, me, places).map_or(Heard::Nothing, Heard::Message),
-        "MESSAGE_UPDATE" => message(of(data)?, true, me, places).map_or(Heard::Nothing, Heard::Message),
+        "MESSAGE_CREATE" => heard(message(of(data)?, false, me, places)),
+        "MESSAGE_UPDATE" => heard(message(of(data)?, true, me, places)),
         _ => Heard::Nothing,
     })
+}
+
+fn heard(message: Option<BridgeMessage>) -> Heard {
+    message.map_or(Heard::Nothing, |message| Heard::Message(Box::new(message)))
 }
 
 fn message(written: Written, update: bool, me: &str, places: &dyn Places) -> Option<BridgeMessage> {
@@ -168,6 +172,9 @@ fn message(written: Written, update: bool, me: &str, places: &dyn Places) -> Opt
     let is_bot = author.bot || written.webhook_id.is_some();
     if is_bot {
         return None; // It would only be dropped behind the wire.
+    }
+    if written.content.is_empty() && written.attachments.is_empty() {
+        return None; // A sticker, or a text that is kept from us for want of the intent.
     }
     let when = millis(edited.or(written.timestamp.as_deref()).unwrap_or_default());
     let replied = written.referenced_message.and_then(|message| message.author);
@@ -300,6 +307,7 @@ mod tests {
             json!({"author": {"id": "8", "bot": true}}),
             json!({"webhook_id": "8"}),
             json!({"type": 7}),
+            json!({"content": "", "attachments": []}),
         ] {
             assert_eq!(heard("MESSAGE_CREATE", message(change.clone())), Heard::Nothing, "{change}");
         }

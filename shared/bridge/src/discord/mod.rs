@@ -135,7 +135,7 @@ impl Discord {
         match heard {
             Heard::Message(message) => {
                 let state = resume.as_deref().map(|resume| (STATE, resume));
-                self.store.keep(std::slice::from_ref(message), state)
+                self.store.keep(std::slice::from_ref(message.as_ref()), state)
             }
             Heard::Threads(places) => self.remember_places(places),
             // An invalid session leaves none: the next connection begins a new one.

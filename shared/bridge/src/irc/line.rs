@@ -125,7 +125,8 @@ mod tests {
     #[test]
     fn lines_are_taken_apart() {
         let own = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-        let cases: &[(&str, &[&str], &str, &str, &[&str])] = &[
+        type Case<'c> = (&'c str, &'c [&'c str], &'c str, &'c str, &'c [&'c str]);
+        let cases: &[Case<'_>] = &[
             ("PING", &[], "", "PING", &[]),
             ("ping :a b", &[], "", "PING", &["a b"]),
             (":irc.x 001 me :Welcome to x", &[], "irc.x", "001", &["me", "Welcome to x"]),

@@ -53,7 +53,7 @@ impl Email {
                 "Deploy the stack with its part for mail: tools/deploy --stage {stage} --parameter MailDomain={domain}"
             ),
             format!(
-                "Prove that {domain} is yours: publish three CNAME records <token>._domainkey.{domain} → <token>.dkim.amazonses.com with the tokens that this prints (if there is no such identity, put create-email-identity in the place of get-email-identity first): aws sesv2 get-email-identity --email-identity {domain} --region {region} --query DkimAttributes.Tokens"
+                "Prove that {domain} is yours: publish three records <token>._domainkey.{domain} CNAME <token>.dkim.amazonses.com with the tokens that this prints (get-email-identity prints those of an identity that is there already): aws sesv2 create-email-identity --email-identity {domain} --region {region} --query DkimAttributes.Tokens"
             ),
             format!(
                 "Publish where mail goes: {domain} MX 10 inbound-smtp.{region}.amazonaws.com (replaces the server that gets the domain's mail now)"
@@ -69,9 +69,7 @@ impl Email {
             ),
             "See how it went: chela channels status".to_owned(),
         ];
-        Registration::Manual {
-            steps: (1..).zip(steps).map(|(at, step): (u32, String)| format!("{at}. {step}")).collect(),
-        }
+        Registration::Manual { steps: steps.into() }
     }
 
     pub(crate) async fn ask_health(&self) -> Result<Health, SendError> {

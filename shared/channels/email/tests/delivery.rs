@@ -15,7 +15,7 @@ use bytes::Bytes;
 use chela_channel_email::SIMULATOR;
 use chela_channel_email::forward::{Delivery, Verdict, sign};
 use chela_channel_kit::{AccountSettings, ProofKeys};
-use chela_core::channel::{Channel, OutboundFile, OutboundPart, Parsed, RawRequest, Rejected, SendError};
+use chela_core::channel::{Channel, OutboundFile, OutboundPart, Parsed, RawRequest, Registration, Rejected, SendError};
 use chela_core::message::ReplyAddress;
 use chela_http::{HttpClient, HttpOptions};
 use chela_testkit::clock::ManualClock;
@@ -359,4 +359,20 @@ async fn health_tells_what_keeps_mail_from_going_out() {
     assert_eq!(platform.take()[2].path, "/v2/email/identities/bot%40example.org");
     platform.next(Answer::json(403, &json!({"message": "not authorized to perform: ses:GetAccount"})));
     assert!(matches!(channel.health().await, Err(SendError::Refused { .. })));
+}
+
+#[tokio::test]
+async fn the_steps_name_the_domain_the_region_and_the_gateway() {
+    let channel = channel(json!({})).unwrap();
+    let registered = channel.register("https://gw.example.net/webhook/email/main", &[]).await.unwrap();
+    let Registration::Manual { steps } = registered else { panic!("{registered:?}") };
+    for words in [
+        "--parameter MailDomain=example.org",
+        "create-email-identity --email-identity example.org --region eu-central-1",
+        "example.org MX 10 inbound-smtp.eu-central-1.amazonaws.com",
+        "aws ses set-active-receipt-rule-set --rule-set-name chela-<stage> --region eu-central-1",
+        "chela mail --url https://gw.example.net --account main",
+    ] {
+        assert!(steps.iter().any(|step| step.contains(words)), "{words}: {steps:#?}");
+    }
 }
