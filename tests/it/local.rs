@@ -26,7 +26,8 @@ pub(crate) fn house(platforms: &Platforms, more: serde_json::Value) -> TempDir {
 
 /// Everybody is heard everywhere.
 pub(crate) fn channels(url: &str) -> serde_json::Value {
-    let open = json!({"dmPolicy": "open", "allowFrom": ["*"], "groupPolicy": "open"});
+    // Of parts that take the place of an empty message `channels.rs` tells.
+    let open = json!({"dmPolicy": "open", "allowFrom": ["*"], "groupPolicy": "open", "unconfirmed": "flag"});
     let channel = |own: serde_json::Value| {
         let mut channel = open.clone();
         channel.as_object_mut().unwrap().extend(own.as_object().unwrap().clone());

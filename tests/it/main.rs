@@ -4,6 +4,7 @@
 mod architecture;
 mod bad_input;
 mod binaries;
+mod channels;
 mod dead_letters;
 mod deployed;
 mod explain;

@@ -23,6 +23,7 @@ pub(crate) struct Sent {
 pub(crate) struct Platforms {
     sent: Arc<Mutex<Vec<Sent>>>,
     refusals: Arc<Mutex<VecDeque<(u16, Value)>>>,
+    refused: Arc<Mutex<Vec<Sent>>>,
     pub(crate) url: String,
 }
 
@@ -39,6 +40,11 @@ impl Platforms {
     /// The next requests are answered like this instead.
     pub(crate) fn will_refuse(&self, refusals: impl IntoIterator<Item = (u16, Value)>) {
         self.refusals.lock().unwrap().extend(refusals);
+    }
+
+    /// What was refused.
+    pub(crate) fn refused(&self) -> Vec<Sent> {
+        self.refused.lock().unwrap().clone()
     }
 
     /// Everything that was sent to paths that end like this.
@@ -66,12 +72,16 @@ async fn serve(State(platforms): State<Platforms>, request: Request) -> Response
     let body = to_bytes(body, 1 << 20).await.unwrap();
     let path = parts.uri.path().to_owned();
     let value = serde_json::from_slice(&body).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into()));
-    let messages = path.ends_with("sendMessage") || path.ends_with("chat.postMessage") || path.ends_with("completions");
+    let messages =
+        ["sendMessage", "chat.postMessage", "completions", "/messages"].iter().any(|end| path.ends_with(end));
     let refusal = if messages { platforms.refusals.lock().unwrap().pop_front() } else { None };
     let number = {
         let mut sent = platforms.sent.lock().unwrap();
+        let this = Sent { path: path.clone(), headers: parts.headers, body: value.clone() };
         if refusal.is_none() {
-            sent.push(Sent { path: path.clone(), headers: parts.headers, body: value.clone() });
+            sent.push(this)
+        } else {
+            platforms.refused.lock().unwrap().push(this)
         }
         sent.len()
     };
@@ -92,7 +102,10 @@ async fn serve(State(platforms): State<Platforms>, request: Request) -> Response
         path if path.starts_with("/bot") => {
             json!({"ok": true, "result": {"message_id": number, "date": 1, "chat": {"id": 1, "type": "private"}}})
         }
-        _ => json!({"ok": true}),
+        // WhatsApp, Amazon SES, Discord.
+        _ => {
+            json!({"ok": true, "messages": [{"id": format!("wamid.{number}")}], "MessageId": "1", "id": number.to_string()})
+        }
     };
     Response::builder().header("content-type", "application/json").body(Body::from(answer.to_string())).unwrap()
 }

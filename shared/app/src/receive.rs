@@ -139,6 +139,12 @@ impl Receiver {
                 }
             };
             if !self.within_rate(&inbound, built.config.gateway.limits.messages_per_minute) {
+                if received.accepted > 0 {
+                    // Posted again as a whole, the request would be over the rate for ever.
+                    self.metrics.add(Count::Ignored, 1);
+                    received.ignored.push("one sender sends too much at once".to_owned());
+                    continue;
+                }
                 let mut answer = turned_away(StatusCode::TOO_MANY_REQUESTS, "one sender sends too much".into());
                 answer.1.accepted = received.accepted;
                 return answer;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chela_core::clock::Millis;
 use chela_core::secret::Secret;
 use http::{HeaderMap, Method};
+use serde_json::Value;
 
 /// What a channel gives to those who play its platform. Each channel has one behind its feature `simulator`, so that
 /// nothing deployed can sign in a platform's name.
@@ -18,6 +19,8 @@ pub struct Simulator {
     pub method: Method,
     /// What follows the account in their path, see [`chela_core::channel::RawRequest::path`]: nothing, but for Matrix.
     pub path: &'static str,
+    /// The options of the account the samples are for, when the platform's API is at this base URL.
+    pub options: fn(url: &str) -> Value,
     /// The headers under which the platform would post `body` at this time, the content type among them. The same body
     /// is the same event, whenever it is signed.
     pub sign_sample: fn(body: &[u8], secrets: &BTreeMap<String, Secret>, now: Millis) -> HeaderMap,

@@ -72,6 +72,15 @@ mod tests {
         assert!(find("telegramm").is_none());
     }
 
+    #[test]
+    fn the_readme_leads_to_the_guide_of_every_channel() {
+        let readme = include_str!("../../../README.md");
+        for channel in descriptors() {
+            let guide = format!("](shared/channels/{}/README.md)", channel.id);
+            assert!(readme.contains(&guide), "README.md has no link to the guide of {}", channel.id);
+        }
+    }
+
     #[cfg(feature = "simulator")]
     #[test]
     fn every_channel_can_be_played() {

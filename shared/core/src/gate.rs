@@ -200,7 +200,9 @@ fn decide_direct(policy: &GatePolicy, inbound: &Inbound) -> Gate {
 }
 
 fn decide_room(policy: &GatePolicy, inbound: &Inbound) -> Result<(), Ignored> {
-    let own = policy.groups.get(&inbound.peer.id);
+    // A thread that is a room of its own is in the room around it, unless it has a rule itself.
+    let parent = inbound.parent_peer.as_ref().and_then(|parent| policy.groups.get(&parent.id));
+    let own = policy.groups.get(&inbound.peer.id).or(parent);
     let any = policy.groups.get("*");
     let rule = own.or(any);
     let mode = rule.and_then(|rule| rule.group_policy).unwrap_or(policy.group_policy);

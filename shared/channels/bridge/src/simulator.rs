@@ -7,6 +7,7 @@ use chela_core::clock::Millis;
 use chela_core::secret::Secret;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method};
+use serde_json::json;
 
 use crate::{ID, SECRET, settings};
 
@@ -16,6 +17,7 @@ pub const SIMULATOR: Simulator = Simulator {
     method: Method::POST,
     path: "",
     secrets: &[(SECRET.key, "public-bridge-secret-of-the-samples")],
+    options: |url| json!({"bridgeUrl": format!("{url}/libera/"), "features": ["edit", "typing", "react", "attach"]}),
     sign_sample,
 };
 

@@ -8,6 +8,7 @@ use chela_core::secret::Secret;
 use ed25519_dalek::{Signer as _, SigningKey};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use serde_json::json;
 
 use crate::verify::{SIGNATURE, TIMESTAMP};
 use crate::{BRIDGE_SECRET, ID, PUBLIC_KEY, TOKEN};
@@ -29,6 +30,7 @@ pub const SIMULATOR: Simulator = Simulator {
         (TOKEN.key, "MTEwMDAwMDAwMDAwMDAwMDAwMQ.public.test-token"),
         (BRIDGE_SECRET.key, "public-test-secret-of-the-bridge"),
     ],
+    options: |url| json!({ "apiBaseUrl": url }),
     sign_sample,
 };
 

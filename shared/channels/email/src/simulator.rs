@@ -7,6 +7,7 @@ use chela_core::clock::Millis;
 use chela_core::secret::Secret;
 use http::{HeaderMap, Method};
 use mail_parser::MessageParser;
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::forward::{Delivery, authentication_results, sign};
@@ -30,6 +31,7 @@ pub const SIMULATOR: Simulator = Simulator {
         (SECRET_ACCESS_KEY.key, "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"),
         (SESSION_TOKEN.key, "public-test-session-token"),
     ],
+    options: |url| json!({"apiBaseUrl": url, "address": "bot@example.org", "fromName": "Chela", "region": "us-east-1"}),
     sign_sample,
 };
 

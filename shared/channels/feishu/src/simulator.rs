@@ -7,6 +7,7 @@ use chela_core::clock::Millis;
 use chela_core::secret::Secret;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use serde_json::json;
 
 use crate::ID;
 use crate::settings::{APP_SECRET, ENCRYPT_KEY, VERIFICATION_TOKEN};
@@ -22,6 +23,7 @@ pub const SIMULATOR: Simulator = Simulator {
         (ENCRYPT_KEY.key, "simulator-encrypt-key"),
         (VERIFICATION_TOKEN.key, "simulator-verification-token"),
     ],
+    options: |url| json!({"apiBaseUrl": url, "appId": "cli_9f5343c580712544", "botOpenId": "ou_b0770000000000000000000000000001"}),
     sign_sample,
 };
 

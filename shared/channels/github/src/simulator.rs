@@ -9,6 +9,7 @@ use chela_core::secret::Secret;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::Value;
+use serde_json::json;
 
 use crate::ID;
 use crate::inbound::EVENT;
@@ -21,6 +22,7 @@ pub const SIMULATOR: Simulator = Simulator {
     method: Method::POST,
     path: "",
     secrets: &[(WEBHOOK_SECRET.key, "simulator-webhook-secret"), (TOKEN.key, "ghp_simulator")],
+    options: |url| json!({"apiBaseUrl": url, "botLogin": "chela-bot", "repos": ["octo-org/hello-world"]}),
     sign_sample,
 };
 

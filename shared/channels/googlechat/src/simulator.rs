@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chela_channel_kit::Simulator;
 use chela_channel_kit::jwt::simulator::test_bearer;
+use chela_channel_kit::jwt::simulator::test_key_set;
 use chela_core::clock::Millis;
 use chela_core::secret::Secret;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -26,6 +27,7 @@ pub const SIMULATOR: Simulator = Simulator {
         (AUDIENCE.key, "https://chela.example.com/webhook/googlechat"),
         (SERVICE_ACCOUNT.key, include_str!("test-service-account.json")),
     ],
+    options: |url| json!({ "apiBaseUrl": url, "publicKeys": test_key_set(), "quickCommands": { "7": "/status" } }),
     sign_sample,
 };
 

@@ -8,6 +8,7 @@ use chela_core::secret::Secret;
 use chela_meta::webhook::{SIGNATURE_HEADER, signature};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method};
+use serde_json::json;
 
 use crate::{ACCESS_TOKEN, APP_SECRET, ID, VERIFY_TOKEN};
 
@@ -21,6 +22,7 @@ pub const SIMULATOR: Simulator = Simulator {
         (VERIFY_TOKEN.key, "public-test-verify-token"),
         (ACCESS_TOKEN.key, "IGAApublictesttoken"),
     ],
+    options: |url| json!({"apiBaseUrl": url, "igId": "17841405822304914"}),
     sign_sample,
 };
 

@@ -8,6 +8,7 @@ use chela_core::clock::Millis;
 use chela_core::secret::Secret;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method};
+use serde_json::json;
 
 use crate::{CHANNEL_ACCESS_TOKEN, CHANNEL_SECRET, ID, verify};
 
@@ -20,6 +21,7 @@ pub const SIMULATOR: Simulator = Simulator {
         (CHANNEL_SECRET.key, "8c570fa6dd201bb328f1c1eac23a96d8"),
         (CHANNEL_ACCESS_TOKEN.key, "public-test-token/AbCdEfGhIjKlMnOpQrStUvWxYz0123456789+="),
     ],
+    options: |url| json!({ "apiBaseUrl": url }),
     sign_sample,
 };
 

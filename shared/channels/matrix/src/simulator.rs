@@ -7,6 +7,7 @@ use chela_core::clock::Millis;
 use chela_core::secret::Secret;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
+use serde_json::json;
 
 use crate::ID;
 use crate::settings::{AS_TOKEN, HS_TOKEN};
@@ -17,6 +18,7 @@ pub const SIMULATOR: Simulator = Simulator {
     method: Method::PUT,
     path: "_matrix/app/v1/transactions/1",
     secrets: &[(HS_TOKEN.key, "public-test-hs-token"), (AS_TOKEN.key, "public-test-as-token")],
+    options: |url| json!({"homeserver": url, "userId": "@agent:hs.local", "directRooms": ["!dm:hs.local"]}),
     sign_sample,
 };
 

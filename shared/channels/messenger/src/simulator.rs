@@ -8,6 +8,7 @@ use chela_core::secret::Secret;
 use chela_meta::webhook::{SIGNATURE_HEADER, signature};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method};
+use serde_json::json;
 
 use crate::{ACCESS_TOKEN, APP_SECRET, ID, VERIFY_TOKEN};
 
@@ -21,6 +22,7 @@ pub const SIMULATOR: Simulator = Simulator {
         (VERIFY_TOKEN.key, "public-test-verify-token"),
         (ACCESS_TOKEN.key, "EAApublictesttoken"),
     ],
+    options: |url| json!({"apiBaseUrl": url, "pageId": "106540352242922", "appId": "1517776481860111"}),
     sign_sample,
 };
 

@@ -20,7 +20,7 @@ use chela_channel_kit::account::API_BASE_URL;
 use chela_channel_kit::{AccountSettings, Api, ChannelDescriptor, ConfigProblem, Features, ProofKeys, SecretSpec};
 use chela_core::channel::{
     Channel, Fetched, Health, Limits, MenuEntry, OutboundFile, OutboundPart, Parsed, RawRequest, Receipt, Registration,
-    Rejected, SendError, Verified,
+    Rejected, SendError, Unconfirmed, Verified,
 };
 use chela_core::message::{Media, ReplyAddress};
 
@@ -112,6 +112,11 @@ impl Channel for Slack {
 
     fn limits(&self, _to: &ReplyAddress) -> Limits {
         LIMITS
+    }
+
+    /// There are no keys, but what was sent can be edited.
+    fn unconfirmed(&self, _to: &ReplyAddress) -> Unconfirmed {
+        Unconfirmed::Placeholder
     }
 
     fn verify(&self, request: RawRequest) -> Result<Verified, Rejected> {

@@ -85,7 +85,7 @@ mod tests {
             ("[label](https://e.com/?a=1&b=2)", "<https://e.com/?a=1&amp;b=2|label>"),
             ("**[label](https://e.com)**", "*<https://e.com|label>*"),
             ("<https://e.com>", "<https://e.com>"),
-            ("<a@e.com> [here](notes.md)", "a@e.com here (notes.md)"),
+            ("<a@e.com> [here](notes.md)", "<mailto:a@e.com|a@e.com> here (notes.md)"),
             ("# Title\n\ntext", "*Title*\n\ntext"),
             ("- a\n- b", "• a\n• b"),
             ("2. a\n3. b", "2. a\n3. b"),

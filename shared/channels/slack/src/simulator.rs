@@ -8,6 +8,7 @@ use chela_core::clock::Millis;
 use chela_core::secret::Secret;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use serde_json::json;
 
 use crate::ID;
 use crate::settings::{BOT_TOKEN, SIGNING_SECRET};
@@ -19,6 +20,7 @@ pub const SIMULATOR: Simulator = Simulator {
     method: Method::POST,
     path: "",
     secrets: &[(SIGNING_SECRET.key, "8f742231b10e8888abcd99yyyzzz85a5"), (BOT_TOKEN.key, "xoxb-simulator")],
+    options: |url| json!({ "apiBaseUrl": format!("{url}/api") }),
     sign_sample,
 };
 

@@ -12,7 +12,7 @@ async fn slack() -> ChannelUnderTest {
         descriptor: DESCRIPTOR,
         simulator: SIMULATOR,
         folder: env!("CARGO_MANIFEST_DIR"),
-        options: |url| json!({ "apiBaseUrl": format!("{url}/api") }),
+        options: SIMULATOR.options,
         proof_header: "x-slack-signature",
         signs_body: true,
         signs_time: true,

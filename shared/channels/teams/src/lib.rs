@@ -22,7 +22,7 @@ use chela_channel_kit::jwt::{AccessTokens, KeySource, PUBLIC_KEYS, PublishedKeys
 use chela_channel_kit::{AccountSettings, Api, ChannelDescriptor, ConfigProblem, Features, OptionSpec, SecretSpec};
 use chela_core::channel::{
     Channel, Fetched, Health, Limits, MenuEntry, OutboundFile, OutboundPart, Parsed, RawRequest, Receipt, Registration,
-    Rejected, SendError, Verified,
+    Rejected, SendError, Unconfirmed, Verified,
 };
 use chela_core::message::{Media, ReplyAddress};
 use chela_core::secret::Secret;
@@ -154,6 +154,11 @@ impl Channel for Teams {
 
     async fn fetch_keys(&self, request: &RawRequest) -> Result<(), SendError> {
         self.keys.fetch(request).await
+    }
+
+    /// There are no keys, but what was sent can be edited.
+    fn unconfirmed(&self, _to: &ReplyAddress) -> Unconfirmed {
+        Unconfirmed::Placeholder
     }
 
     fn verify(&self, request: RawRequest) -> Result<Verified, Rejected> {

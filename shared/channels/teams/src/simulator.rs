@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chela_channel_kit::Simulator;
 use chela_channel_kit::jwt::simulator::test_bearer;
+use chela_channel_kit::jwt::simulator::test_key_set;
 use chela_core::clock::Millis;
 use chela_core::secret::Secret;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -23,6 +24,7 @@ pub const SIMULATOR: Simulator = Simulator {
     method: Method::POST,
     path: "",
     secrets: &[(APP_ID.key, "00000000-0000-4000-8000-00000000abcd"), (APP_PASSWORD.key, "public-test-secret~0")],
+    options: |url| json!({ "apiBaseUrl": url, "publicKeys": test_key_set() }),
     sign_sample,
 };
 

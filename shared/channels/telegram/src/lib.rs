@@ -23,7 +23,7 @@ use chela_channel_kit::{
 };
 use chela_core::channel::{
     Channel, Fetched, Health, Limits, MenuEntry, OutboundFile, OutboundPart, Parsed, RawRequest, Receipt, Registration,
-    Rejected, SendError, Verified,
+    Rejected, SendError, Unconfirmed, Verified,
 };
 use chela_core::message::{Media, ReplyAddress};
 use chela_core::secret::Secret;
@@ -130,6 +130,11 @@ impl Channel for Telegram {
 
     fn limits(&self, to: &ReplyAddress) -> Limits {
         Limits { edit_every: Some(pace::edit_every(&to.to)), ..LIMITS }
+    }
+
+    /// There are no keys, but what was sent can be edited.
+    fn unconfirmed(&self, _to: &ReplyAddress) -> Unconfirmed {
+        Unconfirmed::Placeholder
     }
 
     fn verify(&self, request: RawRequest) -> Result<Verified, Rejected> {

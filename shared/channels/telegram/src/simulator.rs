@@ -7,6 +7,7 @@ use chela_core::clock::Millis;
 use chela_core::secret::Secret;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method};
+use serde_json::json;
 
 use crate::{BOT_TOKEN, ID, WEBHOOK_SECRET, verify};
 
@@ -19,6 +20,7 @@ pub const SIMULATOR: Simulator = Simulator {
         (BOT_TOKEN.key, "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"),
         (WEBHOOK_SECRET.key, "public-test-secret_0"),
     ],
+    options: |url| json!({"apiBaseUrl": url, "botUsername": "@chela_test_bot"}),
     sign_sample,
 };
 

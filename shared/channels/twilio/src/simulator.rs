@@ -9,6 +9,7 @@ use chela_core::clock::Millis;
 use chela_core::secret::Secret;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method};
+use serde_json::json;
 
 use crate::ID;
 use crate::form::Form;
@@ -27,6 +28,15 @@ pub const SIMULATOR: Simulator = Simulator {
         (AUTH_TOKEN.key, "publictesttoken0123456789abcdefg"),
         (SHARED_KEY.key, "publictestsharedkey0123456789abc"),
     ],
+    options: |url| {
+        json!({
+            "apiBaseUrl": url,
+            "accountSid": "AC0123456789abcdef0123456789abcdef",
+            "webhookUrl": "https://example.org/webhook/twilio",
+            "from": "+15550000002",
+            "whatsappFrom": "whatsapp:+14155238886",
+        })
+    },
     sign_sample,
 };
 

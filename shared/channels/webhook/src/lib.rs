@@ -8,17 +8,19 @@ mod simulator;
 mod verify;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chela_channel_kit::{
     AccountSettings, Api, ChannelDescriptor, ConfigProblem, Features, OptionSpec, ProofKeys, SecretSpec,
 };
 use chela_core::channel::{
-    Channel, Health, Limits, MenuEntry, OutboundPart, Parsed, RawRequest, Receipt, Registration, Rejected, SendError,
-    Unconfirmed, Verified,
+    Channel, Fetched, Health, Limits, MenuEntry, OutboundPart, Parsed, RawRequest, Receipt, Registration, Rejected,
+    SendError, Unconfirmed, Verified,
 };
 use chela_core::clock::Clock;
-use chela_core::message::ReplyAddress;
+use chela_core::message::{Media, ReplyAddress};
+use http::HeaderMap;
 
 use crate::setup::Callbacks;
 #[cfg(feature = "simulator")]
@@ -114,6 +116,11 @@ impl Channel for Webhook {
 
     async fn edit(&self, _message_id: &str, _part: &OutboundPart<'_>) -> Result<(), SendError> {
         Err(self.api.refused("a posted reply cannot be changed"))
+    }
+
+    /// Files lie where their sender says: at public addresses, or at the origins the owner configured.
+    async fn fetch(&self, media: &Media, most: usize, timeout: Duration) -> Result<Fetched, SendError> {
+        self.api.download(&media.reference, HeaderMap::new(), most, timeout).await
     }
 
     async fn typing(&self, _to: &ReplyAddress) -> Result<(), SendError> {

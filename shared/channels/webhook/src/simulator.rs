@@ -7,6 +7,7 @@ use chela_core::clock::Millis;
 use chela_core::secret::Secret;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::{ID, SECRET, outbound, verify};
@@ -17,6 +18,7 @@ pub const SIMULATOR: Simulator = Simulator {
     method: Method::POST,
     path: "",
     secrets: &[(SECRET.key, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")],
+    options: |url| json!({"callbackUrl": format!("{url}/in"), "callbackOrigins": ["https://replies.example", url]}),
     sign_sample,
 };
 

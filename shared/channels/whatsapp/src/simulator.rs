@@ -8,6 +8,7 @@ use chela_core::secret::Secret;
 use chela_meta::webhook::{SIGNATURE_HEADER, signature};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method};
+use serde_json::json;
 
 use crate::ID;
 use crate::settings::{ACCESS_TOKEN, APP_SECRET, VERIFY_TOKEN};
@@ -22,6 +23,14 @@ pub const SIMULATOR: Simulator = Simulator {
         (VERIFY_TOKEN.key, "public-test-verify-token"),
         (ACCESS_TOKEN.key, "EAAGpublictesttoken"),
     ],
+    options: |url| {
+        json!({
+            "apiBaseUrl": url,
+            "phoneNumberId": "106540352242922",
+            "wabaId": "102290129340398",
+            "appId": "1517776481860111",
+        })
+    },
     sign_sample,
 };
 

@@ -280,3 +280,20 @@ proptest! {
         prop_assert_eq!(first, decide(&policy, &inbound));
     }
 }
+
+#[test]
+fn a_thread_is_in_the_room_around_it_unless_it_has_a_rule_itself() {
+    let shut = GroupRule { enabled: Some(false), ..GroupRule::default() };
+    let policy = GatePolicy {
+        group_policy: GroupPolicy::Open,
+        groups: [("room".to_owned(), GroupRule::default()), ("shut thread".to_owned(), shut)].into(),
+        ..GatePolicy::default()
+    };
+    let thread = |id: &str, room: &str| Inbound {
+        parent_peer: Some(Peer { kind: PeerKind::Group, id: room.to_owned() }),
+        ..mention(id, "7")
+    };
+    assert_eq!(decide(&policy, &thread("thread", "room")), Gate::Allow(Standing::Allowed));
+    assert_eq!(decide(&policy, &thread("thread", "other room")), Gate::Ignore(Ignored::RoomNotListed));
+    assert_eq!(decide(&policy, &thread("shut thread", "room")), Gate::Ignore(Ignored::RoomDisabled));
+}

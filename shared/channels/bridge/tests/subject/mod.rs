@@ -11,7 +11,7 @@ pub(crate) fn subject() -> ChannelUnderTest {
         descriptor: DESCRIPTOR,
         simulator: SIMULATOR,
         folder: env!("CARGO_MANIFEST_DIR"),
-        options: |url| json!({"bridgeUrl": format!("{url}/libera/"), "features": ["edit", "typing", "react", "attach"]}),
+        options: SIMULATOR.options,
         proof_header: "x-bridge-signature",
         signs_body: true,
         signs_time: true,

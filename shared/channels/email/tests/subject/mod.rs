@@ -14,7 +14,7 @@ pub(crate) fn subject() -> ChannelUnderTest {
         descriptor: DESCRIPTOR,
         simulator: SIMULATOR,
         folder: env!("CARGO_MANIFEST_DIR"),
-        options: |url| json!({"apiBaseUrl": url, "address": "bot@example.org", "fromName": "Chela", "region": "us-east-1"}),
+        options: SIMULATOR.options,
         proof_header: "x-mail-signature",
         signs_body: true,
         signs_time: true,

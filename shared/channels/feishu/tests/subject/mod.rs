@@ -15,7 +15,7 @@ pub(crate) fn subject() -> ChannelUnderTest {
         descriptor: DESCRIPTOR,
         simulator: SIMULATOR,
         folder: env!("CARGO_MANIFEST_DIR"),
-        options: |url| json!({"apiBaseUrl": url, "appId": "cli_9f5343c580712544", "botOpenId": "ou_b0770000000000000000000000000001"}),
+        options: SIMULATOR.options,
         proof_header: "x-lark-signature",
         signs_body: true,
         signs_time: true,

@@ -17,7 +17,7 @@ pub(crate) fn subject() -> ChannelUnderTest {
         descriptor: DESCRIPTOR,
         simulator: SIMULATOR,
         folder: env!("CARGO_MANIFEST_DIR"),
-        options: |url| json!({"apiBaseUrl": url, "botLogin": "chela-bot", "repos": ["octo-org/hello-world"]}),
+        options: SIMULATOR.options,
         proof_header: "x-hub-signature-256",
         signs_body: true,
         signs_time: false,

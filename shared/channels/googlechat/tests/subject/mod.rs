@@ -1,7 +1,6 @@
 //! Google Chat, as the laws need to know it.
 
 use chela_channel_googlechat::{DESCRIPTOR, SIMULATOR};
-use chela_channel_kit::jwt::simulator::test_key_set;
 use chela_core::channel::Ack;
 use chela_testkit::laws::channel::platform::{Answer, Seen};
 use chela_testkit::laws::channel::{ChannelUnderTest, Fate, Shown};
@@ -16,7 +15,7 @@ pub(crate) fn subject() -> ChannelUnderTest {
         descriptor: DESCRIPTOR,
         simulator: SIMULATOR,
         folder: env!("CARGO_MANIFEST_DIR"),
-        options: |url| json!({ "apiBaseUrl": url, "publicKeys": test_key_set().unwrap(), "quickCommands": { "7": "/status" } }),
+        options: SIMULATOR.options,
         proof_header: "authorization",
         signs_body: false,
         signs_time: true,

@@ -14,7 +14,7 @@ pub(crate) fn subject() -> ChannelUnderTest {
         descriptor: DESCRIPTOR,
         simulator: SIMULATOR,
         folder: env!("CARGO_MANIFEST_DIR"),
-        options: |url| json!({"apiBaseUrl": url, "igId": "17841405822304914"}),
+        options: SIMULATOR.options,
         proof_header: "x-hub-signature-256",
         signs_body: true,
         signs_time: false,

@@ -17,7 +17,7 @@ pub(crate) fn subject() -> ChannelUnderTest {
         descriptor: DESCRIPTOR,
         simulator: SIMULATOR,
         folder: env!("CARGO_MANIFEST_DIR"),
-        options: |url| json!({"homeserver": url, "userId": "@agent:hs.local", "directRooms": ["!dm:hs.local"]}),
+        options: SIMULATOR.options,
         proof_header: "authorization",
         signs_body: false,
         signs_time: false,

@@ -1,6 +1,5 @@
 //! Teams, as the laws need to know it.
 
-use chela_channel_kit::jwt::simulator::test_key_set;
 use chela_channel_teams::{DESCRIPTOR, SIMULATOR};
 use chela_core::channel::Ack;
 use chela_testkit::laws::channel::platform::{Answer, Seen};
@@ -17,7 +16,7 @@ pub(crate) fn subject() -> ChannelUnderTest {
         descriptor: DESCRIPTOR,
         simulator: SIMULATOR,
         folder: env!("CARGO_MANIFEST_DIR"),
-        options: |url| json!({ "apiBaseUrl": url, "publicKeys": test_key_set().unwrap() }),
+        options: SIMULATOR.options,
         proof_header: "authorization",
         signs_body: false,
         signs_time: true,

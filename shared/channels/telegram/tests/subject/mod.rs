@@ -14,7 +14,7 @@ pub(crate) fn subject() -> ChannelUnderTest {
         descriptor: DESCRIPTOR,
         simulator: SIMULATOR,
         folder: env!("CARGO_MANIFEST_DIR"),
-        options: |url| json!({"apiBaseUrl": url, "botUsername": "@chela_test_bot"}),
+        options: SIMULATOR.options,
         proof_header: "x-telegram-bot-api-secret-token",
         signs_body: false,
         signs_time: false,

@@ -20,13 +20,7 @@ pub(crate) fn twiml() -> Ack {
 
 /// The options of an account whose platform is at `url`.
 pub(crate) fn options(url: &str) -> Value {
-    json!({
-        "apiBaseUrl": url,
-        "accountSid": ACCOUNT_SID,
-        "webhookUrl": "https://example.org/webhook/twilio",
-        "from": "+15550000002",
-        "whatsappFrom": "whatsapp:+14155238886",
-    })
+    (SIMULATOR.options)(url)
 }
 
 pub(crate) fn subject() -> ChannelUnderTest {

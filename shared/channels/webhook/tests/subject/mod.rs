@@ -4,14 +4,13 @@ use chela_channel_webhook::{DESCRIPTOR, SIMULATOR};
 use chela_core::channel::Ack;
 use chela_testkit::laws::channel::platform::{Answer, Seen};
 use chela_testkit::laws::channel::{ChannelUnderTest, Fate, Shown};
-use serde_json::json;
 
 pub(crate) fn subject() -> ChannelUnderTest {
     ChannelUnderTest {
         descriptor: DESCRIPTOR,
         simulator: SIMULATOR,
         folder: env!("CARGO_MANIFEST_DIR"),
-        options: |url| json!({"callbackUrl": format!("{url}/in"), "callbackOrigins": ["https://replies.example", url]}),
+        options: SIMULATOR.options,
         proof_header: "webhook-signature",
         signs_body: true,
         signs_time: true,
@@ -19,10 +18,13 @@ pub(crate) fn subject() -> ChannelUnderTest {
         ack: Ack::empty,
         to_us: &["group-mention"],
         not_to_us: &["group"],
-        file: None,
+        file: Some(("attachments", b"%PDF-1.7 a file")),
         same_peer: &[("text", "edited"), ("text", "attachments")],
         handshake: None,
-        manners: |_| Answer::text(202, ""),
+        manners: |seen| match seen.path.as_str() {
+            "/a.pdf" => Answer::text(200, "%PDF-1.7 a file"),
+            _ => Answer::text(202, ""),
+        },
         refusals: || {
             vec![
                 (Answer::text(429, "later").header("retry-after", "7"), Fate::Waits(7)),

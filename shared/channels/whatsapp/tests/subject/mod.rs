@@ -17,14 +17,7 @@ pub(crate) fn subject() -> ChannelUnderTest {
         descriptor: DESCRIPTOR,
         simulator: SIMULATOR,
         folder: env!("CARGO_MANIFEST_DIR"),
-        options: |url| {
-            json!({
-                "apiBaseUrl": url,
-                "phoneNumberId": NUMBER,
-                "wabaId": "102290129340398",
-                "appId": "1517776481860111",
-            })
-        },
+        options: SIMULATOR.options,
         proof_header: "x-hub-signature-256",
         signs_body: true,
         signs_time: false,
