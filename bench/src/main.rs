@@ -10,6 +10,7 @@ mod init;
 #[cfg(test)]
 mod killed;
 mod load;
+mod parsing;
 mod place;
 mod platform;
 mod process;
@@ -36,7 +37,7 @@ struct Options {
     #[arg(long)]
     quick: bool,
     /// Only some parts; bench.json then has only their keys
-    #[arg(long, value_enum, value_delimiter = ',', default_values = ["gateway", "init", "calls"])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values = ["gateway", "parsing", "init", "calls"])]
     only: Vec<Part>,
 }
 
@@ -44,6 +45,8 @@ struct Options {
 enum Part {
     /// `chela run` under load
     Gateway,
+    /// What channels take to verify and parse a post
+    Parsing,
     /// The start and size of each function
     Init,
     /// Calls to AWS, and what they cost
@@ -71,6 +74,9 @@ async fn measure(options: &Options, place: &Place, report: &mut Report) -> anyho
     };
     if asked(Part::Gateway) {
         gateway::measure(place, &effort, report).await.context("gateway")?;
+    }
+    if asked(Part::Parsing) {
+        parsing::measure(place, if options.quick { 20 } else { 100 }, report).await.context("parsing")?;
     }
     if asked(Part::Init) {
         init::measure(place, if options.quick { 10 } else { 25 }, report).await.context("init")?;

@@ -41,13 +41,9 @@ async fn house(folder: &std::path::Path) -> (Postman, Embedded) {
         scope: Scope::Channel("email".to_owned()),
     };
     let live = Arc::new(Live::open(ground).await.unwrap());
-    let ports = Ports {
-        queue: store.queue.clone(),
-        sessions: store.sessions.clone(),
-        channels: Arc::new(ChannelNotes::new(store.sessions.clone())),
-        files: store.blobs.clone(),
-        clock: clock.clone(),
-    };
+    let (queue, sessions, files) = (store.queue.clone(), store.sessions.clone(), store.blobs.clone());
+    let channels = Arc::new(ChannelNotes::new(sessions.clone()));
+    let ports = Ports { queue, sessions, channels, files, clock: clock.clone() };
     let receiver = Receiver::new(ports, live.clone(), Arc::default());
     (Postman { files: store.blobs.clone(), secrets, live, receiver, clock }, store)
 }
