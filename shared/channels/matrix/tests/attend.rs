@@ -175,6 +175,12 @@ async fn invitations_are_accepted_as_the_owner_says() {
     somebody_else["state_key"] = json!("@bob:hs.local");
     account.receive(&[somebody_else], ARRIVAL).await.unwrap();
     assert_eq!(account.asked(), Vec::<String>::new(), "somebody else is invited");
+    for membership in ["leave", "ban", "join"] {
+        let mut thrown_out = invitation("@alice:hs.local");
+        thrown_out["content"]["membership"] = json!(membership);
+        account.receive(&[thrown_out], ARRIVAL).await.unwrap();
+        assert_eq!(account.asked(), Vec::<String>::new(), "who is thrown out does not come back: {membership}");
+    }
     account.receive(&[invitation("@alice:hs.local")], ARRIVAL).await.unwrap();
     assert!(account.asked()[0].starts_with("POST /_matrix/client/v3/join/"));
 }
