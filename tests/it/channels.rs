@@ -63,6 +63,32 @@ async fn what_whatsapp_confirms_later_is_no_dead_letter() {
     assert_eq!(flags(&gateway).await, 0);
 }
 
+/// A homeserver posts the same batch again until it is taken, and nothing behind it.
+#[tokio::test]
+async fn a_batch_over_the_rate_does_not_come_back_for_ever() {
+    let platforms = Platforms::open().await;
+    let own = json!({"apiBaseUrl": platforms.url, "phoneNumberId": "106540352242922"});
+    let limits = json!({"limits": {"messagesPerMinute": 5}});
+    let config = json!({"channels": {"whatsapp": account("whatsapp", own)}, "gateway": limits});
+    let folder = house(&platforms, config);
+    let gateway = Gateway::start(folder.path()).await;
+    let mut batch: Value = serde_json::from_str(&oracle::recorded("whatsapp/text.json")).unwrap();
+    let messages = &mut batch["entry"][0]["changes"][0]["value"]["messages"];
+    let one = messages[0].clone();
+    *messages = (0..9)
+        .map(|number| {
+            let mut message = one.clone();
+            message["id"] = json!(format!("wamid.batch{number}"));
+            message
+        })
+        .collect();
+    let batch = batch.to_string();
+    assert_eq!(gateway.post("/webhook/whatsapp", signed("whatsapp", &batch), batch.clone()).await.status, 200);
+    // A single one is asked to come back later.
+    let single = oracle::recorded("whatsapp/text.json");
+    assert_eq!(gateway.post("/webhook/whatsapp", signed("whatsapp", &single), single).await.status, 429);
+}
+
 #[tokio::test]
 async fn a_mail_is_answered_and_its_file_kept() {
     let platforms = Platforms::open().await;

@@ -1,5 +1,6 @@
 //! `chela run`: every function in one process, on the embedded store.
 
+mod expiry;
 mod key;
 mod server;
 mod timer;
@@ -111,7 +112,8 @@ impl Gateway {
         }
         let beater = Beater { queue: store.queue.clone(), live: live.clone(), clock: clock.clone() };
         let timer = timer::Timer { schedules: store.schedules.clone(), beater, live: live.clone(), clock };
-        tasks.spawn(timer.run(stopped(stopping)));
+        tasks.spawn(timer.run(stopped(stopping.clone())));
+        tasks.spawn(expiry::run(store.blobs.clone(), stopped(stopping)));
         Ok(Self { address, own_key, live, stop, tasks })
     }
 

@@ -8,7 +8,7 @@ use chela_agent::{ChannelNotes, INCOMING, STORED, is_command};
 use chela_config::QueueMode;
 use chela_core::agent_id::AgentId;
 use chela_core::blob::{BlobError, BlobStore, Precondition};
-use chela_core::channel::{Ack, Delivery, InlineFile, RawRequest, Rejected};
+use chela_core::channel::{Ack, Delivery, InlineFile, Parsed, RawRequest, Rejected, SendError};
 use chela_core::channel_log::Happening;
 use chela_core::clock::{Clock, Millis};
 use chela_core::gate::{Gate, GatePolicy, decide};
@@ -73,6 +73,14 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
 }
 
+/// Why a message was not let in.
+enum Kept {
+    /// It is acknowledged and forgotten.
+    Ignored(String),
+    /// The whole request is answered with this status.
+    Out(StatusCode, String),
+}
+
 /// What a request led to, for the log.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Received {
@@ -101,20 +109,9 @@ impl Receiver {
         let Some(open) = built.account(channel, account) else {
             return turned_away(StatusCode::NOT_FOUND, format!("channel {channel}/{account} is not configured"));
         };
-        if let Err(error) = open.channel.fetch_keys(&request).await {
-            // Nothing can be proven without them; the platform tries again.
-            return turned_away(StatusCode::SERVICE_UNAVAILABLE, error.to_string());
-        }
-        let verified = match open.channel.verify(request) {
-            Ok(verified) => verified,
-            Err(rejected) => return self.reject(rejected),
-        };
-        if let Err(error) = open.channel.attend(&verified).await {
-            return turned_away(StatusCode::SERVICE_UNAVAILABLE, error.to_string());
-        }
-        let parsed = match open.channel.parse(&verified) {
+        let parsed = match self.read(open, request).await {
             Ok(parsed) => parsed,
-            Err(rejected) => return self.reject(rejected),
+            Err(answer) => return answer,
         };
         if let Err(error) = self.settle(channel, account, &parsed.deliveries).await {
             return turned_away(StatusCode::SERVICE_UNAVAILABLE, error.to_string());
@@ -122,51 +119,22 @@ impl Receiver {
         let mut received = Received::default();
         let spoken = !parsed.messages.is_empty();
         for inbound in parsed.messages {
-            let (agent, session) = match route(&built, &inbound) {
-                Ok(routed) => routed,
-                Err(error) => {
-                    self.metrics.add(Count::Ignored, 1);
-                    received.ignored.push(error.to_string());
-                    continue;
+            match self.let_in(&built, open, inbound, &parsed.files).await {
+                Ok(()) => {
+                    self.metrics.add(Count::Accepted, 1);
+                    received.accepted = received.accepted.saturating_add(1);
                 }
-            };
-            let standing = match decide(&gate_of(&built, open, &agent), &inbound) {
-                Gate::Allow(standing) => standing,
-                Gate::Ignore(reason) => {
+                // Posted again as a whole, a request with so many would be over the rate for ever.
+                Err(Kept::Out(StatusCode::TOO_MANY_REQUESTS, reason)) if received.accepted > 0 => {
                     self.metrics.add(Count::Ignored, 1);
-                    received.ignored.push(reason.to_string());
-                    continue;
+                    received.ignored.push(reason);
                 }
-            };
-            if !self.within_rate(&inbound, built.config.gateway.limits.messages_per_minute) {
-                if received.accepted > 0 {
-                    // Posted again as a whole, the request would be over the rate for ever.
+                Err(Kept::Out(status, reason)) => return turned_away(status, reason),
+                Err(Kept::Ignored(reason)) => {
                     self.metrics.add(Count::Ignored, 1);
-                    received.ignored.push("one sender sends too much at once".to_owned());
-                    continue;
+                    received.ignored.push(reason);
                 }
-                let mut answer = turned_away(StatusCode::TOO_MANY_REQUESTS, "one sender sends too much".into());
-                answer.1.accepted = received.accepted;
-                return answer;
             }
-            let inbound = match self.keep(inbound, &parsed.files).await {
-                Ok(inbound) => inbound,
-                Err(error) => {
-                    self.metrics.add(Count::NotQueued, 1);
-                    return turned_away(StatusCode::SERVICE_UNAVAILABLE, error.to_string());
-                }
-            };
-            let mode = built.config.messages.queue.mode_of(&inbound.channel);
-            if let Err(error) = self.enqueue(agent, session, inbound, standing, mode).await {
-                self.metrics.add(Count::NotQueued, 1);
-                let status = match error {
-                    QueueError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-                    QueueError::Expired | QueueError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-                };
-                return turned_away(status, error.to_string());
-            }
-            self.metrics.add(Count::Accepted, 1);
-            received.accepted = received.accepted.saturating_add(1);
         }
         if received.accepted > 0 {
             self.ports.channels.note(channel, account, Happening::Received, self.ports.clock.now()).await;
@@ -175,6 +143,50 @@ impl Receiver {
             Some(ack) if spoken && received.accepted == 0 => (ack, received),
             _ => (parsed.ack, received),
         }
+    }
+
+    /// Proves the request, does what it asks for before it can be read, and reads it.
+    async fn read(&self, open: &OpenAccount, request: RawRequest) -> Result<Parsed, (Ack, Received)> {
+        // What the platform must do again: without its keys nothing can be proven.
+        let again = |error: SendError| turned_away(StatusCode::SERVICE_UNAVAILABLE, error.to_string());
+        open.channel.fetch_keys(&request).await.map_err(again)?;
+        let verified = open.channel.verify(request).map_err(|rejected| self.reject(rejected))?;
+        open.channel.attend(&verified).await.map_err(again)?;
+        open.channel.parse(&verified).map_err(|rejected| self.reject(rejected))
+    }
+
+    /// Routes, judges, stores the files of and queues one message.
+    async fn let_in(
+        &self,
+        built: &Built,
+        open: &OpenAccount,
+        inbound: Inbound,
+        files: &[InlineFile],
+    ) -> Result<(), Kept> {
+        let (agent, session) = route(built, &inbound).map_err(|error| Kept::Ignored(error.to_string()))?;
+        let standing = match decide(&gate_of(built, open, &agent), &inbound) {
+            Gate::Allow(standing) => standing,
+            Gate::Ignore(reason) => return Err(Kept::Ignored(reason.to_string())),
+        };
+        if !self.within_rate(&inbound, built.config.gateway.limits.messages_per_minute) {
+            return Err(Kept::Out(StatusCode::TOO_MANY_REQUESTS, "one sender sends too much".to_owned()));
+        }
+        let not_queued = |status: StatusCode, reason: String| {
+            self.metrics.add(Count::NotQueued, 1);
+            Kept::Out(status, reason)
+        };
+        let inbound = self
+            .keep(inbound, files)
+            .await
+            .map_err(|error| not_queued(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
+        let mode = built.config.messages.queue.mode_of(&inbound.channel);
+        self.enqueue(agent, session, inbound, standing, mode).await.map_err(|error| {
+            let status = match error {
+                QueueError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+                QueueError::Expired | QueueError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            };
+            not_queued(status, error.to_string())
+        })
     }
 
     /// What the platform tells about parts that were sent. A lost confirmation would leave a flag for ever, so that the

@@ -1,8 +1,11 @@
 //! Files in an S3 bucket.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use bytes::Bytes;
@@ -96,6 +99,16 @@ impl BlobStore for Bucket {
             Err(error) if conditional && is_missing_key(&error) => Err(BlobError::Conflict(key.to_owned())),
             Err(error) => Err(self.failed(&error)),
         }
+    }
+
+    /// Signed here, without a call; whoever has it can read this one file until then.
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/ShareObjectPreSignedURL.html>
+    async fn link(&self, key: &str, valid: Duration) -> Result<Option<String>, BlobError> {
+        check_key(key)?;
+        let unsigned = |error: String| BlobError::Unavailable(format!("no link could be signed: {error}"));
+        let config = PresigningConfig::expires_in(valid).map_err(|error| unsigned(error.to_string()))?;
+        let link = self.client.get_object().bucket(&self.name).key(key).presigned(config).await;
+        link.map(|link| Some(link.uri().to_owned())).map_err(|error| unsigned(reason(&error)))
     }
 
     async fn list(&self, prefix: &str, limit: usize) -> Result<Vec<Listed>, BlobError> {

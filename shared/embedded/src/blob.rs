@@ -9,6 +9,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -49,6 +50,13 @@ impl FolderBlobs {
             locks: std::array::from_fn(|_| Mutex::new(())),
         };
         Ok(Self { folder: Arc::new(folder) })
+    }
+
+    /// Removes the files below the folder `folder` (`media`) that nobody has written for this long, as a lifecycle rule
+    /// does on S3, and says how many. A file that cannot be removed stays.
+    pub async fn expire(&self, folder: &str, unwritten_for: Duration) -> Result<u32, BlobError> {
+        let below = format!("{folder}/");
+        self.run(move |files| files.expire(&below, unwritten_for)).await
     }
 
     /// Does what waits for the disk away from the threads that wait for nothing.
@@ -174,6 +182,19 @@ impl Folder {
             }
         }
         Ok(listed)
+    }
+
+    fn expire(&self, below: &str, unwritten_for: Duration) -> Result<u32, BlobError> {
+        if !self.is_folder(below.trim_end_matches('/'))? {
+            return Ok(0);
+        }
+        let keys = self.collect(below.to_owned(), below).map_err(|error| failed(below, &error))?;
+        let old = |key: &String| {
+            let written = fs::metadata(self.files.join(key)).and_then(|metadata| metadata.modified());
+            written.ok().and_then(|at| at.elapsed().ok()).is_some_and(|age| age >= unwritten_for)
+        };
+        let removed = keys.iter().filter(|key| old(key)).filter(|key| fs::remove_file(self.files.join(key)).is_ok());
+        Ok(u32::try_from(removed.count()).unwrap_or(u32::MAX))
     }
 
     fn is_folder(&self, key: &str) -> Result<bool, BlobError> {

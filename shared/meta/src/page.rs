@@ -7,10 +7,16 @@ mod outbound;
 mod setup;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use async_trait::async_trait;
 use chela_channel_kit::{AccountSettings, ConfigProblem, OptionSpec, SecretSpec};
-use chela_core::channel::{MenuEntry, Parsed, RawRequest, Rejected, Verified};
+use chela_core::channel::{
+    Channel, Fetched, Health, Limits, MenuEntry, OutboundFile, OutboundPart, Parsed, RawRequest, Receipt, Registration,
+    Rejected, SendError, Verified,
+};
 use chela_core::clock::Clock;
+use chela_core::message::{Media, ReplyAddress};
 use serde_json::Value;
 
 pub use self::inbound::event_received;
@@ -46,7 +52,9 @@ pub struct Traits {
     pub own_id: OptionSpec,
     /// Whether the token's `me` has that id.
     pub own_id_is_me: bool,
-    /// Most text of one message.
+    /// What the platform takes, as the contract tells it.
+    pub limits: Limits,
+    /// Most text of one message, as the platform counts it.
     pub longest: usize,
     /// How that is counted.
     pub measure: fn(&str) -> usize,
@@ -97,21 +105,58 @@ impl Page {
             clock: settings.clock.clone(),
         })
     }
+}
 
-    /// The account's name.
-    pub fn account(&self) -> &str {
+#[async_trait]
+impl Channel for Page {
+    fn id(&self) -> &'static str {
+        self.traits.channel
+    }
+
+    fn account(&self) -> &str {
         &self.account
     }
 
-    /// Proves a request.
-    pub fn verify(&self, request: RawRequest) -> Result<Verified, Rejected> {
+    fn limits(&self, _to: &ReplyAddress) -> Limits {
+        self.traits.limits
+    }
+
+    fn verify(&self, request: RawRequest) -> Result<Verified, Rejected> {
         self.webhook.verify(request)
     }
 
-    /// Reads a request that was proved.
-    pub fn parse(&self, verified: &Verified) -> Result<Parsed, Rejected> {
+    fn parse(&self, verified: &Verified) -> Result<Parsed, Rejected> {
         let request = verified.request();
         handshake(request).unwrap_or_else(|| self.events(request))
+    }
+
+    async fn send(&self, part: &OutboundPart<'_>) -> Result<Receipt, SendError> {
+        self.send_text(part).await
+    }
+
+    async fn edit(&self, _message_id: &str, _part: &OutboundPart<'_>) -> Result<(), SendError> {
+        Err(self.graph.api().refused("messages cannot be edited here"))
+    }
+
+    async fn typing(&self, to: &ReplyAddress) -> Result<(), SendError> {
+        self.show_typing(to).await
+    }
+
+    async fn attach(&self, file: &OutboundFile<'_>, part: &OutboundPart<'_>) -> Result<Receipt, SendError> {
+        self.send_file(file, part).await
+    }
+
+    async fn fetch(&self, media: &Media, most: usize, timeout: Duration) -> Result<Fetched, SendError> {
+        // Its URL is signed and needs no token.
+        self.graph.download(&media.reference, false, most, timeout).await
+    }
+
+    async fn register(&self, url: &str, menu: &[MenuEntry]) -> Result<Registration, SendError> {
+        self.subscribe_and_offer(url, menu).await
+    }
+
+    async fn health(&self) -> Result<Health, SendError> {
+        self.who_are_we().await
     }
 }
 

@@ -52,7 +52,7 @@ async fn files_of_a_message_are_stored_by_what_they_are_and_the_model_is_told() 
     let told = said(&world).await;
     let event = world.says("1", "look").event;
     let key = format!("media/main/{}-0.pdf", event.short());
-    assert!(told.contains(&format!("application/pdf, 14 bytes, called \\\"../x")), "{told}");
+    assert!(told.contains("application/pdf, 14 bytes, called \\\"../x"), "{told}");
     assert!(told.contains(&format!("stored as {key}")), "{told}");
     assert!(
         told.contains("not available: too large") && told.contains("not available: recording could not be"),

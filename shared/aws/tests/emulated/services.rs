@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use aws_sdk_eventbridge::types::Target;
 use aws_sdk_sqs::types::QueueAttributeName;
 use chela_aws::{AwsClients, AwsEnvironment, Bucket, Bus, Lanes, ScheduleGroup, Secrets, Table, firing};
+use chela_core::blob::Precondition;
 use chela_core::clock::{Clock, Millis};
 use chela_core::event::{EventBus, EventName, LifecycleEvent};
 use chela_core::message::EventKey;
@@ -273,4 +274,18 @@ async fn a_wrong_credential_is_refused_and_not_shown() {
     let error = Table::new(&clients, &wrong).unwrap().head(&session()).await.unwrap_err().to_string();
     assert!(error.contains("InvalidClientTokenId") || error.contains("UnrecognizedClientException"), "{error}");
     assert!(!error.contains("not-the-secret") && !format!("{clients:?}").contains("not-the-secret"));
+}
+
+/// Some platforms fetch files themselves.
+#[tokio::test]
+async fn a_link_opens_one_file_to_whoever_has_it() {
+    let bucket = Bucket::new(&clients(), &with_bucket().await).unwrap();
+    let content = bytes::Bytes::from_static(b"a picture");
+    chela_core::blob::BlobStore::put(&bucket, "media/main/a b.png", content.clone(), Precondition::None).await.unwrap();
+    let hour = std::time::Duration::from_secs(3600);
+    let link = chela_core::blob::BlobStore::link(&bucket, "media/main/a b.png", hour).await.unwrap().unwrap();
+    assert!(link.contains("X-Amz-Expires=3600") && link.contains("X-Amz-Signature="), "{link}");
+    let http = chela_http::HttpClient::new(environment().http_options()).unwrap();
+    let fetched = http.send(chela_http::Request::get(link, std::time::Duration::from_secs(10), 100)).await.unwrap();
+    assert_eq!((fetched.status.as_u16(), fetched.body), (200, content));
 }

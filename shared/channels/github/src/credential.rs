@@ -120,6 +120,6 @@ impl Rest {
     /// What authorises calls of the app itself.
     pub(crate) fn own(&self, app: &App) -> Result<HeaderValue, SendError> {
         let jwt = app.key.token(&app.id, self.clock.now());
-        jwt.as_deref().and_then(bearer).ok_or_else(|| self.api.not_sent("the app's token cannot be signed"))
+        bearer(jwt.expose()).ok_or_else(|| self.api.not_sent("the app's token cannot be signed"))
     }
 }

@@ -7,14 +7,9 @@ mod simulator;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use chela_channel_kit::account::API_BASE_URL;
 use chela_channel_kit::{ChannelDescriptor, Features, OptionSpec, SecretSpec};
-use chela_core::channel::{
-    Channel, Fetched, Health, Limits, MenuEntry, OutboundFile, OutboundPart, Parsed, RawRequest, Receipt, Registration,
-    Rejected, SendError, Verified,
-};
-use chela_core::message::{Media, ReplyAddress};
+use chela_core::channel::Limits;
 use chela_meta::page::{MESSAGE_TAG, MOST_CHOICES, Page, Traits};
 use chela_meta::{APP_ID, GRAPH_API_VERSION, REPLY_TO_MODE};
 
@@ -68,7 +63,7 @@ pub const DESCRIPTOR: ChannelDescriptor = ChannelDescriptor {
     urls: &[API_BASE_URL.key],
     limits: LIMITS,
     features: Features { groups: false, threads: false, media: true, uploads: true, buttons: true, reactions: false },
-    make: |settings| Ok(Arc::new(Instagram(Page::new(settings, &TRAITS)?))),
+    make: |settings| Ok(Arc::new(Page::new(settings, &TRAITS)?)),
 };
 
 /// In what Instagram is not Messenger.
@@ -80,6 +75,7 @@ static TRAITS: Traits = Traits {
     verify_token: VERIFY_TOKEN,
     access_token: ACCESS_TOKEN,
     own_id: ACCOUNT_ID,
+    limits: LIMITS,
     own_id_is_me: false,
     longest: 1_000,
     measure: str::len,
@@ -90,57 +86,3 @@ static TRAITS: Traits = Traits {
     menu: setup::menu,
     steps: setup::steps,
 };
-
-/// One professional account.
-struct Instagram(Page);
-
-#[async_trait]
-impl Channel for Instagram {
-    fn id(&self) -> &'static str {
-        ID
-    }
-
-    fn account(&self) -> &str {
-        self.0.account()
-    }
-
-    fn limits(&self, _to: &ReplyAddress) -> Limits {
-        LIMITS
-    }
-
-    fn verify(&self, request: RawRequest) -> Result<Verified, Rejected> {
-        self.0.verify(request)
-    }
-
-    fn parse(&self, verified: &Verified) -> Result<Parsed, Rejected> {
-        self.0.parse(verified)
-    }
-
-    async fn send(&self, part: &OutboundPart<'_>) -> Result<Receipt, SendError> {
-        self.0.send(part).await
-    }
-
-    async fn edit(&self, _message_id: &str, _part: &OutboundPart<'_>) -> Result<(), SendError> {
-        Err(SendError::Refused { channel: ID, reason: "messages cannot be edited here".to_owned() })
-    }
-
-    async fn typing(&self, to: &ReplyAddress) -> Result<(), SendError> {
-        self.0.typing(to).await
-    }
-
-    async fn attach(&self, file: &OutboundFile<'_>, part: &OutboundPart<'_>) -> Result<Receipt, SendError> {
-        self.0.attach(file, part).await
-    }
-
-    async fn fetch(&self, media: &Media, most: usize, timeout: Duration) -> Result<Fetched, SendError> {
-        self.0.fetch(media, most, timeout).await
-    }
-
-    async fn register(&self, url: &str, menu: &[MenuEntry]) -> Result<Registration, SendError> {
-        self.0.register(url, menu).await
-    }
-
-    async fn health(&self) -> Result<Health, SendError> {
-        self.0.health().await
-    }
-}

@@ -97,3 +97,27 @@ async fn what_was_being_written_when_the_process_ended_is_removed() {
     blobs.put("a", text(), Precondition::None).await.unwrap();
     assert_eq!(blobs.list("", 10).await.unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn what_nobody_has_written_for_long_expires_where_it_may() {
+    let folder = tempfile::tempdir().unwrap();
+    let blobs = blobs(&folder);
+    for key in ["media/main/old.pdf", "media/main/new.pdf", "agents/main/old.md"] {
+        blobs.put(key, text(), Precondition::None).await.unwrap();
+    }
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(40 * 24 * 60 * 60);
+    for key in ["media/main/old.pdf", "agents/main/old.md"] {
+        fs::File::options()
+            .write(true)
+            .open(folder.path().join("files").join(key))
+            .unwrap()
+            .set_modified(long_ago)
+            .unwrap();
+    }
+    let month = std::time::Duration::from_secs(30 * 24 * 60 * 60);
+    assert_eq!(blobs.expire("media", month).await.unwrap(), 1);
+    assert_eq!(blobs.expire("media", month).await.unwrap(), 0);
+    assert_eq!(blobs.expire("nothing", month).await.unwrap(), 0);
+    let left: Vec<String> = blobs.list("", 10).await.unwrap().into_iter().map(|file| file.key).collect();
+    assert_eq!(left, ["agents/main/old.md", "media/main/new.pdf"]);
+}

@@ -1,10 +1,8 @@
 //! The Send API. <https://developers.facebook.com/docs/messenger-platform/reference/send-api>
 
-use std::time::Duration;
-
 use chela_channel_kit::multipart::Form;
-use chela_core::channel::{Choice, Fetched, OutboundFile, OutboundPart, Receipt, SendError};
-use chela_core::message::{Media, ReplyAddress};
+use chela_core::channel::{Choice, OutboundFile, OutboundPart, Receipt, SendError};
+use chela_core::message::ReplyAddress;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -37,13 +35,17 @@ struct Uploaded {
 
 impl Page {
     /// Sends a text, with its choices as quick replies.
-    pub async fn send(&self, part: &OutboundPart<'_>) -> Result<Receipt, SendError> {
+    pub(super) async fn send_text(&self, part: &OutboundPart<'_>) -> Result<Receipt, SendError> {
         let deadline = Deadline::new(&self.clock, part.timeout);
         self.show(part, self.text_message(part), &deadline).await
     }
 
     /// Sends a file, and its caption as a second message: files have none here.
-    pub async fn attach(&self, file: &OutboundFile<'_>, part: &OutboundPart<'_>) -> Result<Receipt, SendError> {
+    pub(super) async fn send_file(
+        &self,
+        file: &OutboundFile<'_>,
+        part: &OutboundPart<'_>,
+    ) -> Result<Receipt, SendError> {
         let deadline = Deadline::new(&self.clock, part.timeout);
         let refused = || self.graph.api().refused(&format!("files of type {} cannot be sent here", file.content_type));
         let kind = (self.traits.attachment)(file.content_type).ok_or_else(refused)?;
@@ -65,14 +67,9 @@ impl Page {
     }
 
     /// Shows that an answer is being made.
-    pub async fn typing(&self, to: &ReplyAddress) -> Result<(), SendError> {
+    pub(super) async fn show_typing(&self, to: &ReplyAddress) -> Result<(), SendError> {
         let body = json!({ "recipient": { "id": to.to }, "sender_action": "typing_on" });
         Ok(self.graph.post("me/messages", &body, TYPING).await.map(drop)?)
-    }
-
-    /// Fetches a file. Its URL is signed and needs no token.
-    pub async fn fetch(&self, media: &Media, most: usize, timeout: Duration) -> Result<Fetched, SendError> {
-        self.graph.download(&media.reference, false, most, timeout).await
     }
 
     fn text_message(&self, part: &OutboundPart<'_>) -> Value {

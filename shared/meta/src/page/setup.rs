@@ -28,7 +28,7 @@ struct SubscribedApp {
 
 impl Page {
     /// Sets the app's webhook where the app's id is known, subscribes the app to this account, and sets the menu.
-    pub async fn register(&self, url: &str, menu: &[MenuEntry]) -> Result<Registration, SendError> {
+    pub(super) async fn subscribe_and_offer(&self, url: &str, menu: &[MenuEntry]) -> Result<Registration, SendError> {
         let fields = self.traits.fields;
         if let Some(app) = &self.app {
             let verify_token = self.webhook.verify_token();
@@ -53,7 +53,7 @@ impl Page {
     }
 
     /// Asks who the token is, and whether the app hears of its messages.
-    pub async fn health(&self) -> Result<Health, SendError> {
+    pub(super) async fn who_are_we(&self) -> Result<Health, SendError> {
         match self.asked().await {
             Err(SendError::Refused { reason, .. }) => Ok(Health { ok: false, summary: reason }),
             other => other,

@@ -25,7 +25,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use chela_channel_kit::{AccountSettings, ChannelDescriptor, Simulator};
 use chela_core::channel::{Ack, Channel, MenuEntry, OutboundPart, Parsed, RawRequest, Rejected, SendError};
-use chela_core::clock::Millis;
+use chela_core::clock::{Clock, Millis};
 use chela_core::message::ReplyAddress;
 use chela_core::secret::Secret;
 use chela_http::{HostPort, HttpClient, HttpOptions};
@@ -146,17 +146,7 @@ impl ChannelUnderTest {
     }
 
     fn settings(&self, url: &str, secrets: BTreeMap<String, Secret>, now: Millis) -> AccountSettings {
-        let options = (self.options)(url).as_object().cloned().unwrap_or_default();
-        let urls = self.descriptor.configured_urls(&options);
-        let allow_hosts = urls.iter().map(|url| HostPort::of_url(url).unwrap()).collect();
-        let http = HttpClient::new(HttpOptions { allow_hosts, user_agent: "chela".to_owned(), extra_roots: None });
-        AccountSettings {
-            account: ACCOUNT.to_owned(),
-            options,
-            secrets,
-            http: http.unwrap(),
-            clock: Arc::new(ManualClock::at(now)),
-        }
+        account(&self.descriptor, &(self.options)(url), secrets, Arc::new(ManualClock::at(now)))
     }
 
     /// The account of laws that send nothing.
@@ -170,12 +160,7 @@ impl ChannelUnderTest {
 
     /// All samples, by name.
     pub fn samples(&self) -> Vec<Sample> {
-        let folder = Path::new(self.folder).join("events");
-        let files = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-        let mut paths: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
-        paths.sort();
-        let name = |path: &Path| path.file_stem().unwrap().to_string_lossy().into_owned();
-        paths.iter().map(|path| Sample { name: name(path), body: std::fs::read(path).unwrap().into() }).collect()
+        samples_in(self.folder)
     }
 
     /// One sample.
@@ -221,6 +206,35 @@ impl ChannelUnderTest {
         let part = part(&to, markdown);
         channel.send(&part).await.map(|receipt| receipt.message_id)
     }
+}
+
+/// An account with these options and secrets.
+pub fn account(
+    descriptor: &ChannelDescriptor,
+    options: &Value,
+    secrets: BTreeMap<String, Secret>,
+    clock: Arc<dyn Clock>,
+) -> AccountSettings {
+    let options = options.as_object().cloned().unwrap_or_default();
+    let urls = descriptor.configured_urls(&options);
+    let allow_hosts = urls.iter().filter_map(|url| HostPort::of_url(url).ok()).collect();
+    let http = HttpClient::new(HttpOptions { allow_hosts, user_agent: "chela".to_owned(), extra_roots: None });
+    AccountSettings { account: ACCOUNT.to_owned(), options, secrets, http: http.unwrap(), clock }
+}
+
+/// Secrets by their keys.
+pub fn secrets(pairs: &[(&str, &str)]) -> BTreeMap<String, Secret> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), Secret::new(*value))).collect()
+}
+
+/// The samples in a channel's folder, by name.
+pub fn samples_in(folder: &str) -> Vec<Sample> {
+    let folder = Path::new(folder).join("events");
+    let files = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut paths: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
+    paths.sort();
+    let name = |path: &Path| path.file_stem().unwrap().to_string_lossy().into_owned();
+    paths.iter().map(|path| Sample { name: name(path), body: std::fs::read(path).unwrap().into() }).collect()
 }
 
 /// A part with a key like those of the house, which is given up soon.

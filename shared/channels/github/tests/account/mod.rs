@@ -1,20 +1,16 @@
 //! An account of ours, and a GitHub to talk to.
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use chela_channel_github::{DESCRIPTOR, SIMULATOR};
-use chela_channel_kit::{AccountSettings, ChannelConfigError};
+use chela_channel_kit::ChannelConfigError;
 use chela_core::channel::{Channel, Parsed, Rejected};
 use chela_core::message::ReplyAddress;
-use chela_core::secret::Secret;
-use chela_http::{HostPort, HttpClient, HttpOptions};
 use chela_testkit::clock::ManualClock;
 use chela_testkit::laws::channel::platform::Platform;
-use chela_testkit::laws::channel::{ACCOUNT, ARRIVAL, request};
+use chela_testkit::laws::channel::{self as laws, ACCOUNT, ARRIVAL, account, request};
 use serde_json::{Value, json};
 
 /// An account with these options and secrets.
@@ -28,13 +24,7 @@ pub(crate) fn open_at(
     secrets: &[(&str, &str)],
     clock: Arc<ManualClock>,
 ) -> Result<Arc<dyn Channel>, ChannelConfigError> {
-    let options = options.as_object().unwrap().clone();
-    let allow_hosts =
-        DESCRIPTOR.configured_urls(&options).iter().filter_map(|url| HostPort::of_url(url).ok()).collect();
-    let http = HttpClient::new(HttpOptions { allow_hosts, user_agent: "chela-test".into(), extra_roots: None });
-    let secrets: BTreeMap<String, Secret> =
-        secrets.iter().map(|(key, value)| ((*key).to_owned(), Secret::new(*value))).collect();
-    DESCRIPTOR.open(&AccountSettings { account: ACCOUNT.into(), options, secrets, http: http.unwrap(), clock })
+    DESCRIPTOR.open(&account(&DESCRIPTOR, &options, laws::secrets(secrets), clock))
 }
 
 /// An account with the token of the simulator, and the platform at this URL.
@@ -50,12 +40,8 @@ pub(crate) fn with(mut options: Value) -> Arc<dyn Channel> {
 
 /// The files in `events/`, by name.
 pub(crate) fn samples() -> Vec<(String, Bytes)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("events");
-    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let name = |path: &Path| path.file_stem().unwrap().to_str().unwrap().to_owned();
-    let mut samples: Vec<_> = paths.map(|path| (name(&path), Bytes::from(std::fs::read(path).unwrap()))).collect();
-    samples.sort();
-    samples
+    let samples = laws::samples_in(env!("CARGO_MANIFEST_DIR")).into_iter();
+    samples.map(|sample| (sample.name, sample.body)).collect()
 }
 
 /// One sample, as JSON.

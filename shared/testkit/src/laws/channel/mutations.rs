@@ -117,7 +117,8 @@ fn mutate(value: &mut Value, dice: &mut Dice, donor: &Value) {
         6 => {
             if let Value::String(old) = node {
                 let cut = old.char_indices().nth(number % (old.chars().count() + 1)).map_or(old.len(), |(at, _)| at);
-                *node = json!(format!("{}{text}{}", &old[..cut], &old[cut..]));
+                let (before, after) = old.split_at(cut);
+                *node = json!(format!("{before}{text}{after}"));
             } else {
                 *node = json!(-1.5e300);
             }
