@@ -53,7 +53,7 @@ async fn every_call_says_what_it_takes_and_which_version_it_means() {
     let headers = platform.take().remove(0).headers;
     assert_eq!(headers["accept"], "application/vnd.github+json");
     assert_eq!(headers["x-github-api-version"], "2022-11-28");
-    assert_eq!(headers["user-agent"], "chela-test");
+    assert_eq!(headers["user-agent"], "chela");
 }
 
 #[tokio::test]

@@ -344,3 +344,16 @@ fn a_menu_says_what_was_chosen_and_a_bare_button_its_name() {
     let plain = json!({ "action_id": "choice#0", "text": { "type": "plain_text", "text": "Yes" }, "value": "approve:42", "action_ts": "6.0" });
     assert_eq!(press(plain).text, "approve:42");
 }
+
+#[test]
+fn what_is_no_id_is_refused() {
+    let slack = open(json!({}), &[]);
+    let (_, text) = samples().into_iter().find(|(name, _)| name == "text.json").unwrap();
+    let text: Value = serde_json::from_slice(&text).unwrap();
+    for pointer in ["/event/user", "/event/channel"] {
+        let mut body = text.clone();
+        *body.pointer_mut(pointer).unwrap() = json!("");
+        let refused = receive(slack.as_ref(), body.to_string());
+        assert_eq!(refused, Err(Rejected::Malformed("an id is empty")), "{pointer}");
+    }
+}

@@ -27,6 +27,12 @@ pub(crate) fn parse(account: &str, settings: &Settings, request: &RawRequest) ->
         },
         _ => forms::read(&reader, request)?,
     };
+    let unnamed = |message: &Inbound| {
+        [&message.event_id, &message.peer.id, &message.sender.id, &message.reply_to.to].iter().any(|id| id.is_empty())
+    };
+    if messages.iter().any(unnamed) {
+        return Err(Rejected::Malformed("an id is empty"));
+    }
     // Slack takes any 200 for events and forms alike; an empty one shows nothing to the person.
     Ok(Parsed::said(messages, Ack::empty()))
 }
