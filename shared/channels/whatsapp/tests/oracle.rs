@@ -3,8 +3,7 @@
 
 mod subject;
 
-use chela_testkit::laws::channel::{ARRIVAL, oracle, request};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use chela_testkit::laws::channel::{ARRIVAL, oracle};
 use serde_json::{Value, json};
 
 use self::subject::subject;
