@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chela_agent::Outcome;
 use chela_core::agent_id::AgentId;
+use chela_core::channel::Unconfirmed;
 use chela_core::model::{Block, Delta, Model, ModelAnswer, ModelError, ModelRequest, Stop, Usage};
 use chela_core::session::{EntryBody, SessionStore};
 use chela_core::session_key::SessionKey;
@@ -24,6 +25,47 @@ async fn a_plain_turn_costs_five_writes() {
     assert!(matches!(world.answer(&world.says("1", "hi")).await, Outcome::Done(_)));
     assert_eq!(world.channel.shown(), ["Hello Ada."]);
     assert_eq!(world.store.writes(), 5);
+}
+
+/// The id of the message that becomes the part is stored in the place of a mark.
+#[tokio::test]
+async fn a_part_that_takes_its_place_costs_as_much() {
+    let channel = RecordingChannel::with(|channel| channel.unconfirmed = Unconfirmed::Placeholder);
+    let world = World::with([says("Hello Ada.")], channel, Effect::None);
+    assert!(matches!(world.answer(&world.says("1", "hi")).await, Outcome::Done(_)));
+    assert_eq!(world.channel.shown(), ["Hello Ada."]);
+    assert_eq!((world.store.writes(), world.channel.keys().len()), (5, 1));
+}
+
+/// An answer of two parts, whatever the store was doing when the process died: each is shown once, nothing is in doubt.
+#[tokio::test]
+async fn parts_that_take_their_places_are_shown_once_wherever_it_dies() {
+    for applied in [false, true] {
+        for operation in 0..EVERY_OPERATION {
+            let channel = RecordingChannel::with(|channel| {
+                channel.unconfirmed = Unconfirmed::Placeholder;
+                channel.limits.text = 12;
+            });
+            let world = World::with(
+                [says("Hello Ada.\n\nHow are you?"), says("Hello Ada.\n\nHow are you?")],
+                channel,
+                Effect::None,
+            );
+            world.store.dies_at(operation, applied);
+            let _ = world.answer(&world.says("1", "hi")).await;
+            world.store.revive();
+            world.clock.advance(chela_agent::LEASE_MS + 1_000);
+            world.answer_until_done(&world.says("1", "hi")).await;
+            let shown = world.channel.shown();
+            let shown: Vec<&str> = shown.iter().map(|text| text.trim()).filter(|text| *text != "…").collect();
+            assert_eq!(shown, ["Hello Ada.", "How are you?"], "operation {operation}, applied {applied}");
+            assert_eq!(
+                world.embedded.sessions.flagged(10).await.unwrap(),
+                [],
+                "operation {operation}, applied {applied}"
+            );
+        }
+    }
 }
 
 #[tokio::test]
