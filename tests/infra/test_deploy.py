@@ -140,8 +140,10 @@ class Deployment(unittest.TestCase):
         # AWS also denies it every other item of the table; the emulator does not know dynamodb:LeadingKeys.
         self.check(
             "webhook-telegram",
-            [self.put_item("CONTROL#x"), self.get_object("config/chela.json5"), self.secret("telegram/botToken"), self.send("LiveQueue")],
+            [self.put_item("CONTROL#x"), self.get_object("config/chela.json5"), self.secret("telegram/botToken"), self.send("LiveQueue"),
+             self.put_object("media/incoming/telegram/1")],
             [self.get_item(), self.scan(), self.secret("slack/signingSecret"), self.secret("models/key"), self.put_object("config/chela.json5"),
+             self.put_object("media/incoming/slack/1"), self.put_object("media/main/1.png"),
              self.get_object("agents/main/SOUL.md"), self.send("ScheduledQueue"), ["lambda", "invoke", {"FunctionName": f"chela-{STAGE}-sandbox"}]],
         )
 
@@ -174,9 +176,9 @@ class Deployment(unittest.TestCase):
         self.client("s3").put_object(**store[2])
         self.check(
             "mail",
-            [self.put_item("CONTROL#x"), self.get_object("config/chela.json5"), self.get_object("mail/1"), self.put_object("media/a.png"),
+            [self.put_item("CONTROL#x"), self.get_object("config/chela.json5"), self.get_object("mail/1"), self.put_object("media/incoming/email/1"),
              self.secret("email/webhookSecret"), self.send("LiveQueue")],
-            [self.get_item(), self.scan(), store, self.secret("telegram/botToken"), self.secret("models/key"), self.get_object("media/a.png"),
+            [self.get_item(), self.scan(), store, self.secret("telegram/botToken"), self.secret("models/key"), self.get_object("media/a.png"), self.put_object("media/incoming/telegram/1"),
              self.get_object("agents/main/SOUL.md"), self.put_object("config/chela.json5"), self.send("ScheduledQueue"),
              ["lambda", "invoke", {"FunctionName": f"chela-{STAGE}-agent"}]],
         )

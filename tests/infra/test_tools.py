@@ -50,6 +50,15 @@ class Deploy(unittest.TestCase):
         clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         return subprocess.run([ROOT / "tools/deploy", *arguments], env=clean | environment, capture_output=True, text=True)
 
+    def test_deploys_the_channels_that_are_named(self):
+        said = self.deploy("--dry-run", "--no-build", "--channels", "telegram, discord").stderr
+        for name, value in {"Telegram": "yes", "Discord": "yes", "Slack": "no", "Webhook": "no"}.items():
+            self.assertIn(f'ParameterKey=Channel{name},ParameterValue="{value}"', said)
+        self.assertNotIn("ParameterKey=Channel", self.deploy("--dry-run", "--no-build").stderr)
+        wrong = self.deploy("--dry-run", "--channels", "telegramm")
+        self.assertNotEqual(wrong.returncode, 0)
+        self.assertIn("there is no telegramm; there are bridge, discord", wrong.stderr)
+
     def test_says_what_it_would_run(self):
         said = self.deploy("--dry-run", "--stage", "prod", "--no-reserved-concurrency").stderr
         self.assertIn("cargo lambda build --release", said)
