@@ -30,11 +30,6 @@ impl Dialect for Readable {
         format!("```\n{}\n```", text.replace("```", "``\u{200b}`"))
     }
 
-    fn quote(&self, inner: &str) -> String {
-        let lines: Vec<String> = inner.lines().map(|line| format!("> {line}")).collect();
-        lines.join("\n")
-    }
-
     fn heading(&self, _level: u8, spans: &[Span]) -> String {
         spans.iter().map(|span| self.span(span)).collect()
     }

@@ -50,16 +50,6 @@ impl Dialect for Irc {
         });
         lines.collect::<Vec<_>>().join("\n")
     }
-
-    fn quote(&self, inner: &str) -> String {
-        let lines: Vec<String> = inner.lines().map(|line| format!("> {line}")).collect();
-        lines.join("\n")
-    }
-
-    fn heading(&self, _level: u8, spans: &[Span]) -> String {
-        let bold = |span: &Span| Span { style: Style { bold: true, ..span.style }, ..span.clone() };
-        spans.iter().map(|span| self.span(&bold(span))).collect()
-    }
 }
 
 fn visible(text: &str) -> String {

@@ -1,6 +1,6 @@
 //! Blocks to a platform's dialect. The walk is here, once; a dialect says only how it marks things.
 
-use super::{Block, Span, blocks};
+use super::{Block, Span, Style, blocks};
 
 /// How one platform marks text. Everything it returns is in its own dialect, already escaped.
 pub trait Dialect {
@@ -10,11 +10,17 @@ pub trait Dialect {
     /// A code block. `text` is raw.
     fn code(&self, language: &str, text: &str) -> String;
 
-    /// A quote. `inner` is already in the dialect.
-    fn quote(&self, inner: &str) -> String;
+    /// A quote. `inner` is already in the dialect. Markdown's own mark is understood, or readable, nearly everywhere.
+    fn quote(&self, inner: &str) -> String {
+        let lines: Vec<String> = inner.lines().map(|line| format!("> {line}")).collect();
+        lines.join("\n")
+    }
 
-    /// A title. `spans` are the title's own, its level is 1 to 6.
-    fn heading(&self, level: u8, spans: &[Span]) -> String;
+    /// A title. `spans` are the title's own, its level is 1 to 6. Chats have none, so that it is bold.
+    fn heading(&self, _level: u8, spans: &[Span]) -> String {
+        let bold = |span: &Span| Span { style: Style { bold: true, ..span.style }, ..span.clone() };
+        spans.iter().map(|span| self.span(&bold(span))).collect()
+    }
 
     /// How bullets look.
     fn bullet(&self) -> &'static str {
@@ -79,11 +85,6 @@ impl Dialect for Plain {
 
     fn code(&self, _language: &str, text: &str) -> String {
         text.to_owned()
-    }
-
-    fn quote(&self, inner: &str) -> String {
-        let lines: Vec<String> = inner.lines().map(|line| format!("> {line}")).collect();
-        lines.join("\n")
     }
 
     fn heading(&self, _level: u8, spans: &[Span]) -> String {

@@ -41,11 +41,6 @@ impl Dialect for Discord {
         format!("```{language}\n{}\n```", text.replace("```", "``\u{200b}`"))
     }
 
-    fn quote(&self, inner: &str) -> String {
-        let lines: Vec<String> = inner.lines().map(|line| format!("> {line}")).collect();
-        lines.join("\n")
-    }
-
     /// Discord has three levels.
     fn heading(&self, level: u8, spans: &[Span]) -> String {
         if level <= 3 {

@@ -35,17 +35,6 @@ impl Dialect for Card {
         format!("```{language}\n{text}\n```")
     }
 
-    fn quote(&self, inner: &str) -> String {
-        let lines: Vec<String> = inner.lines().map(|line| format!("> {line}")).collect();
-        lines.join("\n")
-    }
-
-    /// Bold: a heading in a card is larger than the name of its chat.
-    fn heading(&self, _level: u8, spans: &[Span]) -> String {
-        let bold = |span: &Span| Span { style: Style { bold: true, ..span.style }, ..span.clone() };
-        spans.iter().map(|span| self.span(&bold(span))).collect()
-    }
-
     fn bullet(&self) -> &'static str {
         "- "
     }

@@ -38,16 +38,6 @@ impl Dialect for Markup {
         // A fence inside the text would end the block: an invisible character breaks it.
         format!("```\n{}\n```", text.replace("```", "``\u{200b}`"))
     }
-
-    fn quote(&self, inner: &str) -> String {
-        let lines: Vec<String> = inner.lines().map(|line| format!("> {line}")).collect();
-        lines.join("\n")
-    }
-
-    fn heading(&self, _level: u8, spans: &[Span]) -> String {
-        let bold = |span: &Span| Span { style: Style { bold: true, ..span.style }, ..span.clone() };
-        spans.iter().map(|span| self.span(&bold(span))).collect()
-    }
 }
 
 /// Marks do not reach over a line break and must stand against the text.

@@ -31,17 +31,6 @@ impl Dialect for TeamsMarkdown {
         format!("{fence}{language}\n{text}\n{fence}")
     }
 
-    fn quote(&self, inner: &str) -> String {
-        let lines: Vec<String> = inner.lines().map(|line| format!("> {line}")).collect();
-        lines.join("\n")
-    }
-
-    /// Titles are not shown as such on the desktop.
-    fn heading(&self, _level: u8, spans: &[Span]) -> String {
-        let bold = |span: &Span| Span { style: Style { bold: true, ..span.style }, ..span.clone() };
-        spans.iter().map(|span| self.span(&bold(span))).collect()
-    }
-
     fn bullet(&self) -> &'static str {
         "- "
     }

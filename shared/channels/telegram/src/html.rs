@@ -50,15 +50,6 @@ impl Dialect for Html {
     fn quote(&self, inner: &str) -> String {
         format!("<blockquote>{}</blockquote>", inner.replace("<blockquote>", "").replace("</blockquote>", ""))
     }
-
-    fn heading(&self, _level: u8, spans: &[Span]) -> String {
-        let bold = |span: &Span| {
-            let mut span = span.clone();
-            span.style.bold = true;
-            self.span(&span)
-        };
-        spans.iter().map(bold).collect()
-    }
 }
 
 /// Telegram drops the links of other schemes and of paths without a host.

@@ -62,15 +62,6 @@ impl Dialect for WhatsApp {
     fn quote(&self, inner: &str) -> String {
         Plain.quote(inner)
     }
-
-    fn heading(&self, _level: u8, spans: &[Span]) -> String {
-        let bold = |span: &Span| {
-            let mut span = span.clone();
-            span.style.bold = true;
-            self.span(&span)
-        };
-        spans.iter().map(bold).collect()
-    }
 }
 
 fn fenced(text: &str) -> String {
