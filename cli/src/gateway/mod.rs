@@ -165,6 +165,10 @@ fn answerer(store: &Embedded, live: &Arc<Live>, clock: &Arc<dyn Clock>, metrics:
         files: store.blobs.clone(),
         channels: Arc::new(ChannelNotes::new(store.sessions.clone())),
         events: store.events.clone(),
+        queue: store.queue.clone(),
+        directory: store.sessions.clone(),
+        spend: store.sessions.clone(),
+        cooldowns: store.sessions.clone(),
         clock: clock.clone(),
     };
     Answerer { agent, queue: store.queue.clone(), live: live.clone(), metrics: metrics.clone() }

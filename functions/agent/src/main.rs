@@ -29,7 +29,18 @@ async fn main() -> Result<(), Error> {
     warm?;
     let Deployment { environment, clock, queue, files, .. } = deployment;
     let channels = Arc::new(ChannelNotes::new(table.clone()));
-    let agent = Agent { sessions: table.clone(), access: table, files, channels, events, clock };
+    let agent = Agent {
+        sessions: table.clone(),
+        access: table.clone(),
+        files,
+        channels,
+        events,
+        queue: queue.clone(),
+        directory: table.clone(),
+        spend: table.clone(),
+        cooldowns: table,
+        clock,
+    };
     let answerer = Answerer { agent, queue, live: Arc::new(live?), metrics: Arc::default() };
     run(service_fn(async |event: LambdaEvent<SqsEvent>| {
         let started = Instant::now();

@@ -119,13 +119,17 @@ impl Agent {
         let (Some(tool), false) = (tool, left.is_zero()) else {
             return ToolAnswer::error(format!("\"{}\" was not run: its time was over before it began.", call.name));
         };
-        let status = attempt.status();
+        let (status, caller) = (attempt.status(), attempt.caller());
         let run = tool.run(ToolCall {
             input: &call.input,
             idempotency_key,
             agent: attempt.agent,
             session: attempt.machine.session(),
+            caller: &caller,
             files: self.files.as_ref(),
+            sessions: self.sessions.as_ref(),
+            directory: self.directory.as_ref(),
+            queue: self.queue.as_ref(),
             clock: self.clock.as_ref(),
             status: &status,
         });

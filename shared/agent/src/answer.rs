@@ -7,10 +7,14 @@ use chela_core::access::AccessStore;
 use chela_core::agent_id::AgentId;
 use chela_core::blob::BlobStore;
 use chela_core::clock::{Clock, Millis};
+use chela_core::cooldown::CooldownStore;
+use chela_core::directory::Directory;
 use chela_core::event::{EventBus, EventName, LifecycleEvent};
-use chela_core::queue::{Envelope, Task};
+use chela_core::queue::{Envelope, Queue, Task};
 use chela_core::session::{Accepted, Claim, Fence, Flagged, Head, SessionStore, StoreError};
 use chela_core::session_key::SessionKey;
+use chela_core::spend::SpendStore;
+use chela_core::tool::Caller;
 use chela_core::turn::{Command, Input, Machine, Outcome, Rules, Way, deliver_to, idempotency_key};
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
@@ -44,6 +48,14 @@ pub struct Agent {
     pub channels: Arc<ChannelNotes>,
     /// Lifecycle events.
     pub events: Arc<dyn EventBus>,
+    /// Where work for other conversations is left.
+    pub queue: Arc<dyn Queue>,
+    /// Which conversations there are.
+    pub directory: Arc<dyn Directory>,
+    /// Money.
+    pub spend: Arc<dyn SpendStore>,
+    /// Credentials that are left in peace.
+    pub cooldowns: Arc<dyn CooldownStore>,
     /// Time and names.
     pub clock: Arc<dyn Clock>,
 }
@@ -69,6 +81,26 @@ impl Attempt<'_> {
             "models": models,
             "timezone": self.settings.timezone,
         })
+    }
+
+    /// For whom the turn is made.
+    pub(crate) fn caller(&self) -> Caller {
+        let machine = &self.machine;
+        let said = || machine.user().iter().chain(machine.turn().fragments());
+        let mut senders: Vec<String> = Vec::new();
+        for sender in said().map(|fragment| &fragment.sender).filter(|sender| !sender.is_empty()) {
+            if !senders.contains(sender) {
+                senders.push(sender.clone());
+            }
+        }
+        let (depth, reply_to) = match (self.task(), self.machine.way()) {
+            (Some(Task::Relay { depth, .. }), Way::To { address, .. }) => (*depth, Some(address.clone())),
+            (Some(Task::Relay { depth, .. }), _) => (*depth, None),
+            (_, Way::To { address, .. }) => (0, Some(address.clone())),
+            _ => (0, None),
+        };
+        let authority = said().map(|fragment| fragment.authority).min().unwrap_or_default();
+        Caller { authority, senders, reply_to, depth }
     }
 
     /// What the turn answers.
@@ -152,7 +184,15 @@ impl Agent {
                 let way = way(attempt.installation, accepted.task.as_ref());
                 Input::Accepted(put, way)
             }
-            Command::Load { after_turn } => Input::Loaded(self.sessions.history(session, after_turn, WINDOW).await?),
+            Command::Load { after_turn } => {
+                let mut entries = self.sessions.history(session, after_turn, WINDOW).await?;
+                if after_turn > 0 {
+                    // What was said before, if it was summed up and not forgotten.
+                    let summary = self.sessions.summary(session, after_turn).await?;
+                    entries.splice(0..0, summary);
+                }
+                Input::Loaded(entries)
+            }
             Command::Save { head, lease_reaches } => {
                 self.save(session, &head, owner, lease_reaches).await?;
                 Input::Saved

@@ -27,7 +27,7 @@ pub const MENU: &[MenuEntry] = &[
 impl Agent {
     /// The answer to a stranger or a command; `None` if the model is to answer.
     pub(crate) async fn consult(&self, attempt: &Attempt<'_>) -> Result<Option<Reply>, StoreError> {
-        let Some(Task::Message { inbound, standing }) = attempt.task() else { return Ok(None) };
+        let Some(Task::Message { inbound, standing, .. }) = attempt.task() else { return Ok(None) };
         if *standing == Standing::IfPaired
             && let Some(reply) = self.pair(attempt, inbound).await?
         {
@@ -84,7 +84,7 @@ impl Agent {
 }
 
 fn say(text: impl Into<String>) -> Reply {
-    Reply { parts: vec![text.into()], forget: false }
+    Reply { parts: vec![text.into()], ..Reply::default() }
 }
 
 /// Whether a message is a command and not for the model.

@@ -12,6 +12,7 @@ mod act;
 mod answer;
 mod ask;
 mod command;
+mod context;
 mod draft;
 mod media;
 mod notes;

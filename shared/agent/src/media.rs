@@ -44,7 +44,7 @@ impl Agent {
         installation: &Installation,
         envelope: &'e Envelope,
     ) -> Cow<'e, Envelope> {
-        let Task::Message { inbound, standing: Standing::Allowed } = &envelope.task else {
+        let Task::Message { inbound, standing: Standing::Allowed, .. } = &envelope.task else {
             return Cow::Borrowed(envelope);
         };
         if inbound.media.is_empty() {

@@ -181,7 +181,7 @@ impl Answerer {
 /// Whether a message that waits behind `first` may be answered together with it: the same conversation and place, no
 /// command, nobody whose standing is still to be looked up.
 fn joins(queue: &QueueSection, first: &Envelope, other: &Envelope) -> bool {
-    let (Task::Message { inbound: one, standing: Standing::Allowed }, Task::Message { inbound: two, standing }) =
+    let (Task::Message { inbound: one, standing: Standing::Allowed, .. }, Task::Message { inbound: two, standing, .. }) =
         (&first.task, &other.task)
     else {
         return false;
@@ -271,7 +271,7 @@ mod tests {
         assert!(!joins(&collect, &one, &message("2", "/new")) && !joins(&collect, &message("1", "/stop"), &two));
         let changed = |change: fn(&mut Inbound, &mut Standing)| {
             let mut other = two.clone();
-            if let Task::Message { inbound, standing } = &mut other.task {
+            if let Task::Message { inbound, standing, .. } = &mut other.task {
                 change(inbound, standing);
             }
             other

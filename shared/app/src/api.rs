@@ -12,7 +12,7 @@ use chela_core::channel::Ack;
 use chela_core::channel_log::ChannelLog;
 use chela_core::clock::Clock;
 use chela_core::message::{EventKey, Inbound, InboundKind, ReplyAddress, Sender};
-use chela_core::queue::{DeadLetters, Lane, Queue, QueueError, Standing};
+use chela_core::queue::{Authority, DeadLetters, Lane, Queue, QueueError, Standing};
 use chela_core::secret::Secret;
 use chela_core::session::{EntryBody, SessionStore, StoreError};
 use chela_core::session_key::{Peer, PeerKind, SessionKey};
@@ -156,7 +156,8 @@ impl Api {
             Ok(routed) => routed,
             Err(error) => return problem(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string()),
         };
-        let envelope = envelope(agent, session, inbound, Standing::Allowed, self.clock.now());
+        // Whoever has the key of the API is the owner.
+        let envelope = envelope(agent, session, inbound, Standing::Allowed, Authority::Owner, self.clock.now());
         if let Err(error) = self.queue.push(Lane::Live, &envelope).await {
             let status = match error {
                 QueueError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,

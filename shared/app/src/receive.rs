@@ -11,9 +11,9 @@ use chela_core::blob::{BlobError, BlobStore, Precondition};
 use chela_core::channel::{Ack, Delivery, InlineFile, Parsed, RawRequest, Rejected, SendError};
 use chela_core::channel_log::Happening;
 use chela_core::clock::{Clock, Millis};
-use chela_core::gate::{Gate, GatePolicy, decide};
+use chela_core::gate::{Gate, GatePolicy, authority, decide};
 use chela_core::message::Inbound;
-use chela_core::queue::{ENVELOPE_VERSION, Envelope, Lane, Queue, QueueError, Standing, Task};
+use chela_core::queue::{Authority, ENVELOPE_VERSION, Envelope, Lane, Queue, QueueError, Standing, Task};
 use chela_core::route::{RouteError, RouteInput, resolve_route};
 use chela_core::session::{Control, SessionStore, StoreError};
 use chela_core::session_key::{SessionKey, thread_session_key};
@@ -164,7 +164,8 @@ impl Receiver {
         files: &[InlineFile],
     ) -> Result<(), Kept> {
         let (agent, session) = route(built, &inbound).map_err(|error| Kept::Ignored(error.to_string()))?;
-        let standing = match decide(&gate_of(built, open, &agent), &inbound) {
+        let gate = gate_of(built, open, &agent);
+        let standing = match decide(&gate, &inbound) {
             Gate::Allow(standing) => standing,
             Gate::Ignore(reason) => return Err(Kept::Ignored(reason.to_string())),
         };
@@ -180,7 +181,9 @@ impl Receiver {
             .await
             .map_err(|error| not_queued(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
         let mode = built.config.messages.queue.mode_of(&inbound.channel);
-        self.enqueue(agent, session, inbound, standing, mode).await.map_err(|error| {
+        let authority = authority(&gate, &inbound);
+        let envelope = envelope(agent, session, inbound, standing, authority, self.ports.clock.now());
+        self.enqueue(envelope, mode).await.map_err(|error| {
             let status = match error {
                 QueueError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
                 QueueError::Expired | QueueError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -220,28 +223,20 @@ impl Receiver {
     }
 
     /// Queues one message that passed the gate.
-    async fn enqueue(
-        &self,
-        agent: AgentId,
-        session: SessionKey,
-        inbound: Inbound,
-        standing: Standing,
-        mode: QueueMode,
-    ) -> Result<(), QueueError> {
-        let now = self.ports.clock.now();
+    async fn enqueue(&self, envelope: Envelope, mode: QueueMode) -> Result<(), QueueError> {
+        let Task::Message { inbound, standing, .. } = &envelope.task else { return Ok(()) };
         let stops = inbound.text.trim().eq_ignore_ascii_case(STOP);
         let command = is_command(&inbound.text);
-        let envelope = envelope(agent, session, inbound, standing, now);
         if stops || (mode == QueueMode::Interrupt && !command) {
+            let control = Control { stop_before: envelope.accepted_at };
             // Without the mark the running turn merely goes on to its end.
-            let _ = self.ports.sessions.set_control(&envelope.session, &Control { stop_before: now }).await;
+            let _ = self.ports.sessions.set_control(&envelope.session, &control).await;
         }
         chela_failpoint::reached("queueing.before");
         self.ports.queue.push(Lane::Live, &envelope).await?;
         chela_failpoint::reached("queueing.after");
         // A file is fetched when a turn begins, not in its middle.
-        let plain = matches!(&envelope.task, Task::Message { inbound, .. } if inbound.media.is_empty());
-        if mode == QueueMode::Steer && !command && plain && standing == Standing::Allowed {
+        if mode == QueueMode::Steer && !command && inbound.media.is_empty() && *standing == Standing::Allowed {
             // Without it the message has a turn of its own.
             let _ = self.ports.sessions.leave(&envelope).await;
         }
@@ -287,6 +282,7 @@ pub(crate) fn envelope(
     session: SessionKey,
     inbound: Inbound,
     standing: Standing,
+    authority: Authority,
     now: Millis,
 ) -> Envelope {
     Envelope {
@@ -295,7 +291,7 @@ pub(crate) fn envelope(
         session,
         agent,
         accepted_at: now,
-        task: Task::Message { inbound: Box::new(inbound), standing },
+        task: Task::Message { inbound: Box::new(inbound), standing, authority },
     }
 }
 

@@ -63,6 +63,10 @@ impl Key {
         Self { pk: session_name(session), sk }
     }
 
+    pub(crate) fn summary(session: &SessionKey, turn: u64) -> Self {
+        Self { pk: session_name(session), sk: Entry::summary_place(turn) }
+    }
+
     pub(crate) fn flag(flagged: &Flagged) -> Self {
         let Flagged { session, turn, part, .. } = flagged;
         Self { pk: FLAGGED.to_owned(), sk: format!("{}#{turn:012}#{part:05}", session_name(session)) }

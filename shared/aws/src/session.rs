@@ -114,6 +114,10 @@ impl SessionStore for Table {
         self.put_first(encode(&Key::entry(key, entry), entry)?).await
     }
 
+    async fn summary(&self, key: &SessionKey, turn: u64) -> Result<Option<Entry>, StoreError> {
+        self.get(&Key::summary(key, turn)).await?.map(|item| Row(&item).body()).transpose()
+    }
+
     async fn history(&self, key: &SessionKey, after_turn: u64, limit: usize) -> Result<Vec<Entry>, StoreError> {
         let query = self
             .client

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use wildmatch::WildMatch;
 
 use crate::message::{Inbound, InboundKind};
-use crate::queue::Standing;
+use crate::queue::{Authority, Standing};
 use crate::session_key::PeerKind;
 
 /// Who may write to us directly.
@@ -186,6 +186,13 @@ pub fn decide(policy: &GatePolicy, inbound: &Inbound) -> Gate {
             Err(reason) => Gate::Ignore(reason),
         },
     }
+}
+
+/// What a sender may do who passed the gate: the owner is whoever `allowFrom` names by id, wherever they write. `"*"`
+/// names nobody, and neither do lists of rooms.
+pub fn authority(policy: &GatePolicy, inbound: &Inbound) -> Authority {
+    let named: Vec<String> = policy.allow_from.iter().filter(|id| *id != "*").cloned().collect();
+    if lists(&named, inbound) { Authority::Owner } else { Authority::Guest }
 }
 
 fn decide_direct(policy: &GatePolicy, inbound: &Inbound) -> Gate {

@@ -1,9 +1,13 @@
 //! What thinks: the port to model providers, in a form both wire dialects can carry without loss.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use async_trait::async_trait;
+use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::time::Duration;
 
 /// Who said a [`ModelMessage`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +60,14 @@ pub enum Block {
         #[serde(default)]
         is_error: bool,
     },
+    /// A stored file that came with the user's message. Its words are told in a text beside it; a model that can look
+    /// at files of this type gets the file itself, if [`ModelRequest::files`] holds it.
+    File {
+        /// Its key in the file store.
+        key: String,
+        /// What it is, by its own bytes.
+        content_type: String,
+    },
 }
 
 /// One message of a transcript.
@@ -79,7 +91,7 @@ pub struct ToolSpec {
 }
 
 /// One call.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ModelRequest {
     /// The provider's name of the model.
     pub model: String,
@@ -89,10 +101,34 @@ pub struct ModelRequest {
     pub messages: Vec<ModelMessage>,
     /// Tools on offer.
     pub tools: Vec<ToolSpec>,
+    /// How hard to think before answering.
+    pub thinking: Thinking,
+    /// The files among `messages` that the model can look at, by key. A [`Block::File`] that is missing here is left out.
+    pub files: BTreeMap<String, Bytes>,
     /// Most tokens to answer with.
     pub max_tokens: u32,
     /// The call is abandoned after this long.
     pub timeout: Duration,
+}
+
+/// How hard a model thinks, under OpenClaw's names. A model that knows fewer degrees takes the nearest one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Thinking {
+    /// Not at all, where that can be chosen.
+    #[default]
+    Off,
+    /// As little as can be chosen.
+    Minimal,
+    /// Little.
+    Low,
+    /// Some.
+    Medium,
+    /// Much.
+    High,
+    /// More than that.
+    #[serde(alias = "max")]
+    Xhigh,
 }
 
 /// Why the model stopped.
@@ -151,7 +187,15 @@ pub enum ModelError {
         /// How long it asks to wait, where it says.
         after: Option<Duration>,
     },
-    /// The provider is overloaded or broken, or the stream broke off: try again or try another.
+    /// The provider has too much to do: wait, or try another.
+    #[error("{provider} is overloaded")]
+    Overloaded {
+        /// The provider.
+        provider: String,
+        /// How long it asks to wait, where it says.
+        after: Option<Duration>,
+    },
+    /// The provider is out of reach or broken, or the stream broke off: try again or try another.
     #[error("{provider} is not answering properly: {reason}")]
     Unavailable {
         /// The provider.
@@ -159,7 +203,15 @@ pub enum ModelError {
         /// What was seen.
         reason: String,
     },
-    /// The credential is wrong, has no rights, or has run out of money: the owner must act.
+    /// The account has run out of money: the owner must act; another credential may do.
+    #[error("{provider} wants to be paid: {reason}")]
+    Billing {
+        /// The provider.
+        provider: String,
+        /// Its words.
+        reason: String,
+    },
+    /// The credential is wrong or has no rights: the owner must act; another credential may do.
     #[error("{provider} refuses the credential: {reason}")]
     Credential {
         /// The provider.

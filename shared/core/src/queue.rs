@@ -65,6 +65,9 @@ pub enum Task {
         inbound: Box<Inbound>,
         /// What the webhook could decide about the sender.
         standing: Standing,
+        /// What the sender may do; a paired sender's is looked up in the turn.
+        #[serde(default)]
+        authority: Authority,
     },
     /// A schedule fired.
     Heartbeat {
@@ -75,6 +78,26 @@ pub enum Task {
         /// What the agent is asked.
         prompt: String,
         /// Where a non-silent answer goes; nowhere if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deliver_to: Option<ReplyAddress>,
+    },
+    /// Another conversation of the house gives work to this one, or reports what came of it.
+    Relay {
+        /// The other conversation.
+        from: SessionKey,
+        /// What for.
+        purpose: Purpose,
+        /// What the work is called, for people.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        label: Option<String>,
+        /// What is to be done, or what came of it.
+        text: String,
+        /// How many conversations stand between this one and a person's.
+        depth: u8,
+        /// What may be done for it: never more than the other conversation's turn might.
+        #[serde(default)]
+        authority: Authority,
+        /// Where the answer goes; nowhere if absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         deliver_to: Option<ReplyAddress>,
     },
@@ -94,10 +117,42 @@ impl Task {
     pub fn reply_to(&self) -> Option<&ReplyAddress> {
         match self {
             Self::Message { inbound, .. } => Some(&inbound.reply_to),
-            Self::Heartbeat { deliver_to, .. } => deliver_to.as_ref(),
+            Self::Heartbeat { deliver_to, .. } | Self::Relay { deliver_to, .. } => deliver_to.as_ref(),
             Self::Redeliver { .. } => None,
         }
     }
+
+    /// What may be done for it. A schedule is the owner's.
+    pub fn authority(&self) -> Authority {
+        match self {
+            Self::Message { authority, .. } | Self::Relay { authority, .. } => *authority,
+            Self::Heartbeat { .. } => Authority::Owner,
+            Self::Redeliver { .. } => Authority::Guest,
+        }
+    }
+}
+
+/// What somebody may do beyond being answered. Ordered: the lower of two is the careful one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Authority {
+    /// Be answered.
+    #[default]
+    Guest,
+    /// Change how the agent works, what it remembers and what it spends.
+    Owner,
+}
+
+/// Why one conversation writes to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Purpose {
+    /// Work for a sub-agent; what it answers is reported.
+    Assign,
+    /// A sub-agent's answer.
+    Report,
+    /// A message from one conversation to another; what it answers is reported.
+    Message,
 }
 
 /// What the webhook could decide about a sender from configuration in memory.

@@ -13,8 +13,8 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::Millis;
 use crate::message::EventKey;
-use crate::model::{Block, Usage};
-use crate::queue::{Envelope, Task};
+use crate::model::{Block, Thinking, Usage};
+use crate::queue::{Authority, Envelope, Task};
 use crate::session_key::SessionKey;
 
 /// How many finished events a head remembers, so that late duplicates cost one write and no read.
@@ -64,6 +64,63 @@ pub struct Head {
     /// [`EventKey::short`] of the last finished events, newest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recent: Vec<String>,
+    /// What was chosen for this conversation by command.
+    #[serde(default, skip_serializing_if = "Choices::is_none")]
+    pub choices: Choices,
+}
+
+/// What was chosen for one conversation (`/model`, `/think`, …). `None` is what configuration says. Lives in the head,
+/// so texts in it are short.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choices {
+    /// The model asked first, as `provider/model`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// How hard it thinks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thinking: Option<Thinking>,
+    /// What is told of tools beside the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verbose: Option<Verbose>,
+    /// What is told of the cost under each answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<UsageFooter>,
+    /// The credential that answered last, so that the provider's prompt cache is met again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+}
+
+impl Choices {
+    /// Whether nothing was chosen.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What is told of tools beside an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verbose {
+    /// Nothing.
+    #[default]
+    Off,
+    /// Which were used.
+    On,
+    /// What they answered, too.
+    Full,
+}
+
+/// What is told of the cost under each answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UsageFooter {
+    /// Nothing.
+    #[default]
+    Off,
+    /// Tokens.
+    Tokens,
+    /// Tokens, model and dollars.
+    Full,
 }
 
 impl Head {
@@ -187,6 +244,12 @@ pub enum EntryBody {
         /// What was said.
         user: Vec<UserFragment>,
     },
+    /// What the turns up to this entry's said, in short: it stands for them once a later answer says so
+    /// ([`AssistantEntry::compacted`]). The entries themselves stay.
+    Summary {
+        /// The summary.
+        text: String,
+    },
     /// The results of all tools of the step, one for each call.
     ToolResults {
         /// [`Block::ToolResult`]s, in the order of the calls.
@@ -218,10 +281,16 @@ pub struct AssistantEntry {
     /// The provider did not take the turns before this one in any form: this stands for them from here on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
+    /// The turns up to this one stand in an [`EntryBody::Summary`] from here on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compacted: Option<u64>,
+    /// From here on this is chosen for the conversation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub choices: Option<Box<Choices>>,
 }
 
 /// A piece of what the user said, with its own sender.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct UserFragment {
     /// Its event, unless it is the first of its turn, whose event the turn is named after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -233,6 +302,26 @@ pub struct UserFragment {
     pub name: Option<String>,
     /// The text.
     pub text: String,
+    /// What the sender may do.
+    #[serde(default, skip_serializing_if = "is_guest")]
+    pub authority: Authority,
+    /// Stored files that came along, for models that can look at them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<StoredFile>,
+}
+
+/// A file that came with a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredFile {
+    /// Its key in the file store.
+    pub key: String,
+    /// What it is, by its own bytes.
+    pub content_type: String,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands references over")]
+fn is_guest(authority: &Authority) -> bool {
+    *authority == Authority::Guest
 }
 
 impl Entry {
@@ -245,7 +334,13 @@ impl Entry {
             EntryBody::ToolDone { .. } => format!("M#{turn:012}#{step:04}#J#"),
             EntryBody::ToolResults { .. } => format!("M#{turn:012}#{step:04}#T"),
             EntryBody::Steered { .. } => format!("M#{turn:012}#{step:04}#U"),
+            EntryBody::Summary { .. } => Self::summary_place(*turn),
         }
+    }
+
+    /// The place of the summary of all turns up to `turn`. It is not among the entries of a turn.
+    pub fn summary_place(turn: u64) -> String {
+        format!("K#{turn:012}")
     }
 
     /// The place before every entry of `turn`.
@@ -380,6 +475,9 @@ pub trait SessionStore: Send + Sync {
 
     /// Stores an entry unless its place is taken.
     async fn append(&self, key: &SessionKey, entry: &Entry) -> Result<Put<Entry>, StoreError>;
+
+    /// The summary of all turns up to `turn`, if one was stored; consistent.
+    async fn summary(&self, key: &SessionKey, turn: u64) -> Result<Option<Entry>, StoreError>;
 
     /// The newest entries of turns after `after_turn`, at most `limit`, oldest first; consistent.
     async fn history(&self, key: &SessionKey, after_turn: u64, limit: usize) -> Result<Vec<Entry>, StoreError>;

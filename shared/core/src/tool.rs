@@ -6,7 +6,11 @@ use serde_json::Value;
 use crate::agent_id::AgentId;
 use crate::blob::BlobStore;
 use crate::clock::Clock;
+use crate::directory::Directory;
+use crate::message::ReplyAddress;
 use crate::model::ToolSpec;
+use crate::queue::{Authority, Queue};
+use crate::session::SessionStore;
 use crate::session_key::SessionKey;
 
 /// Whether running a tool twice differs from running it once.
@@ -30,12 +34,33 @@ pub struct ToolCall<'a> {
     pub agent: &'a AgentId,
     /// Which conversation.
     pub session: &'a SessionKey,
+    /// For whom.
+    pub caller: &'a Caller,
     /// Files.
     pub files: &'a dyn BlobStore,
+    /// Other conversations.
+    pub sessions: &'a dyn SessionStore,
+    /// Which conversations there are.
+    pub directory: &'a dyn Directory,
+    /// Where work for other conversations is left.
+    pub queue: &'a dyn Queue,
     /// Time.
     pub clock: &'a dyn Clock,
     /// Facts about the turn that `session_status` shows, as JSON.
     pub status: &'a Value,
+}
+
+/// For whom a turn is made.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Caller {
+    /// The lowest of all whose words are in the turn: a guest's message in a turn takes the owner's rights from it.
+    pub authority: Authority,
+    /// Platform ids of those whose words are in the turn, each once; none for a schedule.
+    pub senders: Vec<String>,
+    /// Where the answer goes; `None` if nowhere.
+    pub reply_to: Option<ReplyAddress>,
+    /// How many conversations stand between this one and a person's: 0 for a person's own, 1 for that of a sub-agent.
+    pub depth: u8,
 }
 
 /// What a tool answers. A failure is an answer too: the model reads it and goes on.

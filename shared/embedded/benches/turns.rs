@@ -90,7 +90,12 @@ async fn answer(embedded: &Embedded, delivery: Delivery) -> usize {
     let claim = Claim { event: &event, owner: &owner, now, until: now.plus(60_000) };
     let Claimed::Held(mut head) = store.claim(&key, &claim).await.unwrap() else { panic!("not held") };
     let Task::Message { inbound, .. } = &envelope.task else { panic!("not what was pushed") };
-    let user = UserFragment { event: None, sender: inbound.sender.id.clone(), name: None, text: inbound.text.clone() };
+    let user = UserFragment {
+        sender: inbound.sender.id.clone(),
+        name: None,
+        text: inbound.text.clone(),
+        ..Default::default()
+    };
     let session = inbound.peer.id.parse().unwrap();
 
     let accepted = Accepted { event: event.clone(), turn: head.turn(), at: now, task: Some(envelope.task) };
@@ -146,7 +151,7 @@ fn envelope(session: usize, event: usize) -> Envelope {
         session: SessionKey::from_stored(format!("agent:main:telegram:direct:{session}")),
         agent: serde_json::from_value(json!("main")).unwrap(),
         accepted_at: SystemClock.now(),
-        task: Task::Message { inbound: Box::new(inbound), standing: Standing::Allowed },
+        task: Task::Message { inbound: Box::new(inbound), standing: Standing::Allowed, authority: Authority::Owner },
     }
 }
 

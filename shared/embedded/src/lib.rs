@@ -15,8 +15,9 @@
 mod access;
 mod blob;
 mod channel_log;
-
+mod cooldown;
 mod database;
+mod directory;
 mod event;
 #[cfg(test)]
 mod full_disk;
@@ -25,9 +26,9 @@ mod queue;
 mod schedule;
 mod secret;
 mod session;
+mod spend;
 
 pub use blob::FolderBlobs;
-
 pub use event::LocalEvents;
 pub use open::{Embedded, OpenError};
 pub use queue::{Depth, SqliteQueue};

@@ -178,6 +178,20 @@ impl SessionStore for SqliteSessions {
         }
     }
 
+    async fn summary(&self, key: &SessionKey, turn: u64) -> Result<Option<Entry>, StoreError> {
+        let (session, place) = (key.as_str().to_owned(), Entry::summary_place(turn));
+        let body = self
+            .database
+            .run(move |connection: &Connection| {
+                connection
+                    .prepare_cached("SELECT body FROM entries WHERE session = ?1 AND place = ?2")?
+                    .query_row(params![session, place], |row| row.get::<_, String>(0))
+                    .optional()
+            })
+            .await?;
+        body.map(|body| read(&body, || entry_name(key, &Entry::summary_place(turn)))).transpose()
+    }
+
     async fn history(&self, key: &SessionKey, after_turn: u64, limit: usize) -> Result<Vec<Entry>, StoreError> {
         let session = key.as_str().to_owned();
         let from = Entry::turn_place(after_turn.saturating_add(1));
@@ -454,17 +468,17 @@ fn entry_name(key: &SessionKey, place: &str) -> String {
     format!("entry {place} of \"{}\"", key.as_str())
 }
 
-fn write<T: Serialize>(value: &T, name: impl FnOnce() -> String) -> Result<String, StoreError> {
+pub(crate) fn write<T: Serialize>(value: &T, name: impl FnOnce() -> String) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|error| StoreError::Damaged(format!("{} cannot be written: {error}", name())))
 }
 
 // The error's category and place, not its words: these may repeat what somebody wrote.
-fn read<T: DeserializeOwned>(body: &str, name: impl FnOnce() -> String) -> Result<T, StoreError> {
+pub(crate) fn read<T: DeserializeOwned>(body: &str, name: impl FnOnce() -> String) -> Result<T, StoreError> {
     serde_json::from_str(body).map_err(|error| {
         StoreError::Damaged(format!("{}: {:?} error at column {}", name(), error.classify(), error.column()))
     })
 }
 
-fn count(limit: usize) -> i64 {
+pub(crate) fn count(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }

@@ -67,6 +67,7 @@ fn request(messages: Vec<ModelMessage>, with_tools: bool) -> ModelRequest {
         tools: if with_tools { vec![tool] } else { vec![] },
         max_tokens: 100,
         timeout: Duration::from_secs(1),
+        ..ModelRequest::default()
     }
 }
 

@@ -4,4 +4,5 @@
 pub mod channel;
 pub mod clock;
 pub mod laws;
+pub mod memory;
 pub mod model;

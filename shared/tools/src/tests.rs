@@ -2,17 +2,18 @@
 //! second look after a conflict; a third look; the marker not looked for; only today's file looked for; paths joined without
 //! cleaning; `index/` open to tools; a stale index believed; a damaged one not rebuilt; the index written over a newer one.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use chela_core::agent_id::AgentId;
 use chela_core::blob::{Blob, BlobError, BlobStore, Listed, Precondition};
 use chela_core::clock::Millis;
+use chela_core::queue::Authority;
 use chela_core::session_key::SessionKey;
-use chela_core::tool::{Effect, ToolAnswer, ToolCall};
-use chela_embedded::FolderBlobs;
+use chela_core::tool::{Caller, Effect, ToolAnswer, ToolCall};
+use chela_embedded::{Embedded, FolderBlobs};
 use chela_testkit::clock::ManualClock;
 use futures_util::future::join_all;
 use proptest::prelude::*;
@@ -30,11 +31,15 @@ struct World {
     agent: AgentId,
     session: SessionKey,
     status: Value,
+    caller: Caller,
+    elsewhere: Embedded,
 }
 
 impl World {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let elsewhere =
+            Embedded::open(&folder.path().join("store"), Arc::new(ManualClock::at(Millis(EVENING)))).unwrap();
         let files = FolderBlobs::open(&folder.path().join("files"), &folder.path().join("incoming")).unwrap();
         Self {
             _folder: folder,
@@ -43,6 +48,8 @@ impl World {
             agent: AgentId::new("main"),
             session: SessionKey::from_stored("agent:main:main"),
             status: json!({ "model": "p/m", "models": ["a", "b"], "turn": 3 }),
+            caller: Caller { authority: Authority::Owner, ..Caller::default() },
+            elsewhere,
         }
     }
 
@@ -53,7 +60,11 @@ impl World {
             idempotency_key: key,
             agent: &self.agent,
             session: &self.session,
+            caller: &self.caller,
             files,
+            sessions: self.elsewhere.sessions.as_ref(),
+            directory: self.elsewhere.sessions.as_ref(),
+            queue: self.elsewhere.queue.as_ref(),
             clock: &self.clock,
             status: &self.status,
         };

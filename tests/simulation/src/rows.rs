@@ -176,6 +176,11 @@ impl SessionStore for Rows {
         Ok(self.append_now(key, entry))
     }
 
+    async fn summary(&self, key: &SessionKey, turn: u64) -> Result<Option<Entry>, StoreError> {
+        let sessions = self.sessions();
+        Ok(sessions.get(key).and_then(|session| session.entries.get(&Entry::summary_place(turn))).cloned())
+    }
+
     async fn history(&self, key: &SessionKey, after_turn: u64, limit: usize) -> Result<Vec<Entry>, StoreError> {
         Ok(self.history_now(key, after_turn, limit))
     }

@@ -135,6 +135,10 @@ impl SessionStore for Remote {
         self.ask(Place::Write, key, move |rows| Ok(rows.append_now(&session, &entry))).await
     }
 
+    async fn summary(&self, key: &SessionKey, turn: u64) -> Result<Option<Entry>, StoreError> {
+        self.rows.summary(key, turn).await
+    }
+
     async fn history(&self, key: &SessionKey, after_turn: u64, limit: usize) -> Result<Vec<Entry>, StoreError> {
         let session = key.clone();
         self.ask(Place::Read, key, move |rows| Ok(rows.history_now(&session, after_turn, limit))).await

@@ -18,6 +18,7 @@ use chela_core::model::Model;
 use chela_core::queue::{Delivery, Envelope, Lane, Queue, Task};
 use chela_core::session::StoreError;
 use chela_core::tool::Tool;
+use chela_testkit::memory::{MemoryCooldowns, MemoryDirectory, MemorySpend};
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
@@ -47,7 +48,7 @@ pub(crate) const PLATFORMS: [&str; 3] = ["edited", "keyed", "plain"];
 /// What outlives every process.
 pub(crate) struct Site {
     pub(crate) sim: Arc<Sim>,
-    pub(crate) queue: FifoQueue,
+    pub(crate) queue: Arc<FifoQueue>,
     pub(crate) rows: Arc<Rows>,
     pub(crate) platforms: BTreeMap<&'static str, Arc<Platform>>,
     pub(crate) keys: Keys,
@@ -131,6 +132,10 @@ impl Worker {
             files: Arc::new(Unused),
             channels: Arc::new(ChannelNotes::new(Arc::new(Unused))),
             events: Arc::new(Bus(site.clone())),
+            queue: site.queue.clone(),
+            directory: Arc::new(MemoryDirectory::default()),
+            spend: Arc::new(MemorySpend::default()),
+            cooldowns: Arc::new(MemoryCooldowns::default()),
             clock: process.clone(),
         };
         let outlet = |id: &'static str| {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chela_core::agent_id::AgentId;
 use chela_core::message::{Inbound, InboundKind, ReplyAddress, Sender};
-use chela_core::queue::{ENVELOPE_VERSION, Envelope, Lane, Queue, Standing, Task};
+use chela_core::queue::{Authority, ENVELOPE_VERSION, Envelope, Lane, Queue, Standing, Task};
 use chela_core::session::SessionStore;
 use chela_core::session_key::{Peer, PeerKind, SessionKey};
 use tokio::runtime::Builder;
@@ -64,7 +64,7 @@ async fn live(seed: u64, config: Config) -> History {
     let sim = Arc::new(Sim::new(seed, config));
     let site = Arc::new(Site {
         sim: sim.clone(),
-        queue: FifoQueue::that_ignores_order(config.mutant == Some(Mutant::QueueIgnoresOrder)),
+        queue: Arc::new(FifoQueue::that_ignores_order(config.mutant == Some(Mutant::QueueIgnoresOrder))),
         rows: Arc::new(Rows::broken(config.mutant)),
         platforms: PLATFORMS.map(|id| (id, Arc::default())).into(),
         keys: Arc::default(),
@@ -225,7 +225,11 @@ impl Conversation {
             session: key.clone(),
             agent: AgentId::new("main"),
             accepted_at: now,
-            task: Task::Message { inbound: Box::new(inbound), standing: Standing::Allowed },
+            task: Task::Message {
+                inbound: Box::new(inbound),
+                standing: Standing::Allowed,
+                authority: Authority::Owner,
+            },
         }
     }
 

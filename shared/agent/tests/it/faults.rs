@@ -103,6 +103,10 @@ impl SessionStore for FaultyStore {
         self.write(self.inner.append(key, entry)).await
     }
 
+    async fn summary(&self, key: &SessionKey, turn: u64) -> Result<Option<Entry>, StoreError> {
+        self.step(self.inner.summary(key, turn)).await
+    }
+
     async fn history(&self, key: &SessionKey, after_turn: u64, limit: usize) -> Result<Vec<Entry>, StoreError> {
         self.step(self.inner.history(key, after_turn, limit)).await
     }

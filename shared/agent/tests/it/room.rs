@@ -87,7 +87,7 @@ async fn a_book_for_a_question_is_read_in_part() {
 /// A turn of three entries: a call, its result, the answer.
 fn turn(number: u64) -> [Entry; 3] {
     let entry = |step, body| Entry { turn: number, step, at: Millis(1), body };
-    let user = UserFragment { event: None, sender: "7".into(), name: None, text: format!("question {number}") };
+    let user = UserFragment { sender: "7".into(), text: format!("question {number}"), ..Default::default() };
     let call = Block::ToolUse { id: "a".into(), name: "lamp".into(), input: json!({}) };
     let asking = AssistantEntry { user: vec![user], blocks: vec![call], ..AssistantEntry::default() };
     let result = Block::ToolResult { id: "a".into(), text: "on".into(), is_error: false };

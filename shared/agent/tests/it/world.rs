@@ -12,7 +12,7 @@ use chela_core::chunk::ChunkMode;
 use chela_core::clock::{Clock, Millis};
 use chela_core::message::{Inbound, InboundKind, ReplyAddress, Sender};
 use chela_core::model::{Model, ToolSpec};
-use chela_core::queue::{ENVELOPE_VERSION, Envelope, Standing, Task};
+use chela_core::queue::{Authority, ENVELOPE_VERSION, Envelope, Standing, Task};
 use chela_core::session_key::{Peer, PeerKind, SessionKey};
 use chela_core::tool::{Effect, Tool, ToolAnswer, ToolCall};
 use chela_embedded::Embedded;
@@ -55,6 +55,10 @@ impl World {
             files: embedded.blobs.clone(),
             channels: Arc::new(ChannelNotes::new(embedded.sessions.clone())),
             events: embedded.events.clone(),
+            queue: embedded.queue.clone(),
+            directory: embedded.sessions.clone(),
+            spend: embedded.sessions.clone(),
+            cooldowns: embedded.sessions.clone(),
             clock: clock.clone(),
         };
         let outlet = Outlet {
@@ -146,7 +150,7 @@ pub(crate) fn message(event: &str, text: &str, kind: PeerKind, standing: Standin
         session: SessionKey::from_stored("agent:main:main"),
         agent: AgentId::new("main"),
         accepted_at: now,
-        task: Task::Message { inbound: Box::new(inbound), standing },
+        task: Task::Message { inbound: Box::new(inbound), standing, authority: Authority::Owner },
     }
 }
 

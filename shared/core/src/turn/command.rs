@@ -8,7 +8,7 @@ use crate::event::EventName;
 use crate::message::{EventKey, ReplyAddress};
 use crate::model::Usage;
 use crate::queue::Envelope;
-use crate::session::{Accepted, AssistantEntry, Claimed, Control, Entry, Head, Put, StoreError};
+use crate::session::{Accepted, AssistantEntry, Choices, Claimed, Control, Entry, Head, Put, StoreError};
 use crate::tool::{Effect, ToolAnswer};
 
 use super::PlannedCall;
@@ -199,6 +199,8 @@ pub struct Unanswered {
     pub apology: String,
     /// What was spent.
     pub spent: Spent,
+    /// It waits for something that is known to come back: waiting takes nothing from the attempts a turn has.
+    pub parked: bool,
 }
 
 /// What asking cost.
@@ -217,6 +219,8 @@ pub struct Reply {
     pub parts: Vec<String>,
     /// Whether a new conversation begins.
     pub forget: bool,
+    /// What is chosen for the conversation from now on; as before if `None`.
+    pub choices: Option<Choices>,
 }
 
 /// Where the parts of a reply go, and what can be promised there.

@@ -1,8 +1,8 @@
 //! What an occasion says, and where its answer goes.
 
-use crate::message::{EventKey, Inbound, ReplyAddress};
+use crate::message::{EventKey, Inbound, Media, ReplyAddress};
 use crate::queue::Task;
-use crate::session::UserFragment;
+use crate::session::{StoredFile, UserFragment};
 use crate::session_key::PeerKind;
 
 /// The channel of `POST /message`: its answers are read from the session, not sent.
@@ -19,20 +19,33 @@ pub fn deliver_to(task: &Task) -> Option<&ReplyAddress> {
 /// What a task says to the model, in rooms with the name of who says it. The event is given for all but the first of a
 /// turn.
 pub fn fragment(event: Option<&EventKey>, task: &Task) -> UserFragment {
-    let event = event.cloned();
+    let said = |name: Option<String>, sender: &str, text: String| UserFragment {
+        event: event.cloned(),
+        sender: sender.to_owned(),
+        name,
+        text,
+        authority: task.authority(),
+        files: Vec::new(),
+    };
     match task {
         Task::Message { inbound, .. } => {
             let direct = inbound.peer.kind == PeerKind::Direct;
             let name =
                 if direct { None } else { inbound.sender.name.clone().or_else(|| Some(inbound.sender.id.clone())) };
-            UserFragment { event, sender: inbound.sender.id.clone(), name, text: with_files(inbound) }
+            let files = inbound.media.iter().filter_map(stored).collect();
+            UserFragment { files, ..said(name, &inbound.sender.id, with_files(inbound)) }
         }
-        Task::Heartbeat { prompt, .. } => {
-            UserFragment { event, sender: String::new(), name: None, text: prompt.clone() }
-        }
+        Task::Heartbeat { prompt, .. } => said(None, "", prompt.clone()),
+        Task::Relay { text, .. } => said(None, "", text.clone()),
         // Of this no turn is made.
-        Task::Redeliver { .. } => UserFragment { event, sender: String::new(), name: None, text: String::new() },
+        Task::Redeliver { .. } => said(None, "", String::new()),
     }
+}
+
+/// A file that was fetched and stored.
+fn stored(media: &Media) -> Option<StoredFile> {
+    let key = media.reference.strip_prefix("stored:").filter(|_| media.missing.is_none())?.to_owned();
+    Some(StoredFile { key, content_type: media.content_type.clone()? })
 }
 
 /// Longest name of a file that is told.

@@ -429,6 +429,12 @@ impl Machine {
             if answer.summary.is_some() {
                 self.head.forgotten = self.head.forgotten.max(self.head.last_turn);
             }
+            if let Some(turn) = answer.compacted {
+                self.head.forgotten = self.head.forgotten.max(turn.min(self.head.last_turn));
+            }
+            if let Some(choices) = &answer.choices {
+                self.head.choices = (**choices).clone();
+            }
         }
     }
 

@@ -143,7 +143,7 @@ impl Turn {
     pub fn fragments(&self) -> impl Iterator<Item = &UserFragment> {
         self.entries.iter().flat_map(|entry| match &entry.body {
             EntryBody::Assistant(AssistantEntry { user, .. }) | EntryBody::Steered { user } => user.as_slice(),
-            EntryBody::ToolDone { .. } | EntryBody::ToolResults { .. } => &[],
+            EntryBody::ToolDone { .. } | EntryBody::ToolResults { .. } | EntryBody::Summary { .. } => &[],
         })
     }
 

@@ -35,6 +35,7 @@ pub fn fit_entry(mut entry: Entry) -> Entry {
             EntryBody::Assistant(answer) => shorten_answer(answer, chars),
             EntryBody::ToolDone { result } => shorten(std::slice::from_mut(result), chars),
             EntryBody::ToolResults { results } => shorten(results, chars),
+            EntryBody::Summary { text } => cut(text, chars),
             EntryBody::Steered { user } => user.iter_mut().for_each(|fragment| cut(&mut fragment.text, chars)),
         }
         chars /= 2;
@@ -48,6 +49,7 @@ pub fn fit_envelope(mut envelope: Envelope) -> Envelope {
     while chars >= LAST_CHARS && bytes(&envelope.task) > ROW_BYTES {
         match &mut envelope.task {
             Task::Heartbeat { prompt, .. } => cut(prompt, chars),
+            Task::Relay { text, .. } => cut(text, chars),
             Task::Redeliver { .. } => {}
             Task::Message { inbound, .. } => {
                 cut(&mut inbound.text, chars);

@@ -8,7 +8,7 @@ use serde_json::json;
 
 fn answer(step: u16, blocks: Vec<Block>, outbox: Option<Vec<String>>) -> Entry {
     let user = if step == 0 {
-        vec![UserFragment { event: None, sender: "7".into(), name: None, text: "hi".into() }]
+        vec![UserFragment { sender: "7".into(), name: None, text: "hi".into(), ..Default::default() }]
     } else {
         vec![]
     };

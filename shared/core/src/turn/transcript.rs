@@ -25,6 +25,10 @@ pub fn transcript(entries: &[Entry], before_turn: u64, plain: u64) -> Transcript
     let mut out = Transcript::default();
     let before = entries.partition_point(|entry| entry.turn < before_turn);
     for entries in entries.get(..before).unwrap_or_default().chunk_by(|a, b| a.turn == b.turn) {
+        if let Some(Entry { body: EntryBody::Summary { text }, .. }) = entries.first() {
+            push_message(&mut out.messages, Role::User, vec![Block::Text { text: text.clone() }]);
+            continue;
+        }
         // A window may begin in the middle of a turn; half a turn would begin with an orphaned tool result.
         let Some(Entry { turn, step: 0, body: EntryBody::Assistant(first), .. }) = entries.first() else { continue };
         if first.model == COMMAND {
@@ -66,7 +70,9 @@ fn add_turn(out: &mut Vec<ModelMessage>, repairs: &mut Vec<Entry>, user: &[UserF
         _ => None,
     });
     let texts = summary.cloned().into_iter().chain([user_text(user)]);
-    push_message(out, Role::User, texts.map(|text| Block::Text { text }).collect());
+    let mut asked: Vec<Block> = texts.map(|text| Block::Text { text }).collect();
+    asked.extend(files(user));
+    push_message(out, Role::User, asked);
     for entry in entries {
         match &entry.body {
             EntryBody::Assistant(answer) => {
@@ -82,10 +88,12 @@ fn add_turn(out: &mut Vec<ModelMessage>, repairs: &mut Vec<Entry>, user: &[UserF
                 push_message(out, Role::User, results);
             }
             EntryBody::Steered { user } => {
-                push_message(out, Role::User, vec![Block::Text { text: user_text(user) }]);
+                let mut blocks = vec![Block::Text { text: user_text(user) }];
+                blocks.extend(files(user));
+                push_message(out, Role::User, blocks);
             }
             // They were added behind their calls.
-            EntryBody::ToolResults { .. } | EntryBody::ToolDone { .. } => {}
+            EntryBody::ToolResults { .. } | EntryBody::ToolDone { .. } | EntryBody::Summary { .. } => {}
         }
     }
 }
@@ -100,7 +108,7 @@ fn said(answer: &AssistantEntry) -> Vec<Block> {
         .filter(|block| match block {
             Block::ToolUse { id, .. } => known.insert(id),
             Block::Text { text } => !text.trim().is_empty(),
-            Block::ToolResult { .. } => false,
+            Block::ToolResult { .. } | Block::File { .. } => false,
             Block::Thinking { .. } | Block::RedactedThinking { .. } => true,
         })
         .cloned()
@@ -141,6 +149,11 @@ pub(super) fn push_message(messages: &mut Vec<ModelMessage>, role: Role, blocks:
         Some(last) if last.role == role => last.blocks.extend(blocks),
         _ => messages.push(ModelMessage { role, blocks }),
     }
+}
+
+fn files(user: &[UserFragment]) -> impl Iterator<Item = Block> {
+    let files = user.iter().flat_map(|fragment| &fragment.files);
+    files.map(|file| Block::File { key: file.key.clone(), content_type: file.content_type.clone() })
 }
 
 /// What the model reads for one or several fragments. With several senders each line says whose it is.

@@ -99,7 +99,7 @@ fn validate_results(at: usize, message: &ModelMessage, open: &[&str]) -> Result<
     let mut words = false;
     for block in &message.blocks {
         match block {
-            Block::Text { .. } => words = true,
+            Block::Text { .. } | Block::File { .. } => words = true,
             Block::ToolResult { id, .. } => {
                 let id = id.as_str();
                 if words || answered.contains(&id) || !open.contains(&id) {
@@ -126,7 +126,7 @@ fn calls(at: usize, message: &ModelMessage) -> Result<Vec<&str>, Invalid> {
                 return Err(Invalid::SameId { at, id: id.clone() });
             }
             Block::ToolUse { id, .. } => calls.push(id),
-            Block::ToolResult { .. } => return Err(Invalid::Misplaced { at }),
+            Block::ToolResult { .. } | Block::File { .. } => return Err(Invalid::Misplaced { at }),
             Block::Text { .. } | Block::Thinking { .. } | Block::RedactedThinking { .. } => {}
         }
     }
@@ -156,7 +156,8 @@ fn in_words(block: &Block) -> Option<Block> {
         Block::ToolUse { name, input, .. } => format!("[Called the tool {name} with {input}.]"),
         Block::ToolResult { text, is_error: false, .. } => format!("[The tool answered: {text}]"),
         Block::ToolResult { text, is_error: true, .. } => format!("[The tool failed: {text}]"),
-        Block::Thinking { .. } | Block::RedactedThinking { .. } => return None,
+        // What it is stands in the words beside it.
+        Block::Thinking { .. } | Block::RedactedThinking { .. } | Block::File { .. } => return None,
     };
     Some(Block::Text { text })
 }

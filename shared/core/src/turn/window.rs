@@ -2,6 +2,9 @@
 
 use crate::model::{Block, ModelMessage, Role};
 
+/// What a file that a model looks at counts: about 1,500 tokens, as a picture of a megapixel does.
+const FILE_CHARS: usize = 4_500;
+
 /// The newest messages that fit into so many [`chars`], beginning with a question: a tool result never loses its call.
 pub fn recent_enough(past: &[ModelMessage], budget: usize) -> Vec<ModelMessage> {
     let mut start = past.len();
@@ -25,6 +28,7 @@ pub fn chars(messages: &[ModelMessage]) -> usize {
         Block::Text { text } | Block::Thinking { text, .. } | Block::ToolResult { text, .. } => text.len(),
         Block::RedactedThinking { data } => data.len(),
         Block::ToolUse { input, .. } => input.to_string().len(),
+        Block::File { .. } => FILE_CHARS,
     };
     messages.iter().flat_map(|message| message.blocks.iter()).map(of_block).sum()
 }

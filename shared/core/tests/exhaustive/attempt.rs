@@ -10,7 +10,7 @@ use chela_core::channel::{SendError, Unconfirmed};
 use chela_core::clock::Millis;
 use chela_core::message::{EventKey, Inbound, InboundKind, ReplyAddress, Sender};
 use chela_core::model::{Block, ModelMessage, Usage};
-use chela_core::queue::{ENVELOPE_VERSION, Envelope, Standing, Task};
+use chela_core::queue::{Authority, ENVELOPE_VERSION, Envelope, Standing, Task};
 use chela_core::session::{Accepted, AssistantEntry, Claimed, Control, Entry, Head, Put, StoreError};
 use chela_core::session_key::{Peer, PeerKind, SessionKey};
 use chela_core::tool::{Effect, ToolAnswer};
@@ -211,7 +211,7 @@ fn envelope(event: u8, session_number: usize) -> Envelope {
         session: session(session_number),
         agent: AgentId::new("main"),
         accepted_at: NOW,
-        task: Task::Message { inbound: Box::new(inbound), standing: Standing::Allowed },
+        task: Task::Message { inbound: Box::new(inbound), standing: Standing::Allowed, authority: Authority::Owner },
     }
 }
 
@@ -410,7 +410,7 @@ impl Shelves {
             Told::Consulted => {
                 let command = live.event.is_some_and(|event| self.scope.commands.contains(&event));
                 let parts = (0..self.scope.parts).map(|part| format!("{part} of a command")).collect();
-                Input::Consulted(command.then_some(Reply { parts, forget: true }))
+                Input::Consulted(command.then_some(Reply { parts, forget: true, choices: None }))
             }
             Told::Looked(steering, stop) => Input::Looked {
                 control: stop.then_some(Control { stop_before: NOW.plus(1) }),
@@ -422,6 +422,7 @@ impl Shelves {
                 reason: "silent".into(),
                 apology: "the model is silent".into(),
                 spent: Spent::default(),
+                parked: false,
             }),
             Told::Draft => Input::Draft,
             Told::PreviewSent(message) => Input::PreviewSent(message.map(|nth| format!("preview{nth}"))),

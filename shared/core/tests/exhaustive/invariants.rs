@@ -94,7 +94,7 @@ fn entries<'a>(shelves: &'a Shelves, state: &'a State, session: usize) -> impl I
 fn said(entry: &Entry) -> &[UserFragment] {
     match &entry.body {
         EntryBody::Assistant(AssistantEntry { user, .. }) | EntryBody::Steered { user } => user,
-        EntryBody::ToolDone { .. } | EntryBody::ToolResults { .. } => &[],
+        EntryBody::ToolDone { .. } | EntryBody::ToolResults { .. } | EntryBody::Summary { .. } => &[],
     }
 }
 

@@ -123,6 +123,7 @@ fn entry_words(shelves: &Shelves, entry: Id) -> &'static str {
         EntryBody::ToolDone { .. } => "one tool's result",
         EntryBody::ToolResults { .. } => "the tools' results",
         EntryBody::Steered { .. } => "what came meanwhile",
+        EntryBody::Summary { .. } => "a summary",
     }
 }
 

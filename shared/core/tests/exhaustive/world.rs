@@ -136,7 +136,7 @@ impl State {
         let text = if shelves.scope.past == Past::LongAgo { name(0) } else { "before".to_owned() };
         let entry = |step, body| Entry { turn: 1, step, at: NOW, body };
         let answer = |step, text: Option<String>, blocks, outbox| {
-            let fragment = |text| UserFragment { event: None, sender: "7".into(), name: None, text };
+            let fragment = |text| UserFragment { sender: "7".into(), name: None, text, ..Default::default() };
             let user = text.into_iter().map(fragment).collect();
             let (model, usage) = ("m".to_owned(), Usage::default());
             entry(

@@ -159,6 +159,7 @@ fn part(block: &Block) -> Part<'_> {
             Part::Thinking { thinking: text, signature: signature.as_deref().unwrap_or_default() }
         }
         Block::RedactedThinking { data } => Part::RedactedThinking { data },
+        Block::File { key, .. } => Part::Text { text: key },
         Block::ToolUse { id, name, input } => Part::ToolUse { id: fit(id), name, input: arguments(input) },
         Block::ToolResult { id, text, is_error } => {
             Part::ToolResult { tool_use_id: fit(id), content: text, is_error: *is_error }

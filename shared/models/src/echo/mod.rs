@@ -64,6 +64,7 @@ mod tests {
             tools: vec![tool],
             max_tokens: 1,
             timeout: Duration::from_secs(1),
+            ..ModelRequest::default()
         })
     }
 

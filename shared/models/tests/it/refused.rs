@@ -15,6 +15,8 @@ fn sorted(error: &ModelError) -> String {
             Some(after) => format!("wait {} ms", after.as_millis()),
             None => "wait".into(),
         },
+        ModelError::Overloaded { .. } => "overloaded",
+        ModelError::Billing { .. } => "billing",
         ModelError::Unavailable { .. } => "retry".into(),
         ModelError::Credential { .. } => "owner".into(),
         ModelError::TooLong { .. } => "shorten".into(),

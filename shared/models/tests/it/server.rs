@@ -163,6 +163,7 @@ pub(crate) fn request(messages: Vec<ModelMessage>) -> ModelRequest {
         tools: vec![],
         max_tokens: 100,
         timeout: Duration::from_secs(10),
+        ..ModelRequest::default()
     }
 }
 

@@ -49,8 +49,12 @@ pub(super) fn claim<'a>(event: &'a EventKey, owner: &'a str, now: Millis, lease_
 }
 
 pub(super) fn assistant(turn: u64, step: u16, text: &str) -> Entry {
-    let user =
-        UserFragment { event: None, sender: "ada".into(), name: Some("Ada ✨".into()), text: "question".into() };
+    let user = UserFragment {
+        sender: "ada".into(),
+        name: Some("Ada ✨".into()),
+        text: "question".into(),
+        ..Default::default()
+    };
     let body = AssistantEntry {
         user: if step == 0 { vec![user] } else { Vec::new() },
         blocks: vec![

@@ -20,12 +20,13 @@ use chela_core::clock::{Clock, Millis};
 use chela_core::event::{EventBus, EventBusError, LifecycleEvent};
 use chela_core::message::{Inbound, InboundKind, ReplyAddress, Sender};
 use chela_core::model::{Block, Delta, Model, ModelAnswer, ModelError, ModelRequest, Stop, Usage};
-use chela_core::queue::{ENVELOPE_VERSION, Envelope, Lane, Queue, Standing, Task};
+use chela_core::queue::{Authority, ENVELOPE_VERSION, Envelope, Lane, Queue, Standing, Task};
 use chela_core::secret::{Secret, SecretError, SecretRef, SecretStore};
 use chela_core::session::StoreError;
 use chela_core::session_key::{Peer, PeerKind, SessionKey};
 use chela_simulation::{FifoQueue, Rows};
 use chela_testkit::channel::RecordingChannel;
+use chela_testkit::memory::{MemoryCooldowns, MemoryDirectory, MemorySpend};
 use tokio::time::{Instant, sleep, timeout};
 
 /// Time as the paused runtime tells it.
@@ -151,6 +152,10 @@ fn agent(rows: &Arc<Rows>, clock: &Arc<RuntimeClock>, thinks: Duration) -> Agent
         files: quiet.clone(),
         channels: Arc::new(ChannelNotes::new(quiet.clone())),
         events: quiet,
+        queue: Arc::new(FifoQueue::that_ignores_order(false)),
+        directory: Arc::new(MemoryDirectory::default()),
+        spend: Arc::new(MemorySpend::default()),
+        cooldowns: Arc::new(MemoryCooldowns::default()),
         clock: clock.clone(),
     }
 }
@@ -188,7 +193,7 @@ fn message(standing: Standing, now: Millis) -> Envelope {
         session: SessionKey::from_stored("agent:main:main"),
         agent: AgentId::new("main"),
         accepted_at: now,
-        task: Task::Message { inbound: Box::new(inbound), standing },
+        task: Task::Message { inbound: Box::new(inbound), standing, authority: Authority::Owner },
     }
 }
 

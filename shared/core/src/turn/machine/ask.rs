@@ -22,6 +22,9 @@ const MODEL_ATTEMPTS: u32 = 5;
 /// Longest wait in the queue.
 const MAX_WAIT_S: u64 = 900;
 
+/// Longest wait of a parked turn before it looks again.
+const LONGEST_PARKED_S: u32 = 1_800;
+
 const APOLOGY: &str = "Something broke each time I tried to answer this, so I have given up on it. Please ask again, \
                        perhaps in other words; the owner finds the reason in the logs.";
 
@@ -30,7 +33,7 @@ impl Machine {
         if self.hopeless() {
             self.report.failed = Some(format!("{MAX_ATTEMPTS} attempts got nowhere"));
             self.report.given_up = true;
-            return self.conclude(now, step, Reply { parts: vec![APOLOGY.to_owned()], forget: false });
+            return self.conclude(now, step, Reply { parts: vec![APOLOGY.to_owned()], ..Reply::default() });
         }
         if step == 0 {
             return self.wait(Phase::Consulting, Command::Consult);
@@ -163,6 +166,10 @@ impl Machine {
 
     fn unanswered(&mut self, now: Millis, step: u16, failure: Unanswered) -> Command {
         self.spend(failure.spent);
+        if let (Some(asked), true) = (failure.again_after_s, failure.parked) {
+            self.progressed = true;
+            return self.later(u32::try_from(asked).unwrap_or(u32::MAX).clamp(1, LONGEST_PARKED_S), failure.reason);
+        }
         if let Some(asked) = failure.again_after_s
             && self.head.attempts < MODEL_ATTEMPTS
         {
@@ -171,16 +178,18 @@ impl Machine {
             return self.later(after_s, failure.reason);
         }
         self.report.failed = Some(failure.reason);
-        self.conclude(now, step, Reply { parts: vec![failure.apology], forget: false })
+        self.conclude(now, step, Reply { parts: vec![failure.apology], ..Reply::default() })
     }
 
     /// Ends the turn with words no model gave.
     fn conclude(&mut self, now: Millis, step: u16, reply: Reply) -> Command {
-        let Reply { parts, forget } = reply;
+        let Reply { parts, forget, choices } = reply;
+        let choices = choices.map(Box::new);
         let user = if step == 0 { self.user.clone() } else { Vec::new() };
         let blocks = parts.iter().map(|text| Block::Text { text: text.clone() }).collect();
         let (model, usage, outbox) = (COMMAND.to_owned(), Usage::default(), Some(parts));
-        let answer = AssistantEntry { user, blocks, model, usage, outbox, forget, ..AssistantEntry::default() };
+        let answer =
+            AssistantEntry { user, blocks, model, usage, outbox, forget, choices, ..AssistantEntry::default() };
         let entry = self.entry(now, step, EntryBody::Assistant(answer));
         self.store(entry)
     }

@@ -57,7 +57,7 @@ fn of_a_long_answer_its_reader_gets_most() {
     for char in LONG {
         let parts = vec![long(char, 4_000); 60];
         let answer = AssistantEntry {
-            user: vec![UserFragment { event: None, sender: "7".into(), name: None, text: long(char, 50_000) }],
+            user: vec![UserFragment { sender: "7".into(), name: None, text: long(char, 50_000), ..Default::default() }],
             blocks: vec![
                 Block::Thinking { text: long(char, 50_000), signature: None },
                 Block::Text { text: parts.concat() },

@@ -60,7 +60,7 @@ fn any_turn() -> impl Strategy<Value = Told> {
 }
 
 fn says(text: String) -> Vec<UserFragment> {
-    vec![UserFragment { event: None, sender: "7".into(), name: None, text }]
+    vec![UserFragment { sender: "7".into(), name: None, text, ..Default::default() }]
 }
 
 /// The entries in the order of the store, and what the user said with them, by turn.

@@ -1,0 +1,61 @@
+//! Which conversations there are, and what was wished for them beside their turns.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::agent_id::AgentId;
+use crate::clock::Millis;
+use crate::session::StoreError;
+use crate::session_key::SessionKey;
+
+/// A conversation as a list shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Listing {
+    /// Its key.
+    pub session: SessionKey,
+    /// Who answers in it.
+    pub agent: AgentId,
+    /// What it is called, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// The conversation that gave it its work, if it is a sub-agent's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<SessionKey>,
+    /// When it began.
+    pub began: Millis,
+    /// When it ended: a sub-agent has reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Millis>,
+}
+
+/// What was wished for a conversation by command and concerns messages before they become turns.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Wishes {
+    /// Whether messages of a room are answered that do not address the agent; `None` is what configuration says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_all: Option<bool>,
+    /// What becomes of messages that come while the agent is busy, by its name in `messages.queue.mode`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
+}
+
+/// Keeps listings and wishes.
+#[async_trait]
+pub trait Directory: Send + Sync {
+    /// Notes a conversation, in the place of what was noted of it before.
+    async fn list(&self, listing: &Listing) -> Result<(), StoreError>;
+
+    /// The conversations of an agent, newest first, at most `limit`; consistent.
+    async fn listed(&self, agent: &AgentId, limit: usize) -> Result<Vec<Listing>, StoreError>;
+
+    /// The conversations that this one gave work to, newest first, at most `limit`; consistent.
+    async fn children(&self, parent: &SessionKey, limit: usize) -> Result<Vec<Listing>, StoreError>;
+
+    /// What was wished; nothing if nothing was. Consistent.
+    async fn wishes(&self, session: &SessionKey) -> Result<Wishes, StoreError>;
+
+    /// Replaces the wishes.
+    async fn wish(&self, session: &SessionKey, wishes: &Wishes) -> Result<(), StoreError>;
+}

@@ -1,0 +1,152 @@
+//! Ports in memory, for worlds that are made by the thousand. They pass the laws of their ports.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use chela_core::agent_id::AgentId;
+use chela_core::cooldown::{Cooldown, CooldownStore};
+use chela_core::directory::{Directory, Listing, Wishes};
+use chela_core::session::StoreError;
+use chela_core::session_key::SessionKey;
+use chela_core::spend::{Day, NanoDollars, Reservation, Reserved, Scope, Settlement, SpendStore, Spending};
+
+/// Counters of money.
+#[derive(Default)]
+pub struct MemorySpend {
+    books: Mutex<Books>,
+}
+
+#[derive(Default)]
+struct Books {
+    days: BTreeMap<Day, BTreeMap<Scope, Spending>>,
+    open: BTreeMap<(Day, String), NanoDollars>,
+    halted: BTreeSet<String>,
+}
+
+#[async_trait]
+impl SpendStore for MemorySpend {
+    async fn reserve(&self, wish: &Reservation) -> Result<Reserved, StoreError> {
+        let mut books = self.books.lock().unwrap();
+        if books.halted.contains(&wish.day.tenant) {
+            return Ok(Reserved::Halted);
+        }
+        let known = books.open.contains_key(&(wish.day.clone(), wish.name.clone()));
+        let amount = if known { 0 } else { wish.amount };
+        let day = books.days.entry(wish.day.clone()).or_default();
+        let mut granted = BTreeMap::new();
+        for (scope, limit) in &wish.scopes {
+            let taken = day.get(scope).map_or(0, |it| it.spent + it.reserved);
+            if let Some(limit) = limit.filter(|limit| taken + amount > *limit) {
+                return Ok(Reserved::Refused { scope: scope.clone(), taken, limit });
+            }
+            granted.insert(scope.clone(), taken + amount);
+        }
+        wish.scopes.keys().for_each(|scope| day.entry(scope.clone()).or_default().reserved += amount);
+        if !known {
+            books.open.insert((wish.day.clone(), wish.name.clone()), amount);
+        }
+        Ok(Reserved::Granted(granted))
+    }
+
+    async fn settle(&self, settlement: &Settlement) -> Result<(), StoreError> {
+        let Settlement { reservation: wish, spent, usage } = settlement;
+        let mut books = self.books.lock().unwrap();
+        let Some(reserved) = books.open.remove(&(wish.day.clone(), wish.name.clone())) else { return Ok(()) };
+        let day = books.days.entry(wish.day.clone()).or_default();
+        for scope in wish.scopes.keys() {
+            let it = day.entry(scope.clone()).or_default();
+            it.reserved -= reserved;
+            it.spent += spent;
+            it.calls += 1;
+            it.usage.input += usage.input;
+            it.usage.output += usage.output;
+            it.usage.cache_read += usage.cache_read;
+            it.usage.cache_write += usage.cache_write;
+        }
+        Ok(())
+    }
+
+    async fn spending(&self, day: &Day) -> Result<BTreeMap<Scope, Spending>, StoreError> {
+        Ok(self.books.lock().unwrap().days.get(day).cloned().unwrap_or_default())
+    }
+
+    async fn halt(&self, tenant: &str, halted: bool) -> Result<(), StoreError> {
+        let known = &mut self.books.lock().unwrap().halted;
+        if halted {
+            known.insert(tenant.to_owned())
+        } else {
+            known.remove(tenant)
+        };
+        Ok(())
+    }
+
+    async fn halted(&self, tenant: &str) -> Result<bool, StoreError> {
+        Ok(self.books.lock().unwrap().halted.contains(tenant))
+    }
+}
+
+/// Rests of credentials.
+#[derive(Default)]
+pub struct MemoryCooldowns {
+    rests: Mutex<BTreeMap<String, Cooldown>>,
+}
+
+#[async_trait]
+impl CooldownStore for MemoryCooldowns {
+    async fn cooldowns(&self) -> Result<BTreeMap<String, Cooldown>, StoreError> {
+        Ok(self.rests.lock().unwrap().clone())
+    }
+
+    async fn rest(&self, profile: &str, cooldown: &Cooldown) -> Result<(), StoreError> {
+        self.rests.lock().unwrap().insert(profile.to_owned(), *cooldown);
+        Ok(())
+    }
+
+    async fn recover(&self, profile: &str) -> Result<(), StoreError> {
+        self.rests.lock().unwrap().remove(profile);
+        Ok(())
+    }
+}
+
+/// Listings and wishes.
+#[derive(Default)]
+pub struct MemoryDirectory {
+    listings: Mutex<BTreeMap<String, Listing>>,
+    wishes: Mutex<BTreeMap<String, Wishes>>,
+}
+
+impl MemoryDirectory {
+    fn newest(&self, wanted: impl Fn(&Listing) -> bool, limit: usize) -> Vec<Listing> {
+        let listings = self.listings.lock().unwrap();
+        let mut found: Vec<Listing> = listings.values().filter(|listing| wanted(listing)).cloned().collect();
+        found.sort_by_key(|listing| std::cmp::Reverse(listing.began));
+        found.truncate(limit);
+        found
+    }
+}
+
+#[async_trait]
+impl Directory for MemoryDirectory {
+    async fn list(&self, listing: &Listing) -> Result<(), StoreError> {
+        self.listings.lock().unwrap().insert(listing.session.as_str().to_owned(), listing.clone());
+        Ok(())
+    }
+
+    async fn listed(&self, agent: &AgentId, limit: usize) -> Result<Vec<Listing>, StoreError> {
+        Ok(self.newest(|listing| listing.agent == *agent, limit))
+    }
+
+    async fn children(&self, parent: &SessionKey, limit: usize) -> Result<Vec<Listing>, StoreError> {
+        Ok(self.newest(|listing| listing.parent.as_ref() == Some(parent), limit))
+    }
+
+    async fn wishes(&self, session: &SessionKey) -> Result<Wishes, StoreError> {
+        Ok(self.wishes.lock().unwrap().get(session.as_str()).cloned().unwrap_or_default())
+    }
+
+    async fn wish(&self, session: &SessionKey, wishes: &Wishes) -> Result<(), StoreError> {
+        self.wishes.lock().unwrap().insert(session.as_str().to_owned(), wishes.clone());
+        Ok(())
+    }
+}
