@@ -90,8 +90,12 @@ pub fn assert_valid(request: &ModelRequest) {
         distinct.dedup();
         assert_eq!(distinct.len(), waiting.len(), "message {place} calls everything by its own name");
         let text = |block: &Block| matches!(block, Block::Text { .. });
+        let file = |block: &Block| matches!(block, Block::File { .. });
         match role {
-            Role::User => assert!(blocks.iter().skip(results.len()).all(text), "message {place} is the user's"),
+            Role::User => assert!(
+                blocks.iter().skip(results.len()).all(|block| text(block) || file(block)),
+                "message {place} is the user's"
+            ),
             Role::Assistant => {
                 assert!(results.is_empty(), "message {place} is the model's");
                 assert!(blocks.iter().any(text) || !waiting.is_empty(), "message {place} is all thoughts");

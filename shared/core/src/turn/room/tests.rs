@@ -121,6 +121,7 @@ fn a_huge_message_fits_into_the_row_of_its_event() {
         assert!(bytes(&fitted.task) <= ROW_BYTES, "{}", bytes(&fitted.task));
         let text = match &fitted.task {
             Task::Heartbeat { prompt, .. } => prompt,
+            Task::Relay { text, .. } => text,
             Task::Message { inbound, .. } => &inbound.text,
             Task::Redeliver { .. } => continue,
         };
