@@ -19,10 +19,11 @@ mod deliver;
 mod open;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::command::{Command, Input, Outcome, Report, Rules, Way};
 use super::fragment::fragment;
-use super::{Deliver, Next, PlannedCall, Turn, fit_entry, fit_envelope, plain};
+use super::{Deliver, Next, Past, PlannedCall, Turn, fit_entry, fit_envelope, plain, together};
 use crate::clock::Millis;
 use crate::event::EventName;
 use crate::message::EventKey;
@@ -57,7 +58,7 @@ pub struct Machine {
     head: Head,
     accepted: Option<Accepted>,
     way: Way,
-    past: Vec<ModelMessage>,
+    past: Arc<Past>,
     user: Vec<UserFragment>,
     turn: Turn,
     /// Whether this attempt stored something new: then it does not count towards giving up.
@@ -226,7 +227,7 @@ impl Machine {
             head: Head::default(),
             accepted: None,
             way: Way::Collected,
-            past: Vec::new(),
+            past: Arc::default(),
             user: Vec::new(),
             turn: Turn::default(),
             progressed: false,
@@ -279,10 +280,13 @@ impl Machine {
     /// The messages of all turns before this one.
     pub fn past(&self) -> Vec<ModelMessage> {
         // Both may have become so in this turn.
-        if self.head.forgotten >= self.head.last_turn {
-            return Vec::new();
-        }
-        if self.head.plain >= self.head.last_turn { plain(&self.past) } else { self.past.clone() }
+        let past = together(self.past.since(self.head.forgotten));
+        if self.head.plain >= self.head.last_turn { plain(&past) } else { past }
+    }
+
+    /// The turns before this one as they were read, with those that were forgotten or became plain since.
+    pub fn past_turns(&self) -> &Arc<Past> {
+        &self.past
     }
 
     /// What the machine is waiting for.

@@ -84,14 +84,17 @@ fn a_part_left_in_sending_is_sent_again_only_with_a_key() {
 #[test]
 fn a_missing_tool_result_is_repaired_and_reported() {
     let entries = [answer(0, vec![call("a")], None)];
-    let transcript = transcript(&entries, 2, 0);
+    let transcript = transcript(&entries, 0, 2, 0);
     assert_eq!(transcript.repairs.len(), 1);
-    assert_eq!(transcript.messages.len(), 3);
-    assert!(matches!(&transcript.messages[2].blocks[0], Block::ToolResult { id, is_error: true, .. } if id == "a"));
+    let messages = transcript.past.messages();
+    assert_eq!(messages.len(), 3);
+    assert!(matches!(&messages[2].blocks[0], Block::ToolResult { id, is_error: true, .. } if id == "a"));
 }
 
 #[test]
 fn a_window_that_begins_inside_a_turn_drops_the_half_turn() {
     let entries = [answer(1, vec![text("tail of an old turn")], Some(vec![]))];
-    assert_eq!(transcript(&entries, 2, 0), Transcript::default());
+    let Transcript { past, repairs } = transcript(&entries, 0, 2, 0);
+    assert_eq!((past.turns, repairs), (vec![], vec![]));
+    assert_eq!(past.first, 2, "the turn is not wholly read");
 }

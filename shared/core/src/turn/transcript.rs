@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use super::tokens::{tokens, tokens_of, tokens_of_block};
 use super::{COMMAND, OUTCOME_UNKNOWN, Turn};
-use crate::model::{Block, ModelMessage, Role};
+use crate::model::{Block, ModelMessage, Role, Usage};
+use crate::queue::Authority;
 use crate::session::{AssistantEntry, Entry, EntryBody, UserFragment};
 
 /// What the model reads of a message that has no text: a picture alone.
@@ -12,34 +14,157 @@ const NO_WORDS: &str = "(a message without words)";
 /// A transcript for the model from stored entries, and the entries that were missing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Transcript {
-    /// Alternating, beginning with the user; every tool use is followed by its result.
-    pub messages: Vec<ModelMessage>,
+    /// What was said.
+    pub past: Past,
     /// Results of finished turns that were never stored; append them, so that the transcript is valid at rest too.
     pub repairs: Vec<Entry>,
 }
 
-/// Builds the transcript of all turns before `turn`, those up to `plain` as text only. Answers that no model gave
-/// (commands) are left out. A call without a result gets that of its journal or [`OUTCOME_UNKNOWN`]; a step without its
-/// results entry is reported.
-pub fn transcript(entries: &[Entry], before_turn: u64, plain: u64) -> Transcript {
-    let mut out = Transcript::default();
+/// The turns before the one in progress, as far as they were read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Past {
+    /// Oldest first; a summary of what was before them stands at their head.
+    pub turns: Vec<PastTurn>,
+    /// The turn before the first that was wanted.
+    pub after: u64,
+    /// The first turn of which everything was read; 0 if nothing was read. Turns between `after` and this one are stored
+    /// and were not read.
+    pub first: u64,
+    /// Entries read.
+    pub entries: usize,
+}
+
+/// One turn of the past, or the summary of many.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PastTurn {
+    /// Its number; of a summary that of the last turn in it.
+    pub number: u64,
+    /// Whether it stands for all turns up to it.
+    pub summary: bool,
+    /// What is read of it: beginning with the user; every tool use is followed by its result.
+    pub messages: Vec<ModelMessage>,
+    /// Their [`tokens_of`].
+    pub tokens: u64,
+    /// Stored entries.
+    pub entries: usize,
+    /// What a provider counted.
+    pub measured: Option<Measured>,
+    /// The lowest of all who spoke in it.
+    pub authority: Authority,
+}
+
+/// What a provider counted at the last call of a turn.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Measured {
+    /// The model, as [`AssistantEntry::model`].
+    pub model: String,
+    /// All that it read, and what it answered.
+    pub tokens: u64,
+    /// An estimate of what came into the turn after that answer.
+    pub since: u64,
+}
+
+impl Measured {
+    /// Of the last answer among the entries of one turn whose input was counted.
+    pub fn of(entries: &[Entry]) -> Option<Self> {
+        let mut since = 0u64;
+        for entry in entries.iter().rev() {
+            match &entry.body {
+                EntryBody::Assistant(answer) => {
+                    let Usage { input, output, cache_read, cache_write } = answer.usage;
+                    let read = input.saturating_add(cache_read).saturating_add(cache_write);
+                    if read > 0 {
+                        return Some(Self { model: answer.model.clone(), tokens: read.saturating_add(output), since });
+                    }
+                    since = answer.blocks.iter().fold(since, |sum, block| sum.saturating_add(tokens_of_block(block)));
+                }
+                EntryBody::ToolResults { results } => {
+                    since = results.iter().fold(since, |sum, block| sum.saturating_add(tokens_of_block(block)));
+                }
+                EntryBody::Steered { user } => since = since.saturating_add(tokens(&user_text(user))),
+                EntryBody::ToolDone { .. } | EntryBody::Summary { .. } => {}
+            }
+        }
+        None
+    }
+}
+
+impl PastTurn {
+    /// A summary of all turns up to `number`.
+    pub fn summary(number: u64, text: String) -> Self {
+        let messages = vec![ModelMessage { role: Role::User, blocks: vec![Block::Text { text }] }];
+        let tokens = tokens_of(&messages);
+        Self { number, summary: true, messages, tokens, entries: 1, ..Self::default() }
+    }
+
+    /// The turn from its entries; `None` if no model answered in it, or a part of it is missing. With `plain` its words
+    /// alone. Results that were never stored are added to `repairs`.
+    pub fn read(entries: &[Entry], plain: bool, repairs: &mut Vec<Entry>) -> Option<Self> {
+        let Entry { turn, step: 0, body: EntryBody::Assistant(first), .. } = entries.first()? else { return None };
+        if first.model == COMMAND {
+            return None;
+        }
+        let mut messages = Vec::new();
+        add_turn(&mut messages, repairs, &first.user, entries);
+        if plain {
+            messages.iter_mut().for_each(|message| message.blocks.retain(|block| matches!(block, Block::Text { .. })));
+        }
+        let said = entries.iter().flat_map(|entry| match &entry.body {
+            EntryBody::Assistant(AssistantEntry { user, .. }) | EntryBody::Steered { user } => user.as_slice(),
+            _ => &[],
+        });
+        Some(Self {
+            number: *turn,
+            summary: false,
+            tokens: tokens_of(&messages),
+            messages,
+            entries: entries.len(),
+            measured: Measured::of(entries),
+            authority: said.map(|fragment| fragment.authority).min().unwrap_or_default(),
+        })
+    }
+}
+
+impl Past {
+    /// The turns that count while turns up to `forgotten` do not; a summary of just those does.
+    pub fn since(&self, forgotten: u64) -> impl DoubleEndedIterator<Item = &PastTurn> + Clone {
+        let counts = move |turn: &&PastTurn| turn.number > forgotten || (turn.summary && turn.number == forgotten);
+        self.turns.iter().filter(counts)
+    }
+
+    /// All of it: alternating, beginning with the user.
+    pub fn messages(&self) -> Vec<ModelMessage> {
+        together(self.turns.iter())
+    }
+}
+
+/// The messages of turns, so that the sides alternate.
+pub fn together<'a>(turns: impl Iterator<Item = &'a PastTurn>) -> Vec<ModelMessage> {
+    let mut messages = Vec::new();
+    turns.for_each(|turn| join(&mut messages, turn.messages.iter().cloned()));
+    messages
+}
+
+/// Builds the transcript of all turns after `after` and before `turn`, those up to `plain` as text only. Answers that no
+/// model gave (commands) are left out. A call without a result gets that of its journal or [`OUTCOME_UNKNOWN`]; a step
+/// without its results entry is reported.
+pub fn transcript(entries: &[Entry], after: u64, before_turn: u64, plain: u64) -> Transcript {
+    let mut out = Transcript { past: Past { after, ..Past::default() }, repairs: Vec::new() };
     let before = entries.partition_point(|entry| entry.turn < before_turn);
+    let past = &mut out.past;
     for entries in entries.get(..before).unwrap_or_default().chunk_by(|a, b| a.turn == b.turn) {
-        if let Some(Entry { body: EntryBody::Summary { text }, .. }) = entries.first() {
-            push_message(&mut out.messages, Role::User, vec![Block::Text { text: text.clone() }]);
+        past.entries = past.entries.saturating_add(entries.len());
+        let Some(Entry { turn, step, body, .. }) = entries.first() else { continue };
+        if let EntryBody::Summary { text } = body {
+            past.turns.push(PastTurn::summary(*turn, text.clone()));
             continue;
         }
         // A window may begin in the middle of a turn; half a turn would begin with an orphaned tool result.
-        let Some(Entry { turn, step: 0, body: EntryBody::Assistant(first), .. }) = entries.first() else { continue };
-        if first.model == COMMAND {
-            continue;
+        let whole = *step == 0 && matches!(body, EntryBody::Assistant(_));
+        if past.first == 0 {
+            past.first = if whole { *turn } else { turn.saturating_add(1) };
         }
-        let mut messages = Vec::new();
-        add_turn(&mut messages, &mut out.repairs, &first.user, entries);
-        if *turn <= plain {
-            messages.iter_mut().for_each(|message| message.blocks.retain(|block| matches!(block, Block::Text { .. })));
-        }
-        join(&mut out.messages, messages);
+        past.turns.extend(PastTurn::read(entries, *turn <= plain, &mut out.repairs));
     }
     out
 }

@@ -1,34 +1,36 @@
 //! How much of the past fits.
 
-use crate::model::{Block, ModelMessage, Role};
+use super::transcript::{PastTurn, join};
+use crate::model::{Block, ModelMessage};
 
-/// What a file that a model looks at counts: about 1,500 tokens, as a picture of a megapixel does.
-const FILE_CHARS: usize = 4_500;
-
-/// The newest messages that fit into so many [`chars`], beginning with a question: a tool result never loses its call.
-pub fn recent_enough(past: &[ModelMessage], budget: usize) -> Vec<ModelMessage> {
-    let mut start = past.len();
-    let mut used = 0usize;
-    for (index, message) in past.iter().enumerate().rev() {
-        used = used.saturating_add(chars(std::slice::from_ref(message)));
-        if used > budget {
-            break;
-        }
-        let opens = matches!(message.blocks.first(), Some(Block::Text { .. })) && message.role == Role::User;
-        if opens {
-            start = index;
-        }
-    }
-    past.get(start..).unwrap_or_default().to_vec()
+/// The newest turns whose `cost` fits into `budget` together, as messages. A summary of what was before them is kept
+/// first: it is the only word of all that. Whole turns, so that no tool result loses its call.
+pub fn recent_enough<'a>(
+    past: impl DoubleEndedIterator<Item = &'a PastTurn> + Clone,
+    budget: u64,
+    cost: impl Fn(&PastTurn) -> u64,
+) -> Vec<ModelMessage> {
+    let pinned = past.clone().find(|turn| turn.summary);
+    let mut left = budget.saturating_sub(pinned.map_or(0, &cost));
+    let fits = |turn: &&PastTurn| {
+        let rest = left.checked_sub(cost(turn));
+        left = rest.unwrap_or(left);
+        rest.is_some()
+    };
+    let mut newest: Vec<&PastTurn> = past.filter(|turn| !turn.summary).rev().take_while(fits).collect();
+    newest.extend(pinned);
+    let mut messages = Vec::new();
+    newest.iter().rev().for_each(|turn| join(&mut messages, turn.messages.iter().cloned()));
+    messages
 }
 
-/// The length of all messages, roughly: bytes of their texts and arguments.
-pub fn chars(messages: &[ModelMessage]) -> usize {
+/// Bytes of the texts and arguments of messages.
+pub fn bytes_of(messages: &[ModelMessage]) -> usize {
     let of_block = |block: &Block| match block {
         Block::Text { text } | Block::Thinking { text, .. } | Block::ToolResult { text, .. } => text.len(),
         Block::RedactedThinking { data } => data.len(),
         Block::ToolUse { input, .. } => input.to_string().len(),
-        Block::File { .. } => FILE_CHARS,
+        Block::File { key, .. } => key.len(),
     };
     messages.iter().flat_map(|message| message.blocks.iter()).map(of_block).sum()
 }
@@ -36,19 +38,31 @@ pub fn chars(messages: &[ModelMessage]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Role;
+
+    fn turn(number: u64, summary: bool, tokens: u64) -> PastTurn {
+        let said = |role, text: String| ModelMessage { role, blocks: vec![Block::Text { text }] };
+        let mut messages = vec![said(Role::User, format!("question {number}"))];
+        if !summary {
+            messages.push(said(Role::Assistant, format!("answer {number}")));
+        }
+        PastTurn { number, summary, messages, tokens, ..PastTurn::default() }
+    }
+
+    fn kept(past: &[PastTurn], budget: u64) -> String {
+        format!("{:?}", recent_enough(past.iter(), budget, |turn| turn.tokens))
+    }
 
     #[test]
-    fn a_shortened_past_never_begins_with_a_tool_result() {
-        let user = |text: &str| ModelMessage { role: Role::User, blocks: vec![Block::Text { text: text.into() }] };
-        let call = Block::ToolUse { id: "a".into(), name: "read".into(), input: serde_json::json!({}) };
-        let result = Block::ToolResult { id: "a".into(), text: "x".repeat(50), is_error: false };
-        let past = [
-            user("old"),
-            ModelMessage { role: Role::Assistant, blocks: vec![call] },
-            ModelMessage { role: Role::User, blocks: vec![result] },
-            user("new"),
-        ];
-        assert_eq!(recent_enough(&past, 55), vec![user("new")]);
-        assert_eq!(recent_enough(&past, 1000).len(), 4);
+    fn the_newest_turns_are_kept_whole_and_the_summary_before_them() {
+        let past = [turn(3, true, 10), turn(4, false, 50), turn(5, false, 5), turn(6, false, 50)];
+        let all = kept(&past, 1_000);
+        assert!((3..=6).all(|n| all.contains(&format!("question {n}"))), "{all}");
+        let short = kept(&past, 70);
+        assert!(short.contains("question 3") && short.contains("question 5") && short.contains("answer 6"), "{short}");
+        // A turn that is small enough but older than one that is not would leave a hole.
+        assert!(!short.contains("question 4"), "{short}");
+        let none = kept(&past, 20);
+        assert!(none.contains("question 3") && !none.contains("question 5") && !none.contains("question 6"), "{none}");
     }
 }

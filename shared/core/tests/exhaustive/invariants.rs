@@ -132,10 +132,10 @@ fn rested(shelves: &Shelves, state: &State) -> Option<(Broken, String)> {
         let entries: Vec<Entry> = entries(shelves, state, session).cloned().collect();
         // A turn whose message went to the dead letters is unfinished; the next message of its session resumes it.
         let open = state.stored[session].head.map_or(1, |head| shelves.heads.get(head).turn());
-        let whole = transcript(&entries, open, 0);
+        let whole = transcript(&entries, 0, open, 0);
         let repair =
             whole.repairs.first().map(|repair| format!("the results of turn {} were never stored", repair.turn));
-        let fault = repair.or_else(|| parted(&entries)).or_else(|| fault_of_transcript(&whole.messages))?;
+        let fault = repair.or_else(|| parted(&entries)).or_else(|| fault_of_transcript(&whole.past.messages()))?;
         Some((Broken::Transcript, fault))
     })
 }

@@ -121,11 +121,12 @@ impl Machine {
     }
 
     pub(super) fn loaded(&mut self, now: Millis, entries: Vec<Entry>) -> Command {
+        let after = self.head.forgotten;
         self.turn = Turn::resume(&self.head, &entries);
         self.user = self.user_of(&[]);
         self.heed_entries();
-        let Transcript { messages, repairs } = transcript(&entries, self.head.turn(), self.head.plain);
-        self.past = messages;
+        let Transcript { past, repairs } = transcript(&entries, after, self.head.turn(), self.head.plain);
+        self.past = past.into();
         self.repair(now, repairs.into())
     }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::clock::Millis;
-use crate::turn::{chars, recent_enough, told, validate};
+use crate::turn::{recent_enough, told, validate};
 
 /// What is stored of the results of a step.
 #[derive(Clone, Copy, Debug)]
@@ -132,12 +132,13 @@ proptest! {
 
     #[test]
     fn every_history_is_a_valid_transcript(
-        turns in prop::collection::vec(any_turn(), 0..7), cut in 0..12usize, plain in 0..8u64, budget in 0..900usize,
+        turns in prop::collection::vec(any_turn(), 0..7), cut in 0..12usize, plain in 0..8u64, budget in 0..900u64,
     ) {
         let (entries, words) = stored(&turns);
         let window = entries.get(cut.min(entries.len())..).unwrap();
-        let transcript = transcript(window, u64::MAX, plain);
-        let whole = asked(&transcript.messages, "now?");
+        let past = transcript(window, 0, u64::MAX, plain).past;
+        let messages = past.messages();
+        let whole = asked(&messages, "now?");
         prop_assert_eq!(validate(&whole), Ok(()), "{:#?}", whole);
 
         // Everything said in the turns that are wholly in the window is there, in order.
@@ -145,14 +146,16 @@ proptest! {
             entry.turn == turn && entry.step == 0 && matches!(entry.body, EntryBody::Assistant(_))
         });
         let kept: Vec<&String> = words.iter().filter(|(turn, _)| opens(*turn)).map(|(_, text)| text).collect();
-        let read = said_by_user(&transcript.messages);
+        let read = said_by_user(&messages);
         let places: Vec<Option<usize>> = kept.iter().map(|text| read.find(text.as_str())).collect();
         prop_assert!(places.iter().all(Option::is_some), "{:?} in {}", kept, read);
         prop_assert!(places.is_sorted(), "{:?} in {}", kept, read);
 
         // Shortening takes from the oldest end only.
-        let short = recent_enough(&transcript.messages, budget);
-        prop_assert!(transcript.messages.ends_with(&short) && chars(&short) <= budget);
+        let short = recent_enough(past.turns.iter(), budget, |turn| turn.tokens);
+        prop_assert!(tokens_of(&short) <= budget);
+        let (whole_text, short_text) = (said_by_user(&messages), said_by_user(&short));
+        prop_assert!(whole_text.ends_with(&short_text), "{} does not end with {}", whole_text, short_text);
         prop_assert_eq!(validate(&asked(&short, "now?")), Ok(()));
         prop_assert_eq!(validate(&asked(&told(&whole), "and then?")), Ok(()));
     }
@@ -163,15 +166,15 @@ proptest! {
     ) {
         let (entries, _) = stored(&turns);
         let mut entries = entries.get(cut.min(entries.len())..).unwrap().to_vec();
-        let before = transcript(&entries, u64::MAX, plain);
+        let before = transcript(&entries, 0, u64::MAX, plain);
         for repair in &before.repairs {
             prop_assert!(entries.iter().all(|entry| entry.place() != repair.place()), "its place is taken");
         }
         entries.extend(before.repairs);
         entries.sort_by_key(Entry::place);
-        let after = transcript(&entries, u64::MAX, plain);
+        let after = transcript(&entries, 0, u64::MAX, plain);
         prop_assert_eq!(after.repairs, vec![]);
-        prop_assert_eq!(after.messages, before.messages);
+        prop_assert_eq!(after.past.messages(), before.past.messages());
     }
 
     /// The turn in progress, at each point where a model is asked.
@@ -179,7 +182,7 @@ proptest! {
     fn a_turn_in_progress_is_valid_at_every_step(
         turns in prop::collection::vec(any_turn(), 1..4), steps in prop::collection::vec(any_step(), 0..4), plain in 0..8u64,
     ) {
-        let past = transcript(&stored(&turns).0, u64::MAX, plain).messages;
+        let past = transcript(&stored(&turns).0, 0, u64::MAX, plain).past.messages();
         for upto in 0..=steps.len() {
             // Only a step with calls is followed by another one.
             let calls = |step: &Step| step.blocks.iter().any(|block| matches!(block, Block::ToolUse { .. }));
@@ -201,7 +204,7 @@ fn a_silent_end_leaves_no_two_messages_of_one_side() {
         steps: vec![Step { blocks: vec![], stored: Stored::Nothing, steered: false }],
         summary: false,
     };
-    let past = transcript(&stored(&[silent]).0, 2, 0).messages;
+    let past = transcript(&stored(&[silent]).0, 0, 2, 0).past.messages();
     let mut open = Vec::new();
     add_open_turn(&mut open, &says("and now?".into()), &Turn::default());
     let mut messages = past;
@@ -217,7 +220,7 @@ fn a_repair_takes_what_the_journal_knows() {
     let entries = [entry(EntryBody::Assistant(answer)), entry(EntryBody::ToolDone { result: result("b") })];
     let unknown = Block::ToolResult { id: "a".into(), text: OUTCOME_UNKNOWN.into(), is_error: true };
     let repair = entry(EntryBody::ToolResults { results: vec![unknown, result("b")] });
-    assert_eq!(transcript(&entries, 2, 0).repairs, [repair]);
+    assert_eq!(transcript(&entries, 0, 2, 0).repairs, [repair]);
 }
 
 #[test]
@@ -227,11 +230,48 @@ fn a_summary_stands_before_the_question_of_its_turn() {
         steps: vec![Step { blocks: vec![Block::Text { text: "b".into() }], stored: Stored::Nothing, steered: false }],
         summary: true,
     };
-    let messages = transcript(&stored(&[turn]).0, 2, 2).messages;
+    let messages = transcript(&stored(&[turn]).0, 0, 2, 2).past.messages();
     assert_eq!(said_by_user(&messages), "[before]question 1.");
 }
 
 #[test]
 fn a_message_without_words_is_not_silence() {
     assert_eq!(said_by_user(&asked(&[], " \n")), NO_WORDS);
+}
+
+/// A provider's count is of all that it read until then; only what came later is estimated.
+#[test]
+fn what_a_provider_counted_is_known_and_what_came_after_it_is_estimated() {
+    let entry = |step, body| Entry { turn: 1, step, at: Millis(1), body };
+    let counted = AssistantEntry {
+        model: "test/model".into(),
+        usage: Usage { input: 100, output: 7, cache_read: 20, cache_write: 3 },
+        blocks: vec![Block::ToolUse { id: "a".into(), name: "look".into(), input: json!({}) }],
+        ..Default::default()
+    };
+    let results = EntryBody::ToolResults { results: vec![result("a")] };
+    let entries = [entry(0, EntryBody::Assistant(counted)), entry(0, results)];
+    let measured = Measured::of(&entries).unwrap();
+    assert_eq!((measured.tokens, measured.since), (130, tokens_of_block(&result("a"))));
+    let silent = EntryBody::Assistant(AssistantEntry { blocks: vec![result("b")], ..Default::default() });
+    let more = [entries.to_vec(), vec![entry(1, silent)]].concat();
+    assert!(Measured::of(&more).unwrap().since > measured.since, "an answer that was not counted is estimated, too");
+    assert_eq!(Measured::of(&entries[1..]), None);
+}
+
+#[test]
+fn turns_that_are_forgotten_do_not_count_and_their_summary_does() {
+    let words = |n: u64| Told::Answered {
+        words: true,
+        steps: vec![Step { blocks: vec![Block::Text { text: format!("a{n}") }], stored: Stored::Nothing, steered: false }],
+        summary: false,
+    };
+    let (mut entries, _) = stored(&[words(1), words(2), words(3)]);
+    entries.insert(0, Entry { turn: 1, step: 0, at: Millis(1), body: EntryBody::Summary { text: "summary".into() } });
+    let past = transcript(&entries, 1, 4, 0).past;
+    let numbers = |forgotten| past.since(forgotten).map(|turn| (turn.number, turn.summary)).collect::<Vec<_>>();
+    assert_eq!(past.first, 1);
+    assert_eq!(numbers(1), [(1, true), (2, false), (3, false)], "turn 1 stands in its summary");
+    assert_eq!(numbers(2), [(3, false)], "the summary of turn 1 says nothing of turn 2");
+    assert_eq!(numbers(3), []);
 }
