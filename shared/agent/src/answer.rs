@@ -11,11 +11,15 @@ use chela_core::cooldown::CooldownStore;
 use chela_core::directory::Directory;
 use chela_core::event::{EventBus, EventName, LifecycleEvent};
 use chela_core::queue::{Envelope, Queue, Task};
-use chela_core::session::{Accepted, Claim, Fence, Flagged, Head, SessionStore, StoreError};
+use chela_core::session::{
+    Accepted, Claim, Entry, EntryBody, Fence, Flagged, Head, SessionStore, StoreError,
+};
 use chela_core::session_key::SessionKey;
 use chela_core::spend::SpendStore;
 use chela_core::tool::Caller;
-use chela_core::turn::{Command, Input, Machine, Outcome, Rules, Way, deliver_to, idempotency_key};
+use chela_core::turn::{
+    Command, Input, Machine, Outcome, Rules, Way, bytes_of_blocks, deliver_to, idempotency_key,
+};
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 
@@ -23,8 +27,14 @@ use crate::notes::ChannelNotes;
 use crate::redeliver::Decided;
 use crate::settings::{AgentSettings, Installation};
 
-/// Stored entries a turn looks back on.
-const WINDOW: usize = 80;
+/// Stored entries a turn looks back on at first: enough for most, and cheap.
+const FIRST_WINDOW: usize = 80;
+
+/// Most of them. The past is summed up long before so many are stored, see [`crate::compact`].
+const WINDOW: usize = 480;
+
+/// Bytes of entries beyond which no more are read: those that are left out are summed up one by one.
+const WINDOW_BYTES: usize = 2 * 1024 * 1024;
 
 /// Most messages a running turn is steered by at one step; more wait for their own turn.
 const STEERED_AT_ONCE: usize = 20;
@@ -66,6 +76,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) agent: &'a AgentId,
     pub(crate) settings: &'a AgentSettings,
     pub(crate) installation: &'a Installation,
+    /// When it was begun.
+    pub(crate) began: Millis,
 }
 
 impl Attempt<'_> {
@@ -138,8 +150,9 @@ impl Agent {
         let (whole, others) = join(with_files(envelope), join_all(others.iter().map(with_files))).await;
         let others = others.into_iter().map(Cow::into_owned).collect();
         let machine = Machine::new(whole.into_owned(), others, owner, slice.deadline, rules);
-        let mut attempt = Attempt { machine, agent: &envelope.agent, settings, installation };
-        let mut command = attempt.machine.begin(self.clock.now());
+        let began = self.clock.now();
+        let mut attempt = Attempt { machine, agent: &envelope.agent, settings, installation, began };
+        let mut command = attempt.machine.begin(began);
         loop {
             let input = match command {
                 Command::End(outcome) => return outcome,
@@ -185,7 +198,7 @@ impl Agent {
                 Input::Accepted(put, way)
             }
             Command::Load { after_turn } => {
-                let mut entries = self.sessions.history(session, after_turn, WINDOW).await?;
+                let mut entries = self.window(session, after_turn, attempt.machine.head().turn()).await?;
                 if after_turn > 0 {
                     // What was said before, if it was summed up and not forgotten.
                     let summary = self.sessions.summary(session, after_turn).await?;
@@ -219,6 +232,18 @@ impl Agent {
             }
             other => return Ok(Done::NotOfTheStore(other)),
         }))
+    }
+
+    /// The newest entries of turns after `after_turn`, those of the turn in progress all.
+    async fn window(&self, session: &SessionKey, after_turn: u64, open: u64) -> Result<Vec<Entry>, StoreError> {
+        let mut entries = self.sessions.history(session, after_turn, FIRST_WINDOW).await?;
+        if entries.len() >= FIRST_WINDOW && bytes(&entries) < WINDOW_BYTES {
+            entries = self.sessions.history(session, after_turn, WINDOW).await?;
+        }
+        if entries.len() >= FIRST_WINDOW && entries.first().is_some_and(|first| first.turn == open) {
+            entries = self.sessions.turn(session, open).await?;
+        }
+        Ok(entries)
     }
 
     /// Messages that were left for this turn, and that no turn of their own has begun to answer.
@@ -266,6 +291,17 @@ pub(crate) fn failpoint(phase: &str, when: &str) {
     if chela_failpoint::ARMED {
         chela_failpoint::reached(&format!("{phase}.{when}"));
     }
+}
+
+/// Bytes of what was said in these entries.
+fn bytes(entries: &[Entry]) -> usize {
+    let of_entry = |entry: &Entry| match &entry.body {
+        EntryBody::Assistant(answer) => bytes_of_blocks(&answer.blocks),
+        EntryBody::ToolResults { results } => bytes_of_blocks(results),
+        EntryBody::ToolDone { result } => bytes_of_blocks(std::slice::from_ref(result)),
+        EntryBody::Steered { .. } | EntryBody::Summary { .. } => 0,
+    };
+    entries.iter().map(of_entry).sum()
 }
 
 /// A command of the store done, or one that is not of the store.

@@ -9,10 +9,14 @@ use chela_core::session::StoreError;
 use chela_core::turn::Reply;
 
 use crate::answer::{Agent, Attempt};
+use crate::compact;
+use crate::report::context_report;
 
 const HELP: &str = "I answer whatever you write. Commands:\n\
     /new – begin a new conversation; what we said before is set aside\n\
     /status – which agent and model answer here, and how long the conversation is\n\
+    /context – what fills my model's window\n\
+    /compact – put what we said before into a summary; what you write behind it says how\n\
     /stop – end what I am doing at its next step\n\
     /help – this list";
 
@@ -20,6 +24,8 @@ const HELP: &str = "I answer whatever you write. Commands:\n\
 pub const MENU: &[MenuEntry] = &[
     MenuEntry { name: "new", description: "Begin a new conversation", takes_text: false },
     MenuEntry { name: "status", description: "Which agent and model answer here", takes_text: false },
+    MenuEntry { name: "context", description: "What fills my model's window", takes_text: false },
+    MenuEntry { name: "compact", description: "Put what we said before into a summary", takes_text: true },
     MenuEntry { name: "stop", description: "End what I am doing at its next step", takes_text: false },
     MenuEntry { name: "help", description: "What I understand", takes_text: false },
 ];
@@ -40,6 +46,7 @@ impl Agent {
         match command_word(text)? {
             "/new" => Some(Reply { forget: true, ..say("A new conversation begins here.") }),
             "/status" => Some(say(self.status_text(attempt))),
+            "/context" => Some(say(context_report(attempt))),
             "/stop" => Some(say("Stopped.")),
             _ => Some(say(HELP)),
         }
@@ -89,12 +96,12 @@ fn say(text: impl Into<String>) -> Reply {
 
 /// Whether a message is a command and not for the model.
 pub fn is_command(text: &str) -> bool {
-    command_word(text).is_some()
+    command_word(text).is_some() || compact::wanted(text).is_some()
 }
 
 /// The command a message is, if it is one.
 fn command_word(text: &str) -> Option<&'static str> {
-    const WORDS: [&str; 4] = ["/new", "/status", "/stop", "/help"];
+    const WORDS: [&str; 5] = ["/new", "/status", "/context", "/stop", "/help"];
     let word = text.split_whitespace().next()?;
     WORDS.into_iter().find(|known| word.eq_ignore_ascii_case(known))
 }

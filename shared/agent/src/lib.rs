@@ -7,17 +7,24 @@
 //! - `redeliver` sends a flagged part again when its owner asks for it.
 //! - `ask` puts a `question` to the models, and meanwhile keeps the lease and shows the answer while it grows.
 //! - `act` runs tools and sends parts; `command` answers what needs no model.
+//! - `context` is what a model reads of the conversation; `window` says how much fits, `prune` shortens old results of
+//!   tools, `compact` lets a summary stand for what is long ago, after `flush` has noted what must last.
 
 mod act;
 mod answer;
 mod ask;
 mod command;
+mod compact;
 mod context;
 mod draft;
+mod flush;
 mod media;
 mod notes;
+mod offer;
+mod prune;
 mod question;
 mod redeliver;
+mod report;
 mod settings;
 mod window;
 
@@ -27,4 +34,7 @@ pub use command::{MENU, is_command};
 pub use media::{INCOMING, STORED};
 pub use notes::ChannelNotes;
 pub use redeliver::{Undelivered, undelivered};
-pub use settings::{AgentSettings, Installation, ModelChoice, Outlet, SeenScope};
+pub use settings::{
+    AgentSettings, CompactionSettings, ContextSettings, FlushSettings, Installation, ModelChoice, Outlet, PruningSettings,
+    SeenScope,
+};

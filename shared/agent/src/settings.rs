@@ -116,6 +116,78 @@ pub struct AgentSettings {
     pub tools: Vec<Arc<dyn Tool>>,
     /// Whether every finished turn is published as a lifecycle event (on AWS $1 per million); failures always are.
     pub announce: bool,
+    /// What becomes of a conversation that grows longer than its models read.
+    pub context: ContextSettings,
+}
+
+/// `agents.defaults.compaction` and `agents.defaults.contextPruning`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ContextSettings {
+    /// How a long past becomes a summary.
+    pub compaction: CompactionSettings,
+    /// How old results of tools are shortened for the model; `None` if never.
+    pub pruning: Option<PruningSettings>,
+}
+
+/// How a long past becomes a summary.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CompactionSettings {
+    /// Whether a model writes it; else it is the last words of each side, shortened.
+    pub by_model: bool,
+    /// Tokens of the window that are left free, less in small windows.
+    pub reserve_tokens: u64,
+    /// Tokens of the newest turns that stay as they were said, fewer in small windows.
+    pub keep_recent_tokens: u64,
+    /// Whether what must last is noted before.
+    pub flush: Option<FlushSettings>,
+}
+
+impl Default for CompactionSettings {
+    fn default() -> Self {
+        Self { by_model: true, reserve_tokens: 20_000, keep_recent_tokens: 20_000, flush: None }
+    }
+}
+
+/// The notes that are taken before a compaction.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FlushSettings {
+    /// Tokens that are left free for it beside the reserve.
+    pub soft_threshold_tokens: u64,
+    /// What the model is asked; a default if left out.
+    pub prompt: Option<Arc<str>>,
+}
+
+/// How old results of tools are shortened.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PruningSettings {
+    /// The part of the window beyond which long ones are trimmed.
+    pub soft_ratio: f64,
+    /// The part beyond which, trimmed as they are, all are cleared.
+    pub hard_ratio: f64,
+    /// Answers of the model, the newest, from the first of which on nothing is touched.
+    pub keep_last_assistants: usize,
+    /// A result with more characters is trimmed.
+    pub max_chars: usize,
+    /// What is kept of its beginning.
+    pub head_chars: usize,
+    /// What is kept of its end.
+    pub tail_chars: usize,
+    /// What stands for a cleared one; `None` if none is cleared.
+    pub placeholder: Option<Arc<str>>,
+}
+
+impl Default for PruningSettings {
+    fn default() -> Self {
+        Self {
+            soft_ratio: 0.3,
+            hard_ratio: 0.5,
+            keep_last_assistants: 3,
+            max_chars: 4_000,
+            head_chars: 1_500,
+            tail_chars: 1_500,
+            placeholder: Some("[Old tool result content cleared]".into()),
+        }
+    }
 }
 
 /// One model an agent may ask.

@@ -4,11 +4,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use chela_agent::{AgentSettings, Installation, Outlet, SeenScope};
+use chela_agent::{
+    AgentSettings, CompactionSettings, ContextSettings, FlushSettings, Installation, Outlet, PruningSettings, SeenScope,
+};
 use chela_channel_kit::{AccountSettings, ChannelDescriptor};
 use chela_config::{
-    Account, AckReactionScope, ChannelKeys, ChunkMode, Config, MessagesSection, QueueMode, SecretInput, SecretKey,
-    StreamingMode, UnconfirmedPolicy,
+    Account, AckReactionScope, AgentDefaults, ChannelKeys, ChunkMode, CompactionMode, Config, MessagesSection,
+    PruningMode, QueueMode, SecretInput, SecretKey, StreamingMode, UnconfirmedPolicy,
 };
 use chela_core::agent_id::AgentId;
 use chela_core::blob::BlobStore;
@@ -17,6 +19,7 @@ use chela_core::clock::{Clock, Millis};
 use chela_core::message::ReplyAddress;
 use chela_core::route::RoutingTable;
 use chela_core::secret::{Secret, SecretRef, SecretSource, SecretStore};
+use chela_core::tool::TOOL_SEARCH;
 use chela_http::{HostPort, HttpClient, HttpOptions};
 use chela_tools::workspace;
 
@@ -84,9 +87,12 @@ pub(crate) async fn open(
             let models = opener.models_of(&id, &mut problems).await;
             let tools = chela_tools::all();
             let tools = tools.into_iter().filter(|tool| config.tool_allowed(&agent, &tool.spec().name)).collect();
+            let search = config.tool_allowed(&agent, TOOL_SEARCH);
+            let tools = if search { chela_tools::on_demand::offered(tools) } else { tools };
             let timezone = config.agents.defaults.user_timezone.as_deref().unwrap_or("UTC").into();
             let (system, max_steps, announce) = (Arc::from(""), MAX_STEPS, false);
-            agents.insert(agent, AgentSettings { system, models, tools, timezone, max_steps, announce });
+            let context = context_settings(&config.agents.defaults);
+            agents.insert(agent, AgentSettings { system, models, tools, timezone, max_steps, announce, context });
         }
     }
     let api_key = match (scope, &config.gateway.auth.token) {
@@ -103,6 +109,32 @@ pub(crate) async fn open(
         api_key,
         problems,
         config,
+    }
+}
+
+/// What becomes of long conversations.
+fn context_settings(defaults: &AgentDefaults) -> ContextSettings {
+    let (compaction, pruning) = (&defaults.compaction, &defaults.context_pruning);
+    let flush = &compaction.memory_flush;
+    ContextSettings {
+        compaction: CompactionSettings {
+            by_model: compaction.mode != CompactionMode::Off,
+            reserve_tokens: compaction.reserve_tokens_floor.into(),
+            keep_recent_tokens: compaction.keep_recent_tokens.into(),
+            flush: (flush.enabled && compaction.mode != CompactionMode::Off).then(|| FlushSettings {
+                soft_threshold_tokens: flush.soft_threshold_tokens.into(),
+                prompt: flush.prompt.as_deref().map(Arc::from),
+            }),
+        },
+        pruning: (pruning.mode != PruningMode::Off).then(|| PruningSettings {
+            soft_ratio: pruning.soft_trim_ratio,
+            hard_ratio: pruning.hard_clear_ratio,
+            keep_last_assistants: pruning.keep_last_assistants as usize,
+            max_chars: pruning.soft_trim.max_chars as usize,
+            head_chars: pruning.soft_trim.head_chars as usize,
+            tail_chars: pruning.soft_trim.tail_chars as usize,
+            placeholder: pruning.hard_clear.enabled.then(|| pruning.hard_clear.placeholder.as_str().into()),
+        }),
     }
 }
 

@@ -6,6 +6,7 @@ use chela_core::agent_id::{DEFAULT_AGENT_ID, normalize_agent_id};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
+use crate::context::{Compaction, ContextPruning};
 use crate::schedules::Destination;
 use crate::settings::{GroupChat, ToolPolicy};
 
@@ -87,6 +88,10 @@ pub struct AgentDefaults {
     pub heartbeat: Option<Heartbeat>,
     /// The agent that does the house's own work.
     pub system_agent: Option<SystemAgent>,
+    /// How a conversation that grows too long for its model becomes a summary.
+    pub compaction: Compaction,
+    /// How old results of tools are shortened for the model; what is stored stays whole.
+    pub context_pruning: ContextPruning,
 }
 
 impl Default for AgentDefaults {
@@ -99,6 +104,8 @@ impl Default for AgentDefaults {
             timeout_seconds: 600,
             heartbeat: None,
             system_agent: None,
+            compaction: Compaction::default(),
+            context_pruning: ContextPruning::default(),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod agents;
 mod channels;
 mod check;
+mod context;
 mod document;
 mod excerpt;
 mod include;
@@ -27,6 +28,7 @@ pub use channels::{
     StreamingMode, UnconfirmedPolicy,
 };
 pub use check::{Checked, Surroundings, check, schema};
+pub use context::{Compaction, CompactionMode, ContextPruning, HardClear, MemoryFlush, PruningMode, SoftTrim};
 pub use live::{LiveConfig, LoadError, Refreshed};
 pub use providers::{Model, ModelCost, ModelInput, ModelsSection, Provider, ProviderApi};
 pub use report::{Finding, Report, Severity};

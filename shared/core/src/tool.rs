@@ -84,6 +84,9 @@ impl ToolAnswer {
     }
 }
 
+/// The tool that finds tools. It answers with a JSON list of objects, each with the `name` of a tool.
+pub const TOOL_SEARCH: &str = "tool_search";
+
 /// A tool.
 #[async_trait]
 pub trait Tool: Send + Sync {
@@ -92,6 +95,11 @@ pub trait Tool: Send + Sync {
 
     /// What running it twice does.
     fn effect(&self) -> Effect;
+
+    /// Whether a model is offered it only after it has found it with [`TOOL_SEARCH`] in the same turn.
+    fn on_demand(&self) -> bool {
+        false
+    }
 
     /// Runs it. Never panics on any input; a store that does not answer is a [`ToolAnswer::error`].
     async fn run(&self, call: ToolCall<'_>) -> ToolAnswer;

@@ -19,7 +19,7 @@ pub use room::{ROW_BYTES, fit_entry, fit_envelope};
 pub use tokens::{tokens, tokens_of, tokens_of_block, tokens_of_tools};
 pub use transcript::{Measured, Past, PastTurn, Transcript, add_open_turn, join, plain, together, transcript};
 pub use validity::{Invalid, told, validate};
-pub use window::{bytes_of, recent_enough};
+pub use window::{bytes_of, bytes_of_blocks, recent_enough};
 
 use crate::message::EventKey;
 use crate::session_key::SessionKey;

@@ -7,6 +7,7 @@ mod arguments;
 mod edit;
 mod memory_save;
 mod memory_search;
+pub mod on_demand;
 mod read;
 mod session_status;
 mod text_file;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use chela_agent::{Agent, AgentSettings, ChannelNotes, Installation, ModelChoice, Outcome, Outlet, Slice};
+use chela_agent::{ContextSettings, Agent, AgentSettings, ChannelNotes, Installation, ModelChoice, Outcome, Outlet, Slice};
 use chela_core::access::{AccessStore, Pairing, PairingRequest, SenderRef};
 use chela_core::agent_id::AgentId;
 use chela_core::blob::{Blob, BlobError, BlobStore, Listed, Precondition};
@@ -173,6 +173,7 @@ impl Worker {
             max_steps: STEPS,
             tools: NAMES.map(tool).into(),
             announce: false,
+            context: ContextSettings::default(),
         };
         let installation = Installation {
             outlets: PLATFORMS.map(outlet).into(),

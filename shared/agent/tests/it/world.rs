@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use chela_agent::{Agent, AgentSettings, ChannelNotes, Installation, ModelChoice, Outcome, Outlet, SeenScope, Slice};
+use chela_agent::{Agent, AgentSettings, ChannelNotes, Installation, ContextSettings, ModelChoice, Outcome, Outlet, SeenScope, Slice};
 use chela_core::agent_id::AgentId;
 use chela_core::channel::Unconfirmed;
 use chela_core::chunk::ChunkMode;
@@ -115,6 +115,7 @@ pub(crate) fn settings(model: Arc<dyn Model>, tool: Arc<dyn Tool>) -> AgentSetti
         timezone: "UTC".into(),
         max_steps: 6,
         announce: true,
+        context: ContextSettings::default(),
     }
 }
 

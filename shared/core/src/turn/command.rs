@@ -212,6 +212,17 @@ pub struct Spent {
     pub usage: Usage,
 }
 
+impl Spent {
+    /// Adds the tokens of one call.
+    pub fn add(&mut self, usage: &Usage) {
+        let sum = &mut self.usage;
+        sum.input = sum.input.saturating_add(usage.input);
+        sum.output = sum.output.saturating_add(usage.output);
+        sum.cache_read = sum.cache_read.saturating_add(usage.cache_read);
+        sum.cache_write = sum.cache_write.saturating_add(usage.cache_write);
+    }
+}
+
 /// An answer no model gave.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reply {

@@ -27,7 +27,7 @@ pub struct Past {
     pub turns: Vec<PastTurn>,
     /// The turn before the first that was wanted.
     pub after: u64,
-    /// The first turn of which everything was read; 0 if nothing was read. Turns between `after` and this one are stored
+    /// The first turn of which everything was read, or the one in progress. Turns between `after` and this one are stored
     /// and were not read.
     pub first: u64,
     /// Entries read.
@@ -165,6 +165,9 @@ pub fn transcript(entries: &[Entry], after: u64, before_turn: u64, plain: u64) -
             past.first = if whole { *turn } else { turn.saturating_add(1) };
         }
         past.turns.extend(PastTurn::read(entries, *turn <= plain, &mut out.repairs));
+    }
+    if past.first == 0 {
+        past.first = before_turn;
     }
     out
 }

@@ -26,13 +26,18 @@ pub fn recent_enough<'a>(
 
 /// Bytes of the texts and arguments of messages.
 pub fn bytes_of(messages: &[ModelMessage]) -> usize {
+    messages.iter().map(|message| bytes_of_blocks(&message.blocks)).sum()
+}
+
+/// Bytes of the texts and arguments of blocks.
+pub fn bytes_of_blocks(blocks: &[Block]) -> usize {
     let of_block = |block: &Block| match block {
         Block::Text { text } | Block::Thinking { text, .. } | Block::ToolResult { text, .. } => text.len(),
         Block::RedactedThinking { data } => data.len(),
         Block::ToolUse { input, .. } => input.to_string().len(),
         Block::File { key, .. } => key.len(),
     };
-    messages.iter().flat_map(|message| message.blocks.iter()).map(of_block).sum()
+    blocks.iter().map(of_block).sum()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use chela_agent::{Agent, AgentSettings, ChannelNotes, Installation, ModelChoice, Outcome, Outlet, Slice};
+use chela_agent::{ContextSettings, Agent, AgentSettings, ChannelNotes, Installation, ModelChoice, Outcome, Outlet, Slice};
 use chela_app::answer::Answerer;
 use chela_app::install::Scope;
 use chela_app::live::{Ground, Live};
@@ -227,6 +227,7 @@ async fn a_slow_model_keeps_its_session() {
         max_steps: 3,
         tools: vec![],
         announce: false,
+        context: ContextSettings::default(),
     };
     let installation = Installation {
         outlets: HashMap::from([(("recording".to_owned(), "default".to_owned()), outlet)]),

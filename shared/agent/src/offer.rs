@@ -1,0 +1,48 @@
+//! Which tools a model is offered. Those that are offered on demand ([`Tool::on_demand`]) stay out of the prompt until the
+//! model has found them in the same turn: their names stand in a result of `tool_search`. They can be called all the
+//! same, under the same rules.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use chela_core::model::{Block, ToolSpec};
+use chela_core::session::EntryBody;
+use chela_core::tool::{TOOL_SEARCH, Tool};
+use chela_core::turn::Turn;
+use serde_json::Value;
+
+/// The tools to offer, those that were found behind the others.
+pub(crate) fn offered(tools: &[Arc<dyn Tool>], turn: &Turn) -> Vec<ToolSpec> {
+    let (hidden, always): (Vec<_>, Vec<_>) = tools.iter().partition(|tool| tool.on_demand());
+    let mut offered: Vec<ToolSpec> = always.iter().map(|tool| tool.spec()).collect();
+    if !hidden.is_empty() {
+        let found = found(turn);
+        offered.extend(hidden.iter().map(|tool| tool.spec()).filter(|spec| found.contains(&spec.name)));
+    }
+    offered
+}
+
+/// The names in the results of the turn's searches: each is a JSON list of objects with a `name`.
+fn found(turn: &Turn) -> BTreeSet<String> {
+    let searches: BTreeSet<(u16, &str)> = turn
+        .entries
+        .iter()
+        .filter_map(|entry| if let EntryBody::Assistant(answer) = &entry.body { Some((entry.step, answer)) } else { None })
+        .flat_map(|(step, answer)| answer.blocks.iter().map(move |block| (step, block)))
+        .filter_map(|(step, block)| match block {
+            Block::ToolUse { id, name, .. } if name == TOOL_SEARCH => Some((step, id.as_str())),
+            _ => None,
+        })
+        .collect();
+    let results = turn.entries.iter().flat_map(|entry| match &entry.body {
+        EntryBody::ToolResults { results } => results.iter().map(|result| (entry.step, result)).collect(),
+        _ => Vec::new(),
+    });
+    let names = results.filter_map(|(step, result)| match result {
+        Block::ToolResult { id, text, is_error: false } if searches.contains(&(step, id.as_str())) => {
+            serde_json::from_str::<Vec<Value>>(text).ok()
+        }
+        _ => None,
+    });
+    names.flatten().filter_map(|tool| Some(tool.get("name")?.as_str()?.to_owned())).collect()
+}

@@ -1,0 +1,94 @@
+//! What fills a model's window, for `/context`.
+
+use chela_core::model::ToolSpec;
+use chela_core::turn::{tokens, tokens_of, tokens_of_tools};
+
+use crate::answer::Attempt;
+use crate::context::Context;
+use crate::offer::offered;
+
+/// What fills the window of the agent's first model in this conversation, as markdown.
+pub(crate) fn context_report(attempt: &Attempt<'_>) -> String {
+    let settings = attempt.settings;
+    let tools: Vec<ToolSpec> = offered(&settings.tools, attempt.machine.turn());
+    let (system, offer) = (tokens(&settings.system), tokens_of_tools(&tools));
+    let context = Context::of(&attempt.machine, &settings.context, system.saturating_add(offer));
+    let mut lines = vec![format!("**System prompt** about {} tokens", grouped(system))];
+    for (name, text) in sections(&settings.system) {
+        lines.push(format!("- {name}: {}", grouped(tokens(&text))));
+    }
+    let hidden = settings.tools.len().saturating_sub(tools.len());
+    let found = if hidden > 0 { format!(", {hidden} more on demand") } else { String::new() };
+    lines.push(format!("**Tools** about {} tokens: {} offered{found}", grouped(offer), tools.len()));
+    let (summaries, said): (Vec<_>, Vec<_>) = context.turns().partition(|turn| turn.summary);
+    if let Some(summary) = summaries.first() {
+        let upto = summary.number;
+        lines.push(format!("**Summary** of the turns up to {upto}: about {} tokens", grouped(summary.tokens)));
+    }
+    let past = said.iter().fold(0u64, |sum, turn| sum.saturating_add(turn.tokens));
+    lines.push(format!("**Past** about {} tokens in {} turns", grouped(past), said.len()));
+    lines.push(format!("**This turn** about {} tokens", grouped(tokens_of(context.open()))));
+    match settings.models.first() {
+        Some(choice) => {
+            let estimate = context.estimate(choice);
+            let window = u64::from(choice.context_window);
+            let percent = estimate.total.saturating_mul(100) / window.max(1);
+            let how = if estimate.known { "by the provider's last count" } else { "estimated, with a margin" };
+            let (total, window) = (grouped(estimate.total), grouped(window));
+            lines.push(format!("**All** {total} of {window} tokens of {} ({percent} %), {how}", choice.name));
+            let at = grouped(context.budget(choice).threshold);
+            lines.push(format!("**Compaction** begins at {at} tokens, or with `/compact`"));
+        }
+        None => lines.push("**Model** none can be opened".to_owned()),
+    }
+    lines.join("\n")
+}
+
+/// The parts of a system prompt, by the headings of its files.
+fn sections(system: &str) -> Vec<(String, String)> {
+    let mut sections: Vec<(String, String)> = vec![("standing instructions".to_owned(), String::new())];
+    for line in system.lines() {
+        match line.strip_prefix("## ").filter(|name| name.ends_with(".md") && !name.contains(' ')) {
+            Some(name) => sections.push((name.to_owned(), String::new())),
+            None => {
+                if let Some((_, text)) = sections.last_mut() {
+                    text.push_str(line);
+                    text.push('\n');
+                }
+            }
+        }
+    }
+    sections.retain(|(_, text)| !text.trim().is_empty());
+    sections
+}
+
+/// A number as people read it.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && digits.len().saturating_sub(at) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prompt_is_told_apart_by_its_files() {
+        let sections = sections("You are.\n\n## SOUL.md\n\nkind\n## Not a file\nmore\n\n## USER.md\n\nAda");
+        let names: Vec<_> = sections.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["standing instructions", "SOUL.md", "USER.md"]);
+        assert!(sections[1].1.contains("more"));
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!([0, 12, 999, 1_000, 1_234_567].map(grouped), ["0", "12", "999", "1,000", "1,234,567"]);
+    }
+}
