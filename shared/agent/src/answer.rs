@@ -11,15 +11,11 @@ use chela_core::cooldown::CooldownStore;
 use chela_core::directory::Directory;
 use chela_core::event::{EventBus, EventName, LifecycleEvent};
 use chela_core::queue::{Envelope, Queue, Task};
-use chela_core::session::{
-    Accepted, Claim, Entry, EntryBody, Fence, Flagged, Head, SessionStore, StoreError,
-};
+use chela_core::session::{Accepted, Claim, Entry, EntryBody, Fence, Flagged, Head, SessionStore, StoreError};
 use chela_core::session_key::SessionKey;
 use chela_core::spend::SpendStore;
 use chela_core::tool::Caller;
-use chela_core::turn::{
-    Command, Input, Machine, Outcome, Rules, Way, bytes_of_blocks, deliver_to, idempotency_key,
-};
+use chela_core::turn::{Command, Input, Machine, Outcome, Rules, Way, bytes_of_blocks, deliver_to, idempotency_key};
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chela_core::model::{Block, ModelError, ModelMessage, Role};
 use chela_core::turn::{
-    Machine, Measured, Past, PastTurn, add_open_turn, bytes_of, join, plain, recent_enough, together, told, tokens_of,
+    Machine, Measured, Past, PastTurn, add_open_turn, bytes_of, join, plain, recent_enough, together, tokens_of, told,
     validate,
 };
 
@@ -198,9 +198,9 @@ impl Context {
     /// estimate of all where nothing comparable was counted.
     pub(crate) fn estimate(&self, choice: &ModelChoice) -> Estimate {
         let (turns, stage) = self.shortened(choice);
-        let raw = turns.iter().fold(self.base.saturating_add(tokens_of(&self.open)), |sum, turn| {
-            sum.saturating_add(turn.tokens)
-        });
+        let raw = turns
+            .iter()
+            .fold(self.base.saturating_add(tokens_of(&self.open)), |sum, turn| sum.saturating_add(turn.tokens));
         let counted = self.counted(choice, &turns, stage);
         // A provider that leaves its cache out, or counts something else, is not believed.
         let total = counted.map_or(with_margin(raw), |counted| counted.clamp(raw / 2, raw.saturating_mul(3)));
@@ -263,9 +263,7 @@ impl Context {
         if validate(&messages).is_err() {
             messages = told(&messages);
         }
-        let fits = |messages: &[ModelMessage]| {
-            estimate.share(self.base.saturating_add(tokens_of(messages))) <= budget
-        };
+        let fits = |messages: &[ModelMessage]| estimate.share(self.base.saturating_add(tokens_of(messages))) <= budget;
         squeeze(&mut messages, fits);
         messages
     }
@@ -290,9 +288,16 @@ impl Context {
         messages
     }
 
-    /// The newest of the turns before, shortened.
+    /// The newest of the turns before, shortened, behind the summary of what was before them.
     pub(crate) fn words(&self) -> Option<String> {
-        summary(&plain(&self.all()))
+        let before = together(self.turns().filter(|turn| turn.summary));
+        let newest = summary(&plain(&together(self.turns().filter(|turn| !turn.summary))));
+        let texts = before.iter().flat_map(|message| &message.blocks).filter_map(|block| match block {
+            Block::Text { text } => Some(text.clone()),
+            _ => None,
+        });
+        let texts: Vec<String> = texts.chain(newest).collect();
+        (!texts.is_empty()).then(|| texts.join("\n\n"))
     }
 
     fn all(&self) -> Vec<ModelMessage> {

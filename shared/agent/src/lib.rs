@@ -35,6 +35,6 @@ pub use media::{INCOMING, STORED};
 pub use notes::ChannelNotes;
 pub use redeliver::{Undelivered, undelivered};
 pub use settings::{
-    AgentSettings, CompactionSettings, ContextSettings, FlushSettings, Installation, ModelChoice, Outlet, PruningSettings,
-    SeenScope,
+    AgentSettings, CompactionSettings, ContextSettings, FlushSettings, Installation, ModelChoice, Outlet,
+    PruningSettings, SeenScope,
 };

@@ -27,7 +27,9 @@ fn found(turn: &Turn) -> BTreeSet<String> {
     let searches: BTreeSet<(u16, &str)> = turn
         .entries
         .iter()
-        .filter_map(|entry| if let EntryBody::Assistant(answer) = &entry.body { Some((entry.step, answer)) } else { None })
+        .filter_map(
+            |entry| if let EntryBody::Assistant(answer) = &entry.body { Some((entry.step, answer)) } else { None },
+        )
         .flat_map(|(step, answer)| answer.blocks.iter().map(move |block| (step, block)))
         .filter_map(|(step, block)| match block {
             Block::ToolUse { id, name, .. } if name == TOOL_SEARCH => Some((step, id.as_str())),

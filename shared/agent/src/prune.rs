@@ -141,7 +141,9 @@ mod tests {
 
     fn results(turns: &[PastTurn]) -> Vec<String> {
         let blocks = turns.iter().flat_map(|turn| &turn.messages).flat_map(|message| &message.blocks);
-        blocks.filter_map(|block| if let Block::ToolResult { text, .. } = block { Some(text.clone()) } else { None }).collect()
+        blocks
+            .filter_map(|block| if let Block::ToolResult { text, .. } = block { Some(text.clone()) } else { None })
+            .collect()
     }
 
     fn pruned(turns: &[PastTurn], window: u64) -> (Stage, Vec<PastTurn>) {
@@ -171,7 +173,7 @@ mod tests {
         assert!(texts[4].len() < 4_000 && texts[5] == long);
         assert!(trimmed.iter().all(|turn| turn.tokens == tokens_of(&turn.messages)));
 
-        let (stage, cleared) = pruned(&turns, whole);
+        let (stage, cleared) = pruned(&turns, whole * 3 / 4);
         assert_eq!(stage, Stage::Cleared);
         let texts = results(&cleared);
         assert_eq!(texts[0], "[Old tool result content cleared]");

@@ -128,7 +128,8 @@ impl<'a> Question<'a> {
         match self.compactor.make_room(&mut self.context, choice, when, spent, ask).await {
             Ok(compacted) if self.on_demand.is_some() => {
                 let text = told_to_user(compacted);
-                let answer = ModelAnswer { blocks: vec![Block::Text { text }], stop: Stop::End, usage: Usage::default() };
+                let answer =
+                    ModelAnswer { blocks: vec![Block::Text { text }], stop: Stop::End, usage: Usage::default() };
                 let mut input = self.answered(choice, answer, *spent, Form::Whole);
                 if let Input::Answered(answer) = &mut input {
                     COMMAND.clone_into(&mut answer.entry.model);

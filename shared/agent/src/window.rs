@@ -56,7 +56,7 @@ impl Budget {
         let threshold = limit.min(window.saturating_sub(reserve)).saturating_sub(flush);
         // After a compaction half of the room is free again: else the next turn would need another one.
         let quarter = threshold.saturating_sub(base) / 4;
-        let summary = quarter.min(SUMMARY_TOKENS).max(200);
+        let summary = (quarter / 2).clamp(200, SUMMARY_TOKENS);
         let chunk = threshold.saturating_sub(summary.saturating_mul(2).saturating_add(CHUNK_PROMPT_TOKENS));
         Self {
             limit,

@@ -124,7 +124,8 @@ impl Tool for ToolSearch {
 /// The tools that have most words of the query, those in the name first.
 fn search<'a>(specs: &'a [ToolSpec], query: &str) -> Vec<&'a ToolSpec> {
     let query = query.to_lowercase();
-    let words: Vec<&str> = query.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> =
+        query.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty()).collect();
     let score = |spec: &ToolSpec| {
         let (name, description) = (spec.name.to_lowercase(), spec.description.to_lowercase());
         let of_word = |word: &&str| {

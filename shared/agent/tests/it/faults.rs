@@ -1,7 +1,7 @@
 //! A session store that dies on command: at the n-th operation, before or after it took effect.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use chela_core::clock::Millis;
@@ -20,6 +20,7 @@ pub(crate) struct FaultyStore {
     operations: AtomicU32,
     dies_at: AtomicU32,
     applied: std::sync::atomic::AtomicBool,
+    most_read: AtomicUsize,
 }
 
 const NEVER: u32 = u32::MAX;
@@ -32,6 +33,7 @@ impl FaultyStore {
             operations: AtomicU32::new(0),
             dies_at: AtomicU32::new(NEVER),
             applied: false.into(),
+            most_read: AtomicUsize::new(0),
         }
     }
 
@@ -47,6 +49,11 @@ impl FaultyStore {
         let died = self.operations.load(Ordering::SeqCst) > self.dies_at.load(Ordering::SeqCst);
         self.dies_at.store(NEVER, Ordering::SeqCst);
         died
+    }
+
+    /// Most bytes of entries that were read at once.
+    pub(crate) fn most_read(&self) -> usize {
+        self.most_read.load(Ordering::SeqCst)
     }
 
     pub(crate) fn writes(&self) -> u32 {
@@ -108,7 +115,9 @@ impl SessionStore for FaultyStore {
     }
 
     async fn history(&self, key: &SessionKey, after_turn: u64, limit: usize) -> Result<Vec<Entry>, StoreError> {
-        self.step(self.inner.history(key, after_turn, limit)).await
+        let entries = self.step(self.inner.history(key, after_turn, limit)).await?;
+        self.most_read.fetch_max(serde_json::to_string(&entries).unwrap().len(), Ordering::SeqCst);
+        Ok(entries)
     }
 
     async fn turn(&self, key: &SessionKey, turn: u64) -> Result<Vec<Entry>, StoreError> {

@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "what breaks here is a failed test")]
 
 mod commands;
+mod compaction;
 mod crashes;
 mod delivery;
 mod extras;
 mod faults;
 mod models;
+mod on_demand;
 mod redelivery;
 mod room;
 mod segments;

@@ -103,7 +103,7 @@ fn turn(number: u64) -> [Entry; 3] {
 #[tokio::test]
 async fn after_ten_thousand_entries_a_turn_reads_the_newest() {
     const TURNS: u64 = 3_334;
-    let world = World::new([says("hello")]);
+    let world = World::new((0..20).map(|_| says("hello")));
     let (session, store) = (SessionKey::from_stored("agent:main:main"), &world.embedded.sessions);
     let entries: Vec<Entry> = (1..=TURNS).flat_map(turn).collect();
     let stored = join_all(entries.iter().map(|entry| store.append(&session, entry))).await;
@@ -118,7 +118,12 @@ async fn after_ten_thousand_entries_a_turn_reads_the_newest() {
 
     answered(&world, "1", "hi").await;
     let asked = world.model.asked();
-    // Eighty entries are twenty-six turns and two thirds of one, whose rest is left out.
-    assert_eq!(asked[0].messages.len(), 26 * 4 + 1);
-    assert!(format!("{:?}", asked[0].messages[0]).contains("question 3309"), "{:?}", asked[0].messages[0]);
+    // A hundred and sixty entries are fifty-three turns; all the others stand in a record, of which the first part tells
+    // of the first turn.
+    let told = asked.last().unwrap();
+    assert_eq!(told.messages.len(), 53 * 4 + 1);
+    assert!(format!("{:?}", told.messages[0]).contains("question 3282"), "{:?}", told.messages[0]);
+    assert!(format!("{:?}", asked[0].messages).contains("question 1\\n"), "{:?}", asked[0].messages);
+    answered(&world, "2", "and?").await;
+    assert_eq!(world.model.asked().len(), asked.len() + 1, "it is done once");
 }

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use chela_agent::{Agent, AgentSettings, ChannelNotes, Installation, ContextSettings, ModelChoice, Outcome, Outlet, SeenScope, Slice};
+use chela_agent::{
+    Agent, AgentSettings, ChannelNotes, ContextSettings, Installation, ModelChoice, Outcome, Outlet, SeenScope, Slice,
+};
 use chela_core::agent_id::AgentId;
 use chela_core::channel::Unconfirmed;
 use chela_core::chunk::ChunkMode;

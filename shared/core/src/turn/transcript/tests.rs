@@ -263,7 +263,11 @@ fn what_a_provider_counted_is_known_and_what_came_after_it_is_estimated() {
 fn turns_that_are_forgotten_do_not_count_and_their_summary_does() {
     let words = |n: u64| Told::Answered {
         words: true,
-        steps: vec![Step { blocks: vec![Block::Text { text: format!("a{n}") }], stored: Stored::Nothing, steered: false }],
+        steps: vec![Step {
+            blocks: vec![Block::Text { text: format!("a{n}") }],
+            stored: Stored::Nothing,
+            steered: false,
+        }],
         summary: false,
     };
     let (mut entries, _) = stored(&[words(1), words(2), words(3)]);
