@@ -7,3 +7,4 @@ mod asked;
 mod opened;
 mod refused;
 mod server;
+mod small;
