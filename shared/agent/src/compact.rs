@@ -144,7 +144,7 @@ impl<'a> Compactor<'a> {
         if let Some(cut) = context.summary_wanted()
             && let Some(text) = self.stored(cut).await?
         {
-            context.sum_up(cut, text);
+            context.recall(cut, text);
         }
         let budget = match when {
             When::Crowded { first_step } if !context.crowded(choice, first_step) => return Ok(None),

@@ -126,6 +126,11 @@ impl Context {
         self.compacted.filter(|cut| *cut == self.after && !here)
     }
 
+    /// The summary that an earlier step of this turn has made of the turns up to `cut`.
+    pub(crate) fn recall(&mut self, cut: u64, text: String) {
+        self.summary = Some(PastTurn::summary(cut, text));
+    }
+
     /// Lets a summary stand for the turns up to `cut`.
     pub(crate) fn sum_up(&mut self, cut: u64, text: String) {
         self.after = cut;

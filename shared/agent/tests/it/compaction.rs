@@ -314,6 +314,16 @@ async fn of_two_records_the_first_counts() {
 }
 
 #[tokio::test]
+async fn the_later_steps_of_the_turn_read_the_record_too() {
+    let talk = Talk::new();
+    let number = talk.grow().await;
+    let asked = talk.says(number, &format!("{} LOOK", long(number).repeat(6))).await;
+    let questions: Vec<_> = asked.iter().filter(|request| !is_record(request)).map(words).collect();
+    assert_eq!(questions.len(), 2);
+    assert!(questions.iter().all(|told| told.contains("RECORD") && !told.contains("question 1:")), "{questions:?}");
+}
+
+#[tokio::test]
 async fn a_provider_that_finds_it_too_long_is_sent_the_record() {
     let talk = Talk::new();
     talk.whim(|request| (counted(request) > 5_000).then(|| Err(ModelError::TooLong { provider: "test".into() })));
