@@ -154,7 +154,7 @@ impl<'a> Compactor<'a> {
             When::Asked(_) => context.budget(choice),
         };
         let cut = match when {
-            When::Asked(_) => context.turns().filter(|turn| !turn.summary).next_back().map(|turn| turn.number),
+            When::Asked(_) => context.turns().rfind(|turn| !turn.summary).map(|turn| turn.number),
             _ => context.cut(&budget),
         };
         let Some(cut) = cut else { return Ok(None) };
@@ -351,7 +351,7 @@ impl<'a> Piece<'a> {
     fn request(&self) -> Option<String> {
         let users = |turn: &'_ Cow<'a, PastTurn>| {
             let said = turn.messages.iter().filter(|message| message.role == Role::User);
-            said.map(|message| texts(&message.blocks)).filter(|text| !text.is_empty()).next_back()
+            said.map(|message| texts(&message.blocks)).rfind(|text| !text.is_empty())
         };
         let text = self.turns.iter().rev().find_map(users)?;
         Some(middle_left_out(&text, REQUEST_CHARS, REQUEST_CHARS / 2, REQUEST_CHARS / 4).unwrap_or(text))

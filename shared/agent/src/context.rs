@@ -192,7 +192,7 @@ impl Context {
         let oldest_kept = said().rev().take_while(kept).last().map(|turn| turn.number);
         let old = || said().filter(|turn| oldest_kept.is_none_or(|kept| turn.number < kept));
         let worth = old().fold(0u64, |sum, turn| sum.saturating_add(turn.tokens)) >= budget.worth;
-        let last = old().last().map(|turn| turn.number);
+        let last = old().next_back().map(|turn| turn.number);
         if !self.unread().is_empty() {
             return last.or(self.unread().last());
         }
