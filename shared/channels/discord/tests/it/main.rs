@@ -1,4 +1,4 @@
-//! Discord: the laws of channels, what it says and is asked, and its SDK as the judge.
+//! Discord: the laws of channels, what it says and is asked, and judges of its signatures.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! Mail: the laws of channels, how it is delivered, and other libraries as judges.
+//! Mail: the laws of channels, how it is delivered, and Python's libraries as judges.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

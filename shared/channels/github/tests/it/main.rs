@@ -1,4 +1,4 @@
-//! GitHub: the laws of channels, its own rules in both directions, and its SDK as the judge.
+//! GitHub: the laws of channels, its own rules in both directions, and libraries of others as judges.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "test code")]
 
 mod account;

@@ -1,4 +1,4 @@
-//! Google Chat: the laws of channels, its own rules in both directions, and its SDK as the judge.
+//! Google Chat: the laws of channels, its own rules in both directions, and Google's library as the judge.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! The webhook: the laws of channels, and a published library as the judge.
+//! The webhook: the laws of channels, and the reference library as the judge.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
