@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::schedules::Destination;
 use crate::settings::{GroupChat, ToolPolicy};
+use crate::skills::ContextRule;
 
 /// `agents`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -52,6 +53,16 @@ impl AgentsSection {
         own.or(self.defaults.model.as_ref()).map(ModelChoice::in_order).unwrap_or_default()
     }
 
+    /// The only skills this agent may use, if something says so.
+    pub fn skills_of(&self, id: &str) -> Option<&[String]> {
+        self.entry(id).and_then(|agent| agent.skills.as_deref()).or(self.defaults.skills.as_deref())
+    }
+
+    /// What the model of this agent is told when it is needed.
+    pub fn context_of(&self, id: &str) -> Vec<&ContextRule> {
+        self.defaults.context.iter().chain(self.entry(id).iter().flat_map(|agent| &agent.context)).collect()
+    }
+
     /// The heartbeat of this agent.
     pub fn heartbeat_of(&self, id: &str) -> Option<&Heartbeat> {
         self.entry(id).and_then(|agent| agent.heartbeat.as_ref()).or(self.defaults.heartbeat.as_ref())
@@ -87,6 +98,10 @@ pub struct AgentDefaults {
     pub heartbeat: Option<Heartbeat>,
     /// The agent that does the house's own work.
     pub system_agent: Option<SystemAgent>,
+    /// Names of the only skills that agents may use; all if left out.
+    pub skills: Option<Vec<String>>,
+    /// More for the model to know, when it is needed.
+    pub context: Vec<ContextRule>,
 }
 
 impl Default for AgentDefaults {
@@ -99,6 +114,8 @@ impl Default for AgentDefaults {
             timeout_seconds: 600,
             heartbeat: None,
             system_agent: None,
+            skills: None,
+            context: Vec::new(),
         }
     }
 }
@@ -130,6 +147,10 @@ pub struct Agent {
     pub group_chat: GroupChat,
     /// Which tools it may use, within what `tools` allows.
     pub tools: ToolPolicy,
+    /// Names of the only skills it may use, instead of `agents.defaults.skills`.
+    pub skills: Option<Vec<String>>,
+    /// More for its model to know, beside `agents.defaults.context`.
+    pub context: Vec<ContextRule>,
 }
 
 /// A model and what stands in for it.

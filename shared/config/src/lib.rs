@@ -19,6 +19,7 @@ mod schema;
 mod secrets;
 mod settings;
 mod shape;
+mod skills;
 mod variables;
 
 pub use agents::{Agent, AgentDefaults, AgentsSection, Heartbeat, ModelChoice, Ownership, SystemAgent};
@@ -37,6 +38,7 @@ pub use settings::{
     MessagesSection, QueueMode, QueueSection, ToolPolicy,
 };
 pub use shape::{ChannelKeys, SecretKey};
+pub use skills::{ContextRule, PromptTemplate, SkillEntry, SkillsSection};
 pub use variables::{MissingVariable, SecretUse};
 
 /// The reference manual: every key with its default, as a configuration that changes nothing.

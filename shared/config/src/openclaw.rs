@@ -29,7 +29,6 @@ pub(crate) const NOT_YET: &[(&[&str], &[&str])] = &[
             "proxy",
             "secrets",
             "security",
-            "skills",
             "surfaces",
             "talk",
             "telemetry",
@@ -42,6 +41,8 @@ pub(crate) const NOT_YET: &[(&[&str], &[&str])] = &[
             "worktreeRoot",
         ],
     ),
+    (&["skills"], &["allowBundled", "install", "limits", "load", "policy", "workshop"]),
+    (&["skills", "entries", "*"], &["config"]),
     (
         &["agents", "defaults"],
         &[
@@ -79,7 +80,6 @@ pub(crate) const NOT_YET: &[(&[&str], &[&str])] = &[
             "sandbox",
             "sessionStore",
             "silentReply",
-            "skills",
             "skipBootstrap",
             "skipOptionalBootstrapFiles",
             "startupContext",
@@ -224,7 +224,6 @@ const AGENT: &[&str] = &[
     "reasoningDefault",
     "runtime",
     "sandbox",
-    "skills",
     "skillsLimits",
     "subagents",
     "thinkingDefault",

@@ -28,6 +28,7 @@ pub(crate) fn inspect(config: &Config, surroundings: &Surroundings<'_>) -> Vec<M
         inspection.channel(id, channel);
     }
     inspection.schedules();
+    inspection.prompts();
     inspection.misfits
 }
 
@@ -226,6 +227,35 @@ impl Inspection<'_> {
                 let fix = "write the platform's id of the sender: names can be taken by anyone, so they never match";
                 return self.warn(path.clone(), "an entry of this list is no id and matches nobody", fix);
             }
+        }
+    }
+
+    /// Templates must be callable, and context must say something.
+    fn prompts(&mut self) {
+        for (name, template) in &self.config.prompts {
+            let path = Path::of(&["prompts", name]);
+            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+            if name.is_empty() || name.len() > 32 || !name.chars().all(plain) {
+                let message = "it could not be called by this name";
+                self.error(path, message, "name it with 1 to 32 lower-case letters, digits, `_` or `-`");
+            } else if template.text.trim().is_empty() {
+                self.error(path, "it says nothing", "set text");
+            }
+        }
+        let agents = &self.config.agents;
+        let own = agents.ids().into_iter().filter_map(|id| agents.entry(&id).map(|agent| (id, &agent.context)));
+        let lists = std::iter::once((String::new(), &agents.defaults.context)).chain(own);
+        let empty: Vec<String> = lists
+            .filter(|(_, rules)| rules.iter().any(|rule| rule.text.is_none() && rule.file.is_none()))
+            .map(|(id, _)| id)
+            .collect();
+        for id in empty {
+            let path = if id.is_empty() {
+                Path::of(&["agents", "defaults", "context"])
+            } else {
+                Path::of(&["agents", "entries", &id, "context"])
+            };
+            self.error(path, "one of its rules says nothing", "set text or file in every rule");
         }
     }
 

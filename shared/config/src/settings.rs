@@ -1,5 +1,6 @@
 //! The sections of `chela.json5`. Comments of fields are what `chela config schema` and docs/configuration.md say.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use chela_core::agent_id::AgentId;
@@ -12,6 +13,7 @@ use crate::channels::ChannelsSection;
 use crate::providers::ModelsSection;
 use crate::schedules::CronSection;
 use crate::secrets::SecretInput;
+use crate::skills::{PromptTemplate, SkillsSection};
 
 /// The whole configuration. Everything has a default: an empty file is a configuration.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -38,6 +40,10 @@ pub struct Config {
     pub gateway: GatewaySection,
     /// Which tools agents may use.
     pub tools: ToolPolicy,
+    /// Instructions that agents load when they need them.
+    pub skills: SkillsSection,
+    /// Texts that people call by their names.
+    pub prompts: BTreeMap<String, PromptTemplate>,
     /// What is logged.
     pub logging: LoggingSection,
     /// The same agents, bindings and session rules as routing reads them.
