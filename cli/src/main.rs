@@ -14,6 +14,7 @@ mod pairing;
 mod place;
 mod remote;
 mod show;
+mod skills;
 
 use clap::{Parser, Subcommand};
 
@@ -49,6 +50,8 @@ enum Command {
     Bridge(bridge::Bridge),
     /// Register webhooks with platforms, or ask how accounts are doing
     Channels(channels::Channels),
+    /// Instructions that agents load when they need them: install, list, verify
+    Skills(skills::Skills),
     /// Let senders in who asked with a pairing code
     Pairing(pairing::Pairing),
     /// Decide about replies that were not confirmed and messages that could not be handled
@@ -68,6 +71,7 @@ fn main() -> std::process::ExitCode {
         Command::Mail(mail) => return mail.run(),
         Command::Bridge(bridge) => gateway::block_on(bridge.run()),
         Command::Channels(channels) => gateway::block_on(channels.run()),
+        Command::Skills(skills) => gateway::block_on(skills.run()),
         Command::Pairing(pairing) => gateway::block_on(pairing.run()),
         Command::DeadLetters(dead_letters) => gateway::block_on(dead_letters.run()),
     };

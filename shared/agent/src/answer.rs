@@ -134,7 +134,7 @@ impl Agent {
         let tools = settings.tools.iter().map(|tool| (tool.spec().name, tool.effect())).collect();
         let rules = Rules { tools, announce: settings.announce };
         let owner = self.clock.unique();
-        let with_files = |envelope| self.with_files(installation, envelope);
+        let with_files = async |envelope| settings.knowledge.expanded(self.with_files(installation, envelope).await);
         let (whole, others) = join(with_files(envelope), join_all(others.iter().map(with_files))).await;
         let others = others.into_iter().map(Cow::into_owned).collect();
         let machine = Machine::new(whole.into_owned(), others, owner, slice.deadline, rules);

@@ -3,6 +3,7 @@
 use chela_core::model::{Block, ModelError, ModelMessage, Role};
 use chela_core::turn::{Machine, add_open_turn, chars, join, plain, recent_enough, told, validate};
 
+use crate::knowledge::Knowledge;
 use crate::window::summary;
 
 /// How the conversation is put, each form simpler than the one before.
@@ -25,9 +26,12 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn of(machine: &Machine) -> Self {
+    pub(crate) fn of(machine: &Machine, knowledge: &Knowledge) -> Self {
         let mut open = Vec::new();
         add_open_turn(&mut open, machine.user(), machine.turn());
+        if let (Some(text), Some(first)) = (knowledge.called_up(machine.user()), open.first_mut()) {
+            first.blocks.push(Block::Text { text });
+        }
         Self { past: machine.past(), open }
     }
 

@@ -44,7 +44,7 @@ impl<'a> Question<'a> {
             settings: attempt.settings,
             outlet,
             heartbeat: matches!(attempt.task(), Some(Task::Heartbeat { .. })),
-            context: Context::of(machine),
+            context: Context::of(machine, &attempt.settings.knowledge),
             tools,
             deadline: machine.deadline(),
         }

@@ -11,6 +11,8 @@ use chela_core::model::Model;
 use chela_core::reply::{Piece, Said, numbered, pieces};
 use chela_core::tool::Tool;
 
+use crate::knowledge::Knowledge;
+
 /// Everything that is installed: channels to answer on, agents to answer.
 #[derive(Default)]
 pub struct Installation {
@@ -102,7 +104,7 @@ pub enum SeenScope {
 }
 
 /// One agent.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct AgentSettings {
     /// The system prompt: workspace files and standing instructions.
     pub system: Arc<str>,
@@ -116,6 +118,8 @@ pub struct AgentSettings {
     pub tools: Vec<Arc<dyn Tool>>,
     /// Whether every finished turn is published as a lifecycle event (on AWS $1 per million); failures always are.
     pub announce: bool,
+    /// What it knows beside its prompt.
+    pub knowledge: Knowledge,
 }
 
 /// One model an agent may ask.

@@ -18,8 +18,10 @@ use chela_core::message::ReplyAddress;
 use chela_core::route::RoutingTable;
 use chela_core::secret::{Secret, SecretRef, SecretSource, SecretStore};
 use chela_http::{HostPort, HttpClient, HttpOptions};
+use chela_skills::Shelf;
 use chela_tools::workspace;
 
+use crate::knowledge::equip;
 use crate::live::{Built, Heartbeat, OpenAccount};
 use crate::models;
 
@@ -85,8 +87,8 @@ pub(crate) async fn open(
             let tools = chela_tools::all();
             let tools = tools.into_iter().filter(|tool| config.tool_allowed(&agent, &tool.spec().name)).collect();
             let timezone = config.agents.defaults.user_timezone.as_deref().unwrap_or("UTC").into();
-            let (system, max_steps, announce) = (Arc::from(""), MAX_STEPS, false);
-            agents.insert(agent, AgentSettings { system, models, tools, timezone, max_steps, announce });
+            let settings = AgentSettings { models, tools, timezone, max_steps: MAX_STEPS, ..AgentSettings::default() };
+            agents.insert(agent, settings);
         }
     }
     let api_key = match (scope, &config.gateway.auth.token) {
@@ -118,7 +120,13 @@ pub(crate) async fn seed_workspace(files: &dyn BlobStore, agent: &AgentId) {
 
 /// The installation with a fresh prompt for one agent. An unreadable workspace leaves the agent without it, and the
 /// agent says so.
-pub(crate) async fn with_prompt(built: &Built, files: &dyn BlobStore, agent: &AgentId, now: Millis) -> Installation {
+pub(crate) async fn with_prompt(
+    built: &Built,
+    files: &dyn BlobStore,
+    shelf: &Arc<Shelf>,
+    agent: &AgentId,
+    now: Millis,
+) -> Installation {
     let mut installation =
         Installation { outlets: built.installation.outlets.clone(), agents: built.installation.agents.clone() };
     if let Some(settings) = installation.agents.get_mut(agent) {
@@ -129,6 +137,7 @@ pub(crate) async fn with_prompt(built: &Built, files: &dyn BlobStore, agent: &Ag
         };
         let zone = defaults.user_timezone.as_deref().unwrap_or("UTC");
         settings.system = prompt(files, agent, &limits, now, zone).await.into();
+        equip(settings, &built.config, files, shelf, agent, now).await;
     }
     installation
 }

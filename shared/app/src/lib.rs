@@ -6,8 +6,11 @@ pub mod answer;
 pub mod api;
 pub mod beat;
 pub mod install;
+mod knowledge;
 pub mod live;
 pub mod log;
 pub mod metrics;
 mod models;
 pub mod receive;
+
+pub use knowledge::shelf_settings;

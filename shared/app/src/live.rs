@@ -15,6 +15,7 @@ use chela_core::message::ReplyAddress;
 use chela_core::route::RoutingTable;
 use chela_core::schedule::Schedule;
 use chela_core::secret::{Secret, SecretStore};
+use chela_skills::Shelf;
 use tokio::sync::Mutex;
 
 use crate::install::{self, Scope};
@@ -51,6 +52,7 @@ pub struct Live {
     ground: Ground,
     config: LiveConfig,
     channels: Vec<ChannelKeys>,
+    shelf: Arc<Shelf>,
     state: Mutex<State>,
 }
 
@@ -122,7 +124,8 @@ impl Live {
             LiveConfig::load(&ground.config_key, ground.config_files.as_ref(), &surroundings(&ground, &channels), now)
                 .await?;
         warn_of(&report);
-        let live = Self { ground, config, channels, state: Mutex::default() };
+        let shelf = Arc::new(Shelf::new(ground.files.clone()));
+        let live = Self { ground, config, channels, shelf, state: Mutex::default() };
         live.current().await;
         Ok(live)
     }
@@ -146,7 +149,8 @@ impl Live {
         if !state.prompted.contains_key(agent) {
             install::seed_workspace(self.ground.files.as_ref(), agent).await;
         }
-        let installation = Arc::new(install::with_prompt(&built, self.ground.files.as_ref(), agent, now).await);
+        let installation =
+            Arc::new(install::with_prompt(&built, self.ground.files.as_ref(), &self.shelf, agent, now).await);
         state.prompted.insert(agent.clone(), (now, installation.clone()));
         installation
     }

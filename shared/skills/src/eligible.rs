@@ -13,6 +13,8 @@ pub struct Ground {
     pub bins: BTreeSet<String>,
     /// Environment variables that are set, of the process or of `skills.entries.<name>`.
     pub env: BTreeSet<String>,
+    /// Skills whose own key is configured (`skills.entries.<name>.apiKey`): their [`crate::Needs::primary_env`] is set.
+    pub keyed: BTreeSet<String>,
     /// Keys of the configuration that are set, with all their beginnings: `channels`, `channels.slack`.
     pub config: BTreeSet<String>,
     /// Tools of the agent.
@@ -59,7 +61,8 @@ impl Skill {
         if !requires.any_bins.is_empty() && requires.any_bins.iter().all(|bin| !ground.bins.contains(bin)) {
             missing.push(Missing::AnyBin(requires.any_bins.join(", ")));
         }
-        let env = requires.env.iter().filter(|env| lacks(&ground.env, env)).cloned();
+        let own = needs.primary_env.as_ref().filter(|_| ground.keyed.contains(&self.name));
+        let env = requires.env.iter().filter(|env| lacks(&ground.env, env) && own != Some(env)).cloned();
         missing.extend(env.map(|env| Missing::Env(env, self.name.clone())));
         missing.extend(requires.config.iter().filter(|key| lacks(&ground.config, key)).cloned().map(Missing::Config));
         missing.extend(requires.tools.iter().filter(|tool| lacks(&ground.tools, tool)).cloned().map(Missing::Tool));
@@ -84,6 +87,7 @@ mod tests {
             os: "linux".into(),
             bins: set(&["gh"]),
             env: set(&["KEY"]),
+            keyed: set(&["s"]),
             config: set(&["channels", "channels.slack"]),
             tools: set(&["read"]),
         };
@@ -95,6 +99,10 @@ mod tests {
         );
         let always = Needs { always: true, os: list("darwin"), ..Needs::default() };
         assert_eq!(one(always).missing(&ground), []);
+        let own = |env: &str| Requires { env: list(env), ..Requires::default() };
+        let keyed = Needs { primary_env: Some("OWN".into()), requires: own("OWN"), ..Needs::default() };
+        assert_eq!(one(keyed.clone()).missing(&ground), []);
+        assert_eq!(Skill { name: "t".into(), needs: keyed, ..Skill::default() }.missing(&ground).len(), 1);
         let cases = [
             (Requires { bins: list("gh"), ..Requires::default() }, None),
             (Requires { bins: list("jq"), ..Requires::default() }, Some("jq")),

@@ -173,6 +173,7 @@ impl Worker {
             max_steps: STEPS,
             tools: NAMES.map(tool).into(),
             announce: false,
+            ..AgentSettings::default()
         };
         let installation = Installation {
             outlets: PLATFORMS.map(outlet).into(),

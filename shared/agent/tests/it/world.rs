@@ -115,6 +115,7 @@ pub(crate) fn settings(model: Arc<dyn Model>, tool: Arc<dyn Tool>) -> AgentSetti
         timezone: "UTC".into(),
         max_steps: 6,
         announce: true,
+        ..AgentSettings::default()
     }
 }
 

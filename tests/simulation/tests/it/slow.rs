@@ -227,6 +227,7 @@ async fn a_slow_model_keeps_its_session() {
         max_steps: 3,
         tools: vec![],
         announce: false,
+        ..AgentSettings::default()
     };
     let installation = Installation {
         outlets: HashMap::from([(("recording".to_owned(), "default".to_owned()), outlet)]),
