@@ -364,6 +364,7 @@ pub struct Claim<'a> {
 
 /// The answer to a [`Claim`].
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "there is one of them in a turn, and it holds a head nearly always")]
 pub enum Claimed {
     /// The session is ours. `head.current` is our event, or that of an unfinished turn which goes first.
     Held(Head),
