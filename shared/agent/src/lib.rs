@@ -11,6 +11,7 @@
 mod act;
 mod answer;
 mod ask;
+mod blocks;
 mod command;
 mod context;
 mod draft;

@@ -7,11 +7,11 @@ use chela_core::clock::{Clock, Millis};
 use chela_core::message::ReplyAddress;
 use chela_core::model::{Block, Delta, ModelAnswer, ModelError, ModelRequest, Thinking, ToolSpec};
 use chela_core::queue::Task;
-use chela_core::reply::visible;
 use chela_core::session::AssistantEntry;
 use chela_core::turn::{Answer, Input, Spent, Unanswered, Way};
 
 use crate::answer::Attempt;
+use crate::blocks::{said, unshown};
 use crate::context::{Context, Form};
 use crate::draft::Draft;
 use crate::settings::{AgentSettings, ModelChoice, Outlet};
@@ -26,6 +26,8 @@ pub(crate) struct Question<'a> {
     /// What sends the answer, and where to.
     outlet: Option<(&'a Outlet, ReplyAddress)>,
     heartbeat: bool,
+    /// What was answered before in this turn.
+    answers: Vec<AssistantEntry>,
     context: Context,
     tools: Vec<ToolSpec>,
     deadline: Millis,
@@ -44,6 +46,7 @@ impl<'a> Question<'a> {
             settings: attempt.settings,
             outlet,
             heartbeat: matches!(attempt.task(), Some(Task::Heartbeat { .. })),
+            answers: machine.turn().answers().cloned().collect(),
             context: Context::of(machine, &attempt.settings.knowledge),
             tools,
             deadline: machine.deadline(),
@@ -113,12 +116,13 @@ impl<'a> Question<'a> {
         let plain = form == Form::PlainPast;
         spent.usage = answer.usage;
         let wants_tools = answer.blocks.iter().any(|block| matches!(block, Block::ToolUse { .. }));
-        let outbox = if wants_tools { None } else { Some(self.parts(&answer)) };
+        let (interim, outbox) = self.parts(&answer, wants_tools);
         let entry = AssistantEntry {
             user: vec![],
             blocks: answer.blocks,
             model: choice.name.clone(),
             usage: answer.usage,
+            interim,
             outbox,
             forget: false,
             plain,
@@ -129,18 +133,24 @@ impl<'a> Question<'a> {
         Input::Answered(Box::new(Answer { entry, spent, plain }))
     }
 
-    /// The visible answer, cut to what the channel takes; empty if the model chose silence.
-    fn parts(&self, answer: &ModelAnswer) -> Vec<String> {
-        let texts: Vec<&str> = answer
-            .blocks
-            .iter()
-            .filter_map(|block| match block {
-                Block::Text { text } => Some(text.as_str()),
-                _ => None,
-            })
-            .collect();
-        let Some(text) = visible(&texts.join("\n\n"), self.heartbeat) else { return vec![] };
-        self.outlet.as_ref().map_or_else(|| vec![text.clone()], |(outlet, to)| outlet.parts(to, &text))
+    /// What is sent of an answer: on the way if tools are to run, else as the end of the turn. Cut to what the channel
+    /// takes; empty if the model chose silence.
+    fn parts(&self, answer: &ModelAnswer, wants_tools: bool) -> (Vec<String>, Option<Vec<String>>) {
+        let blocks = self.outlet.as_ref().and_then(|(outlet, _)| outlet.blocks);
+        let text = match blocks {
+            Some(_) => unshown(self.answers.iter(), answer, self.heartbeat),
+            None => said(&answer.blocks, self.heartbeat),
+        };
+        let cut = |text: &str| match &self.outlet {
+            _ if text.is_empty() => Vec::new(),
+            Some((outlet, to)) => outlet.parts(to, text),
+            None => vec![text.to_owned()],
+        };
+        match (wants_tools, blocks) {
+            (true, Some(least)) if text.chars().count() >= least => (cut(&text), None),
+            (true, _) => (Vec::new(), None),
+            (false, _) => (Vec::new(), Some(cut(&text))),
+        }
     }
 }
 

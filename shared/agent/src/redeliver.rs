@@ -35,7 +35,7 @@ pub struct Undelivered {
 pub async fn undelivered(sessions: &dyn SessionStore, flagged: &Flagged) -> Result<Undelivered, StoreError> {
     let entries = sessions.turn(&flagged.session, flagged.turn).await?;
     let turn = Turn { number: flagged.turn, entries, ..Turn::default() };
-    let markdown = turn.outbox().and_then(|parts| parts.get(usize::from(flagged.part)).cloned());
+    let markdown = turn.parts().get(usize::from(flagged.part)).map(|part| (*part).clone());
     let accepted = sessions.accepted(&flagged.session, &flagged.event).await?;
     Ok(Undelivered { markdown, to: accepted.and_then(|accepted| accepted.task.as_ref().and_then(deliver_to).cloned()) })
 }

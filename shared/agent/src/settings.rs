@@ -40,6 +40,8 @@ pub struct Outlet {
     pub chunk_mode: ChunkMode,
     /// Whether an answer is shown while it grows, where the channel can edit.
     pub streaming: bool,
+    /// Fewest characters of what is said before tools run and is sent as a message of its own; `None` if nothing is.
+    pub blocks: Option<usize>,
     /// Whether a turn heeds messages that come while it runs.
     pub steered: bool,
     /// Largest file of a message that is fetched, in bytes.

@@ -224,6 +224,11 @@ fn outlet(account: &Account, open: &OpenAccount, config: &Config) -> Outlet {
             ChunkMode::Newline => chela_core::chunk::ChunkMode::Newline,
         },
         streaming: account.streaming.mode != StreamingMode::Off,
+        blocks: account
+            .streaming
+            .block
+            .enabled
+            .then(|| usize::try_from(account.streaming.block.coalesce.min_chars).unwrap_or(usize::MAX)),
         media_bytes: (account.media_max_mb as usize).saturating_mul(1024 * 1024),
         seen: seen(&config.messages),
         wished: account.unconfirmed.map(|policy| match policy {

@@ -337,7 +337,7 @@ const CHANNEL: &[&str] = &[
     "webhookUrl",
 ];
 
-const STREAMING: &[&str] = &["block", "nativeTransport", "preview", "progress"];
+const STREAMING: &[&str] = &["nativeTransport", "preview", "progress"];
 
 const ROOM: &[&str] = &[
     "allowBots",

@@ -269,6 +269,10 @@ pub struct AssistantEntry {
     pub model: String,
     /// What it cost.
     pub usage: Usage,
+    /// Parts of the reply that are sent before the tools of this answer run, where the channel shows what is said on the
+    /// way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub interim: Vec<String>,
     /// The reply's parts, if this ends the turn (an empty list is a silent end); `None` if tools are to run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outbox: Option<Vec<String>>,

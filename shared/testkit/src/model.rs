@@ -13,6 +13,8 @@ pub enum Line {
     Says(String),
     /// Calls tools: id, name, arguments.
     Calls(Vec<(String, String, Value)>),
+    /// Says something and calls tools.
+    SaysAndCalls(String, Vec<(String, String, Value)>),
     /// Fails.
     Fails(fn() -> ModelError),
 }
@@ -55,6 +57,12 @@ impl Model for ScriptedModel {
             }
             Line::Calls(calls) => {
                 let blocks = calls.into_iter().map(|(id, name, input)| Block::ToolUse { id, name, input }).collect();
+                Ok(ModelAnswer { blocks, stop: Stop::ToolUse, usage })
+            }
+            Line::SaysAndCalls(text, calls) => {
+                on_delta(&Delta::Text(text.clone()));
+                let calls = calls.into_iter().map(|(id, name, input)| Block::ToolUse { id, name, input });
+                let blocks = std::iter::once(Block::Text { text }).chain(calls).collect();
                 Ok(ModelAnswer { blocks, stop: Stop::ToolUse, usage })
             }
             Line::Fails(error) => Err(error()),

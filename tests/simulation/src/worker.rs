@@ -151,6 +151,7 @@ impl Worker {
                     text_limit: None,
                     chunk_mode,
                     streaming: false,
+                    blocks: None,
                     steered: false,
                     wished: None,
                 },

@@ -68,6 +68,7 @@ impl World {
             seen: Some(("👀".to_owned(), SeenScope::All)),
             chunk_mode: ChunkMode::Length,
             streaming: true,
+            blocks: None,
             steered: true,
             wished: None,
         };

@@ -7,7 +7,8 @@
 //! then, as the stored rows say (Turn::next), until the turn is finished:
 //! ask:     Consulting or Looking ▸ Renewing ▸ Asking ▸ Storing
 //! act:     MarkingTools ▸ Running ▸ Journalling ▸ Storing
-//! deliver: MarkingPart ▸ Sending, or Placing ▸ Placed ▸ Editing ▸ Waiting  (Flagging, Announcing: nobody can know)
+//! deliver: MarkingPart ▸ Sending, or Placing ▸ Placed ▸ Editing ▸ Waiting  (Flagging, Announcing: nobody can know;
+//!          Noting: the model goes on after it)
 //! close:   Recording ▸ Finishing ▸ Closing ▸ Ended                   (Releasing ▸ Ended: later, in another attempt)
 //! ```
 //!
@@ -121,6 +122,8 @@ pub enum Phase {
     Flagging(VecDeque<Doubt>),
     /// The flag of the first to be announced.
     Announcing(VecDeque<Doubt>),
+    /// The end of a part that was sent on the way, to be stored.
+    Noting,
     /// Further events of the turn to be stored.
     Recording(VecDeque<Accepted>),
     /// The finished head to be stored.
@@ -167,6 +170,7 @@ impl Phase {
             Self::Waiting(..) => "waiting",
             Self::Flagging(_) => "flagging",
             Self::Announcing(_) => "announcing",
+            Self::Noting => "noting",
             Self::Recording(_) => "recording",
             Self::Finishing => "finishing",
             Self::Closing => "closing",
@@ -329,6 +333,7 @@ impl Machine {
             }
             (Phase::Announcing(doubts), Input::Announced) => self.announced(now, doubts),
             (Phase::Recording(rest), Input::Accepted(..)) => self.record(rest),
+            (Phase::Noting, Input::Saved) => self.go_on(now),
             (Phase::Finishing, Input::Saved) => self.finished(now),
             (Phase::Closing, Input::Announced) => self.close(now),
             (Phase::Releasing { after_s, reason }, Input::Saved) => self.end_again(after_s, &reason),

@@ -208,6 +208,7 @@ async fn a_slow_model_keeps_its_session() {
         text_limit: None,
         chunk_mode: ChunkMode::Length,
         streaming: false,
+        blocks: None,
         steered: false,
         media_bytes: 0,
         seen: None,

@@ -472,7 +472,10 @@ impl Shelves {
                 (0..self.scope.parts).map(|part| format!("{part} of answer {variant} to {}", name(event))).collect();
             (vec![Block::Text { text: parts.join(" ") }], Some(parts))
         };
-        let entry = AssistantEntry { blocks, model: "m".into(), usage: Usage::default(), outbox, ..Default::default() };
+        let on_the_way = if outbox.is_none() { self.scope.interim } else { 0 };
+        let interim = (0..on_the_way).map(|part| format!("{part} on the way {variant} to {}", name(event))).collect();
+        let (model, usage) = ("m".into(), Usage::default());
+        let entry = AssistantEntry { blocks, model, usage, interim, outbox, ..Default::default() };
         Answer { entry, spent: Spent::default(), plain: false }
     }
 

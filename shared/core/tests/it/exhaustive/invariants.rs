@@ -173,18 +173,24 @@ fn unanswered(shelves: &Shelves, state: &State, session: usize, event: u8) -> Op
         return Some(format!("{called} is gone from the queue, and no finished turn has heard it"));
     };
     let turns = entries(shelves, state, session).filter(|entry| entry.turn == turn);
-    let outbox = turns.filter_map(|entry| match &entry.body {
-        EntryBody::Assistant(answer) => answer.outbox.as_ref(),
-        _ => None,
-    });
-    let Some(outbox) = outbox.last() else { return Some(format!("the turn of {called} ended without an answer")) };
+    let answers: Vec<&AssistantEntry> = turns
+        .filter_map(|entry| match &entry.body {
+            EntryBody::Assistant(answer) => Some(answer),
+            _ => None,
+        })
+        .collect();
+    if !answers.iter().any(|answer| answer.outbox.is_some()) {
+        return Some(format!("the turn of {called} ended without an answer"));
+    }
+    let promised: usize =
+        answers.iter().map(|answer| answer.interim.len() + answer.outbox.as_ref().map_or(0, Vec::len)).sum();
     let first = (0..u8::MAX).take(shelves.envelopes.len()).find(|one| {
         let mut fragments = entries(shelves, state, session).filter(|entry| entry.turn == turn).flat_map(said);
         fragments.any(|fragment| fragment.event.is_none() && fragment.text == name(*one))
     });
     let first = first.unwrap_or(event);
     let shown = parts(shelves, state);
-    let missing = (0..u16::try_from(outbox.len()).unwrap())
+    let missing = (0..u16::try_from(promised).unwrap())
         .find(|part| !shown.contains(&(first, *part)) && !state.stored[session].flags.contains(&(first, *part)));
     // A refusal ends the whole answer and is flagged once.
     let missing = missing.filter(|part| {

@@ -97,6 +97,8 @@ pub struct Scope {
     pub tools_for: &'static [u8],
     /// Parts of a reply.
     pub parts: u8,
+    /// Parts sent before the tools run.
+    pub interim: u8,
     /// Events that need no model.
     pub commands: &'static [u8],
     /// Whether the platform knows idempotency keys.
@@ -147,6 +149,7 @@ pub const PLAIN: Scope = Scope {
     tools: &["book"],
     tools_for: &[0, 1],
     parts: 1,
+    interim: 0,
     commands: &[],
     keyed: false,
     placed: false,
@@ -298,6 +301,17 @@ pub const SCOPES: &[Scope] = &[
         tools: &[],
         parts: 2,
         placed: true,
+        functions: 2,
+        left: Left { crashes: 1, leases: 1, reshown: 1, sends: 1, ..NONE },
+        at_least: 1,
+        ..PLAIN
+    },
+    Scope {
+        name: "parts on the way",
+        lines: &[Line { session: 0, events: &[0, 1], later: &[] }],
+        tools: &["book"],
+        tools_for: &[0],
+        interim: 2,
         functions: 2,
         left: Left { crashes: 1, leases: 1, reshown: 1, sends: 1, ..NONE },
         at_least: 1,

@@ -97,6 +97,11 @@ fn placeholders() {
 }
 
 #[test]
+fn parts_on_the_way() {
+    hold("parts on the way");
+}
+
+#[test]
 fn a_silent_model() {
     hold("a silent model");
 }
