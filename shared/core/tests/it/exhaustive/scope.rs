@@ -314,7 +314,7 @@ pub const SCOPES: &[Scope] = &[
         interim: 2,
         functions: 2,
         left: Left { crashes: 1, leases: 1, reshown: 1, sends: 1, ..NONE },
-        at_least: 1,
+        at_least: 10_000,
         ..PLAIN
     },
     Scope {
