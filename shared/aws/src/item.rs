@@ -3,7 +3,7 @@
 //!
 //! | row | `pk` | `sk` | attributes |
 //! |---|---|---|---|
-//! | head | `S#<session>` | `HEAD` | `e` epoch · `o` owner · `l` lease end, ms · `n` last finished turn · `c` event in progress · `a` attempts of it · `r` finished events, `,x,y,` · `i` intents, JSON · `s` settled parts, JSON · `p` preview · `f` forgotten up to |
+//! | head | `S#<session>` | `HEAD` | `e` epoch · `o` owner · `l` lease end, ms · `n` last finished turn · `c` event in progress · `a` attempts of it · `r` finished events, `,x,y,` · `i` intents, JSON · `s` settled parts, JSON · `p` preview · `f` forgotten up to · `x` choices, JSON |
 //! | event | `S#<session>` | `E#<event>` | `j` `Accepted`, JSON · `ttl` eight days |
 //! | entry | `S#<session>` | `M#<turn>#<step>#…` | `j` `Entry`, JSON |
 //! | flag | `FLAGGED` | `S#<session>#<turn>#<part>` | `j` `Flagged`, JSON, left out once it is settled · `ttl` thirty days |
