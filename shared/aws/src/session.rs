@@ -245,20 +245,9 @@ impl Table {
         }
     }
 
-    /// The values of all rows of a query, page by page.
+    /// The values of all rows of a query.
     pub(crate) async fn bodies<T: DeserializeOwned>(&self, query: QueryFluentBuilder) -> Result<Vec<T>, StoreError> {
-        let mut bodies = Vec::new();
-        let mut from = None;
-        loop {
-            let page = query.clone().set_exclusive_start_key(from).send().await.map_err(|error| self.failed(&error))?;
-            for item in page.items() {
-                bodies.push(Row(item).body()?);
-            }
-            from = page.last_evaluated_key;
-            if from.is_none() {
-                return Ok(bodies);
-            }
-        }
+        self.rows(query).await?.iter().map(|item| Row(item).body()).collect()
     }
 }
 
@@ -290,7 +279,7 @@ fn fitting(key: &Key, item: Item) -> Result<Item, StoreError> {
     Ok(item)
 }
 
-fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
+pub(crate) fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|error| StoreError::Damaged(format!("a value cannot be stored: {error}")))
 }
 
