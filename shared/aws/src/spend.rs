@@ -23,6 +23,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::AttributeValue;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chela_core::clock::Millis;
 use chela_core::model::Usage;
 use chela_core::session::StoreError;
@@ -35,7 +37,7 @@ use crate::item::{Item, Key, Row, number, text};
 use crate::session::json;
 use crate::table::Table;
 
-/// Ninety days, counted from the end of the day, which may be longer elsewhere.
+/// Ninety days from the end of a day, which is another elsewhere on earth.
 const KEPT_S: u64 = 92 * 24 * 60 * 60;
 
 /// Days that a halt is copied into at once.
@@ -50,7 +52,7 @@ const HALTED: &str = "h";
 /// Begins the attributes of open reservations.
 const RESERVED: char = 'r';
 
-// What is known of a scope. A mark has sixteen characters, so none of these meets `ttl` or a key.
+// What is known of a scope. A mark has eleven characters, so none of these meets `ttl`, a key, or what stands above.
 const SCOPE: char = 'j';
 const TAKEN: char = 't';
 const SPENT: char = 's';
@@ -182,12 +184,11 @@ fn counted(wish: &Reservation) -> Result<Vec<Counted<'_>>, StoreError> {
     Ok(scopes)
 }
 
-/// Sixteen characters for a scope of any length: few enough to be billed seven times, enough that of all scopes of a day
-/// no two meet, and nobody can take somebody else's.
+/// Eleven characters for a scope of any length: few enough to be billed seven times, enough that of all scopes of a day
+/// no two meet, and nobody can find a name that counts for somebody else.
 fn mark_of(json: &str) -> String {
-    let mut mark = hex::encode(Sha256::digest(json.as_bytes()));
-    mark.truncate(16);
-    mark
+    let digest = Sha256::digest(json.as_bytes());
+    URL_SAFE_NO_PAD.encode(digest.iter().copied().take(8).collect::<Vec<u8>>())
 }
 
 fn reserving(wish: &Reservation, scopes: &[Counted<'_>]) -> Change {

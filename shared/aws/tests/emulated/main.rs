@@ -2,6 +2,7 @@
 //! promised for AWS alone.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod halting;
 mod laws;
 mod requests;
 mod server;

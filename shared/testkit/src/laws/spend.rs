@@ -76,6 +76,7 @@ pub async fn a_call_counts_in_each_of_its_scopes(store: &dyn SpendStore) {
 /// Of two hundred at once exactly as many are granted as fit under the limit together.
 pub async fn concurrent_reservations_never_exceed_a_limit_together(store: &dyn SpendStore) {
     let (amount, limit) = (1000, 37_999);
+    granted(store, &wish("before", 0, None)).await;
     let wishes: Vec<_> = (0..200).map(|n| wish(&format!("call-{n}"), amount, Some(limit))).collect();
     let answers = join_all(wishes.iter().map(|wish| store.reserve(wish))).await;
     let mut taken = Vec::new();
