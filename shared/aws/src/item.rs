@@ -270,12 +270,29 @@ mod tests {
             Key::flag(&flagged(session(&"x".repeat(NAME_BYTES)), u64::MAX, u16::MAX)),
             Key::control(&session(&long)),
             Key::approval(&SenderRef { channel: long.clone(), account: long.clone(), sender: long.clone() }),
+            Key::gate(&long),
+            Key::day(&Day { tenant: long.clone(), date: long.clone() }),
+            Key::cooldown(&long),
+            Key::listing(Key::children(&session(&long)), &listing(&long, 0)),
+            Key::wishes(&session(&long)),
         ];
         for key in &keys {
             assert!(key.pk.len() <= 2048 && key.sk.len() <= 1024, "{key:?}");
         }
         let apart: std::collections::BTreeSet<_> = keys.iter().map(|key| (&key.pk, &key.sk)).collect();
         assert_eq!(apart.len(), keys.len());
+    }
+
+    fn listing(name: &str, began: u64) -> Listing {
+        let (session, agent) = (session(name), AgentId::new("main"));
+        Listing { session, agent, label: None, parent: None, began: Millis(began), ended: None }
+    }
+
+    #[test]
+    fn the_newest_listing_comes_first() {
+        let key = |began| Key::listing(Key::listed(&AgentId::new("main")), &listing("a", began)).sk;
+        assert!(key(u64::MAX) == key(LAST_MS) && key(LAST_MS) < key(1_795_219_200_001));
+        assert!(key(1_795_219_200_001) < key(1_795_219_200_000) && key(1_795_219_200_000) < key(0));
     }
 
     #[test]
