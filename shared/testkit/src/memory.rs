@@ -37,7 +37,7 @@ impl SpendStore for MemorySpend {
         let mut granted = BTreeMap::new();
         for (scope, limit) in &wish.scopes {
             let taken = day.get(scope).map_or(0, |it| it.spent + it.reserved);
-            if let Some(limit) = limit.filter(|limit| taken + amount > *limit) {
+            if let Some(limit) = limit.filter(|limit| !known && taken + amount > *limit) {
                 return Ok(Reserved::Refused { scope: scope.clone(), taken, limit });
             }
             granted.insert(scope.clone(), taken + amount);

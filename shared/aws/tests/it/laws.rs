@@ -8,11 +8,14 @@ use chela_core::access::AccessStore;
 use chela_core::blob::BlobStore;
 use chela_core::channel_log::ChannelLog;
 use chela_core::clock::{Clock, Millis};
+use chela_core::cooldown::CooldownStore;
+use chela_core::directory::Directory;
 use chela_core::event::EventBus;
 use chela_core::queue::DeadLetters;
 use chela_core::schedule::Schedules;
 use chela_core::secret::{SecretRef, SecretSource};
 use chela_core::session::SessionStore;
+use chela_core::spend::SpendStore;
 use chela_testkit::laws::Subject;
 use chela_testkit::laws::queue::QueueSubject;
 use chela_testkit::laws::secrets::{SecretPlace, SecretSubject};
@@ -33,6 +36,21 @@ async fn a_channel_table() -> Subject<dyn ChannelLog> {
     Subject::new(Box::new(Table::new(&clients(), &server::with_table().await).unwrap()))
 }
 chela_testkit::channel_log_laws!(a_channel_table);
+
+async fn a_table_of_money() -> Subject<dyn SpendStore> {
+    Subject::new(Box::new(Table::new(&clients(), &server::with_table().await).unwrap()))
+}
+chela_testkit::spend_laws!(a_table_of_money);
+
+async fn a_table_of_rests() -> Subject<dyn CooldownStore> {
+    Subject::new(Box::new(Table::new(&clients(), &server::with_table().await).unwrap()))
+}
+chela_testkit::cooldown_laws!(a_table_of_rests);
+
+async fn a_table_of_conversations() -> Subject<dyn Directory> {
+    Subject::new(Box::new(Table::new(&clients(), &server::with_table().await).unwrap()))
+}
+chela_testkit::directory_laws!(a_table_of_conversations);
 
 async fn lanes() -> QueueSubject {
     let lanes = Lanes::new(&clients(), &server::with_queues().await).unwrap();

@@ -6,11 +6,14 @@ use std::sync::Arc;
 use chela_core::access::AccessStore;
 use chela_core::blob::BlobStore;
 use chela_core::channel_log::ChannelLog;
+use chela_core::cooldown::CooldownStore;
+use chela_core::directory::Directory;
 use chela_core::event::EventBus;
 use chela_core::queue::DeadLetters;
 use chela_core::schedule::Schedules;
 use chela_core::secret::{SecretRef, SecretSource};
 use chela_core::session::SessionStore;
+use chela_core::spend::SpendStore;
 use chela_embedded::{Embedded, FolderBlobs, LocalEvents, LocalSecrets};
 use chela_testkit::clock::ManualClock;
 use chela_testkit::laws::queue::QueueSubject;
@@ -21,6 +24,9 @@ use tempfile::TempDir;
 chela_testkit::session_laws!(a_session_store);
 chela_testkit::access_laws!(an_access_store);
 chela_testkit::channel_log_laws!(a_channel_log);
+chela_testkit::spend_laws!(counters_of_money);
+chela_testkit::cooldown_laws!(a_store_of_rests);
+chela_testkit::directory_laws!(a_directory);
 chela_testkit::queue_laws!(a_queue);
 chela_testkit::dead_letter_laws!(a_graveyard);
 chela_testkit::blob_laws!(a_blob_store);
@@ -44,6 +50,21 @@ async fn an_access_store() -> Subject<dyn AccessStore> {
 }
 
 async fn a_channel_log() -> Subject<dyn ChannelLog> {
+    let (embedded, _, folder) = opened();
+    Subject::keeping(embedded.sessions, folder)
+}
+
+async fn counters_of_money() -> Subject<dyn SpendStore> {
+    let (embedded, _, folder) = opened();
+    Subject::keeping(embedded.sessions, folder)
+}
+
+async fn a_store_of_rests() -> Subject<dyn CooldownStore> {
+    let (embedded, _, folder) = opened();
+    Subject::keeping(embedded.sessions, folder)
+}
+
+async fn a_directory() -> Subject<dyn Directory> {
     let (embedded, _, folder) = opened();
     Subject::keeping(embedded.sessions, folder)
 }
