@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use chela_core::clock::{Clock, Millis};
 use chela_core::message::ReplyAddress;
-use chela_core::model::{Block, Delta, ModelAnswer, ModelError, ModelRequest, Thinking, ToolSpec};
+use chela_core::model::{Block, Delta, ModelAnswer, ModelError, ModelRequest, ToolSpec};
 use chela_core::queue::Task;
 use chela_core::reply::visible;
-use chela_core::session::AssistantEntry;
+use chela_core::session::{AssistantEntry, Choices};
 use chela_core::turn::{Answer, Input, Spent, Unanswered, Way};
 
 use crate::answer::Attempt;
@@ -26,6 +26,7 @@ pub(crate) struct Question<'a> {
     /// What sends the answer, and where to.
     outlet: Option<(&'a Outlet, ReplyAddress)>,
     heartbeat: bool,
+    choices: Choices,
     context: Context,
     tools: Vec<ToolSpec>,
     deadline: Millis,
@@ -44,6 +45,7 @@ impl<'a> Question<'a> {
             settings: attempt.settings,
             outlet,
             heartbeat: matches!(attempt.task(), Some(Task::Heartbeat { .. })),
+            choices: attempt.choices(),
             context: Context::of(machine),
             tools,
             deadline: machine.deadline(),
@@ -54,7 +56,9 @@ impl<'a> Question<'a> {
     pub(crate) async fn put(self, clock: &dyn Clock, draft: &Draft) -> Input {
         let mut spent = Spent::default();
         let mut failure = None;
-        for choice in &self.settings.models {
+        let chosen = |choice: &&ModelChoice| self.choices.model.as_ref() == Some(&choice.name);
+        let (first, rest): (Vec<_>, Vec<_>) = self.settings.models.iter().partition(chosen);
+        for choice in first.into_iter().chain(rest) {
             let (mut budget, mut form) = (context_budget(choice), Form::Whole);
             loop {
                 let request = self.request(choice, budget, form, clock.now());
@@ -102,7 +106,7 @@ impl<'a> Question<'a> {
             system: self.settings.system.to_string(),
             messages: self.context.messages(budget, form),
             tools: self.tools.clone(),
-            thinking: Thinking::Off,
+            thinking: self.choices.thinking.unwrap_or_default(),
             files: BTreeMap::new(),
             max_tokens: choice.max_tokens,
             timeout: MODEL_TIMEOUT.min(Duration::from_millis(self.deadline.since(now))),
