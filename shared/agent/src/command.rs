@@ -92,6 +92,8 @@ impl Agent {
             Name::Compact => return Ok(None),
             Name::Skill => usage(asked.spoken.spec),
             Name::New => conversation::new(asked),
+            // OpenClaw's `/reset soft` keeps what was said; nobody who asks for that shall lose it.
+            Name::Reset if !asked.spoken.rest.is_empty() => usage(asked.spoken.spec),
             Name::Reset => conversation::reset(),
             Name::Stop => say("Stopped."),
             Name::Export => self.export(asked).await?,

@@ -150,6 +150,7 @@ async fn every_command_is_in_the_catalogue_and_the_first_ones_in_help() {
 async fn what_is_written_wrongly_is_answered_with_how_it_is_written() {
     let world = World::new([]);
     let wrong = [
+        "/reset soft",
         "/think harder",
         "/verbose loudly",
         "/usage daily",
