@@ -1,5 +1,7 @@
 //! `/agents`, `/subagents`: who else works here.
 
+use std::collections::BTreeMap;
+
 use chela_core::clock::Millis;
 use chela_core::directory::Listing;
 use chela_core::model::Block;
@@ -19,8 +21,7 @@ const LOGGED: usize = 40;
 const LOG_CHARS: usize = 3_000;
 
 pub(super) fn agents(asked: &Asked<'_>) -> String {
-    let mut agents: Vec<_> = asked.attempt.installation.agents.iter().collect();
-    agents.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let agents: BTreeMap<_, _> = asked.attempt.installation.agents.iter().collect();
     let lines = agents.into_iter().map(|(id, settings)| {
         let model = settings.models.first().map_or("no model", |choice| choice.name.as_str());
         let here = if id == asked.attempt.agent { " – answers here" } else { "" };
