@@ -19,6 +19,7 @@ use chela_app::install::Scope;
 use chela_app::live::Live;
 use chela_app::metrics::Metrics;
 use chela_app::receive::{Ports, Receiver};
+use chela_app::wished::Wished;
 use chela_core::agent_id::AgentId;
 use chela_core::clock::Clock;
 use chela_core::queue::Lane;
@@ -138,6 +139,8 @@ fn doors(
     let ports = Ports {
         queue: queue.clone(),
         sessions: sessions.clone(),
+        directory: sessions.clone(),
+        access: sessions.clone(),
         channels: Arc::new(ChannelNotes::new(sessions.clone())),
         files: store.blobs.clone(),
         clock: clock.clone(),
@@ -171,7 +174,8 @@ fn answerer(store: &Embedded, live: &Arc<Live>, clock: &Arc<dyn Clock>, metrics:
         cooldowns: store.sessions.clone(),
         clock: clock.clone(),
     };
-    Answerer { agent, queue: store.queue.clone(), live: live.clone(), metrics: metrics.clone() }
+    let (queue, wished) = (store.queue.clone(), Wished::default());
+    Answerer { agent, queue, live: live.clone(), metrics: metrics.clone(), wished }
 }
 
 async fn stopped(mut stopping: watch::Receiver<bool>) {

@@ -10,6 +10,7 @@ use chela_agent::{Agent, ChannelNotes, Slice};
 use chela_app::answer::Answerer;
 use chela_app::install::Scope;
 use chela_app::live::Live;
+use chela_app::wished::Wished;
 use chela_aws::Bus;
 use chela_core::clock::Millis;
 use chela_lambda::Deployment;
@@ -41,7 +42,7 @@ async fn main() -> Result<(), Error> {
         cooldowns: table,
         clock,
     };
-    let answerer = Answerer { agent, queue, live: Arc::new(live?), metrics: Arc::default() };
+    let answerer = Answerer { agent, queue, live: Arc::new(live?), metrics: Arc::default(), wished: Wished::default() };
     run(service_fn(async |event: LambdaEvent<SqsEvent>| {
         let started = Instant::now();
         let slice = Slice { deadline: Millis(event.context.deadline.saturating_sub(MARGIN_MS)) };

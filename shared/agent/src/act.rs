@@ -107,7 +107,7 @@ impl Agent {
         sent
     }
 
-    async fn run_tool(
+    pub(crate) async fn run_tool(
         &self,
         attempt: &Attempt<'_>,
         call: &PlannedCall,

@@ -1,6 +1,5 @@
 //! Drives one attempt: performs what the machine asks for, through the ports.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use chela_core::access::AccessStore;
@@ -8,7 +7,7 @@ use chela_core::agent_id::AgentId;
 use chela_core::blob::BlobStore;
 use chela_core::clock::{Clock, Millis};
 use chela_core::cooldown::CooldownStore;
-use chela_core::directory::Directory;
+use chela_core::directory::{Directory, Wishes};
 use chela_core::event::{EventBus, EventName, LifecycleEvent};
 use chela_core::queue::{Envelope, Queue, Task};
 use chela_core::session::{Accepted, Claim, Fence, Flagged, Head, SessionStore, StoreError};
@@ -18,6 +17,7 @@ use chela_core::tool::Caller;
 use chela_core::turn::{Command, Input, Machine, Outcome, Rules, Way, deliver_to, idempotency_key};
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
 use crate::notes::ChannelNotes;
 use crate::redeliver::Decided;
@@ -28,6 +28,9 @@ const WINDOW: usize = 80;
 
 /// Most messages a running turn is steered by at one step; more wait for their own turn.
 const STEERED_AT_ONCE: usize = 20;
+
+/// The name of the queue's mode in which a turn heeds messages that come while it runs.
+const STEER: &str = "steer";
 
 /// The time an attempt has.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +69,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) agent: &'a AgentId,
     pub(crate) settings: &'a AgentSettings,
     pub(crate) installation: &'a Installation,
+    /// What was wished for the conversation, once somebody asked.
+    pub(crate) wishes: OnceCell<Wishes>,
 }
 
 impl Attempt<'_> {
@@ -134,11 +139,11 @@ impl Agent {
         let tools = settings.tools.iter().map(|tool| (tool.spec().name, tool.effect())).collect();
         let rules = Rules { tools, announce: settings.announce };
         let owner = self.clock.unique();
-        let with_files = async |envelope| settings.knowledge.expanded(self.with_files(installation, envelope).await);
-        let (whole, others) = join(with_files(envelope), join_all(others.iter().map(with_files))).await;
-        let others = others.into_iter().map(Cow::into_owned).collect();
-        let machine = Machine::new(whole.into_owned(), others, owner, slice.deadline, rules);
-        let mut attempt = Attempt { machine, agent: &envelope.agent, settings, installation };
+        let taken_in = |envelope| self.taken_in(installation, settings, envelope);
+        let (whole, others) = join(taken_in(envelope), join_all(others.iter().map(taken_in))).await;
+        let machine = Machine::new(whole, others, owner, slice.deadline, rules);
+        let wishes = OnceCell::new();
+        let mut attempt = Attempt { machine, agent: &envelope.agent, settings, installation, wishes };
         let mut command = attempt.machine.begin(self.clock.now());
         loop {
             let input = match command {
@@ -151,6 +156,13 @@ impl Agent {
             };
             command = attempt.machine.handle(self.clock.now(), input);
         }
+    }
+
+    /// The message as its turn takes it: its sender looked up, its files stored.
+    async fn taken_in(&self, installation: &Installation, settings: &AgentSettings, envelope: &Envelope) -> Envelope {
+        let admitted = self.admitted(installation, envelope).await;
+        let whole = self.with_files(installation, &admitted).await;
+        settings.knowledge.expanded(whole).into_owned()
     }
 
     /// Does one thing.
@@ -225,10 +237,11 @@ impl Agent {
     async fn steering(&self, attempt: &Attempt<'_>) -> Result<Vec<Envelope>, StoreError> {
         let Way::To { address, .. } = attempt.machine.way() else { return Ok(Vec::new()) };
         let Some(accepted) = attempt.machine.accepted() else { return Ok(Vec::new()) };
-        if !attempt.installation.outlet(address).is_some_and(|outlet| outlet.steered) {
+        let session = attempt.machine.session();
+        let Some(outlet) = attempt.installation.outlet(address) else { return Ok(Vec::new()) };
+        if !outlet.steered && self.wishes(attempt).await.queue.as_deref() != Some(STEER) {
             return Ok(Vec::new());
         }
-        let session = attempt.machine.session();
         let mut fresh = Vec::new();
         for envelope in self.sessions.left(session, accepted.at, STEERED_AT_ONCE).await? {
             if envelope.agent == *attempt.agent && self.sessions.accepted(session, &envelope.event).await?.is_none() {
@@ -236,6 +249,12 @@ impl Agent {
             }
         }
         Ok(fresh)
+    }
+
+    /// What was wished for the conversation: one read for the whole attempt, and nothing if it fails.
+    async fn wishes(&self, attempt: &Attempt<'_>) -> Wishes {
+        let read = || self.directory.wishes(attempt.machine.session());
+        attempt.wishes.get_or_try_init(read).await.cloned().unwrap_or_default()
     }
 
     async fn save(

@@ -29,6 +29,7 @@ impl Agent {
     /// Asks, and returns what the machine wants then.
     pub(crate) async fn ask(&self, attempt: &mut Attempt<'_>, step: u16) -> Command {
         failpoint("asking", "before");
+        attempt.reword();
         let draft = Draft::default();
         let mut call = pin!(Question::of(attempt, step).put(self.clock.as_ref(), &draft));
         let mut answer = None;

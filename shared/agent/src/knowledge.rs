@@ -3,12 +3,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use chela_core::command::is_command;
 use chela_core::queue::{Envelope, Task};
 use chela_core::session::UserFragment;
 use chela_skills::{Stocked, Template, expand};
 use wildmatch::WildMatch;
-
-use crate::command::is_command;
 
 /// Most characters that one turn is told in addition.
 const ADDED_CHARS: usize = 24_000;

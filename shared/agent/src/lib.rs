@@ -25,9 +25,8 @@ mod window;
 
 pub use answer::{Agent, Slice};
 pub use chela_core::turn::{LEASE_MS, Outcome, Report};
-pub use command::{MENU, is_command};
 pub use knowledge::{Addition, Knowledge};
 pub use media::{INCOMING, STORED};
 pub use notes::ChannelNotes;
 pub use redeliver::{Undelivered, undelivered};
-pub use settings::{AgentSettings, Installation, ModelChoice, Outlet, SeenScope};
+pub use settings::{AgentSettings, CommandRules, Installation, ModelChoice, Outlet, SeenScope};

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use chela_core::clock::{Clock, Millis};
 use chela_core::message::ReplyAddress;
-use chela_core::model::{Block, Delta, ModelAnswer, ModelError, ModelRequest, Thinking, ToolSpec};
+use chela_core::model::{Block, Delta, ModelAnswer, ModelError, ModelRequest, ToolSpec};
 use chela_core::queue::Task;
-use chela_core::session::AssistantEntry;
+use chela_core::session::{AssistantEntry, Choices};
 use chela_core::turn::{Answer, Input, Spent, Unanswered, Way};
 
 use crate::answer::Attempt;
@@ -26,6 +26,7 @@ pub(crate) struct Question<'a> {
     /// What sends the answer, and where to.
     outlet: Option<(&'a Outlet, ReplyAddress)>,
     heartbeat: bool,
+    choices: Choices,
     /// What was answered before in this turn.
     answers: Vec<AssistantEntry>,
     context: Context,
@@ -46,6 +47,7 @@ impl<'a> Question<'a> {
             settings: attempt.settings,
             outlet,
             heartbeat: matches!(attempt.task(), Some(Task::Heartbeat { .. })),
+            choices: attempt.choices(),
             answers: machine.turn().answers().cloned().collect(),
             context: Context::of(machine, &attempt.settings.knowledge),
             tools,
@@ -57,7 +59,9 @@ impl<'a> Question<'a> {
     pub(crate) async fn put(self, clock: &dyn Clock, draft: &Draft) -> Input {
         let mut spent = Spent::default();
         let mut failure = None;
-        for choice in &self.settings.models {
+        let chosen = |choice: &&ModelChoice| self.choices.model.as_ref() == Some(&choice.name);
+        let (first, rest): (Vec<_>, Vec<_>) = self.settings.models.iter().partition(chosen);
+        for choice in first.into_iter().chain(rest) {
             let (mut budget, mut form) = (context_budget(choice), Form::Whole);
             loop {
                 let request = self.request(choice, budget, form, clock.now());
@@ -105,7 +109,7 @@ impl<'a> Question<'a> {
             system: self.settings.system.to_string(),
             messages: self.context.messages(budget, form),
             tools: self.tools.clone(),
-            thinking: Thinking::Off,
+            thinking: self.choices.thinking.unwrap_or_default(),
             files: BTreeMap::new(),
             max_tokens: choice.max_tokens,
             timeout: MODEL_TIMEOUT.min(Duration::from_millis(self.deadline.since(now))),

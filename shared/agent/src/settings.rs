@@ -20,6 +20,25 @@ pub struct Installation {
     pub outlets: HashMap<(ChannelId, String), Outlet>,
     /// By id.
     pub agents: HashMap<AgentId, AgentSettings>,
+    /// What is a command here.
+    pub commands: CommandRules,
+}
+
+/// What configuration says about commands.
+#[derive(Clone, Debug)]
+pub struct CommandRules {
+    /// Whether commands that are merely typed count, beside those of a platform's menu.
+    pub typed: bool,
+    /// Words of commands that are turned off.
+    pub disabled: Vec<String>,
+    /// Whether the owners are named: then being paired makes nobody one.
+    pub owners_named: bool,
+}
+
+impl Default for CommandRules {
+    fn default() -> Self {
+        Self { typed: true, disabled: Vec::new(), owners_named: false }
+    }
 }
 
 impl Installation {

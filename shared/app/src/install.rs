@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use chela_agent::{AgentSettings, Installation, Outlet, SeenScope};
+use chela_agent::{AgentSettings, CommandRules, Installation, Outlet, SeenScope};
 use chela_channel_kit::{AccountSettings, ChannelDescriptor};
 use chela_config::{
     Account, AckReactionScope, ChannelKeys, ChunkMode, Config, MessagesSection, QueueMode, SecretInput, SecretKey,
@@ -101,10 +101,19 @@ pub(crate) async fn open(
         routing: RoutingTable::new(&config.routing),
         heartbeats: heartbeats(&config),
         accounts,
-        installation: Installation { outlets, agents },
+        installation: Installation { outlets, agents, commands: command_rules(&config) },
         api_key,
         problems,
         config,
+    }
+}
+
+fn command_rules(config: &Config) -> CommandRules {
+    let section = &config.commands;
+    CommandRules {
+        typed: section.text,
+        disabled: section.disabled.clone(),
+        owners_named: section.owner_allow_from.is_some(),
     }
 }
 
@@ -127,8 +136,9 @@ pub(crate) async fn with_prompt(
     agent: &AgentId,
     now: Millis,
 ) -> Installation {
+    let Installation { outlets, agents, commands } = &built.installation;
     let mut installation =
-        Installation { outlets: built.installation.outlets.clone(), agents: built.installation.agents.clone() };
+        Installation { outlets: outlets.clone(), agents: agents.clone(), commands: commands.clone() };
     if let Some(settings) = installation.agents.get_mut(agent) {
         let defaults = &built.config.agents.defaults;
         let limits = workspace::Limits {

@@ -1,6 +1,6 @@
 //! The verbs of the house, each a function of ports and configuration: [`receive`] what a platform sends, [`answer`]
 //! what was queued, [`beat`] when a schedule fires, serve the [`api`]. The functions on AWS and the gateway on a laptop
-//! wire the same verbs to different adapters.
+//! wire the same verbs to different adapters. [`wished`] is what commands changed of the first two.
 
 pub mod answer;
 pub mod api;
@@ -12,5 +12,6 @@ pub mod log;
 pub mod metrics;
 mod models;
 pub mod receive;
+pub mod wished;
 
 pub use knowledge::shelf_settings;

@@ -265,6 +265,7 @@ impl Config {
                 groups: merged.groups.unwrap_or_default(),
                 require_mention: merged.require_mention.unwrap_or(true),
                 mention_patterns: patterns,
+                owners: self.commands.owner_allow_from.clone(),
             },
             text_chunk_limit: merged.text_chunk_limit,
             media_max_mb: merged.media_max_mb.unwrap_or(MEDIA_MAX_MB),

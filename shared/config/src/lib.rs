@@ -3,6 +3,7 @@
 mod agents;
 mod channels;
 mod check;
+mod commands;
 mod document;
 mod excerpt;
 mod include;
@@ -28,6 +29,7 @@ pub use channels::{
     StreamingMode, UnconfirmedPolicy,
 };
 pub use check::{Checked, Surroundings, check, schema};
+pub use commands::{Auto, CommandsSection, NativeCommands};
 pub use live::{LiveConfig, LoadError, Refreshed};
 pub use providers::{Model, ModelCost, ModelInput, ModelsSection, Provider, ProviderApi};
 pub use report::{Finding, Report, Severity};

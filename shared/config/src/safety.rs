@@ -29,6 +29,7 @@ pub(crate) fn inspect(config: &Config, surroundings: &Surroundings<'_>) -> Vec<M
     }
     inspection.schedules();
     inspection.prompts();
+    inspection.commands();
     inspection.misfits
 }
 
@@ -325,6 +326,26 @@ impl Inspection<'_> {
                 self.error(path.key("agent"), "there is no such agent", "name one of agents.entries, or add it there");
             }
             self.destination(&path.key("deliverTo"), job.deliver_to.as_ref());
+        }
+    }
+
+    fn commands(&mut self) {
+        let path = Path::of(&["commands", "ownerAllowFrom"]);
+        let config = self.config;
+        if let Some(owners) = &config.commands.owner_allow_from {
+            if owners.iter().any(|id| id.trim() == "*") {
+                let fix = "name the owners by their ids; /whoami shows them";
+                self.error(path.clone(), "\"*\" would make an owner of everybody who is answered", fix);
+            } else if owners.is_empty() {
+                self.warn(path.clone(), "nobody is an owner", "name the owners by their ids, or leave it out");
+            }
+            self.names(&path, owners);
+        }
+        for (at, word) in config.commands.disabled.iter().enumerate() {
+            if chela_core::command::named(word).is_none() {
+                let path = Path::of(&["commands", "disabled"]).index(at);
+                self.error(path, "there is no such command", "write a word of docs/commands.md without its slash");
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::agents::AgentsSection;
 use crate::channels::ChannelsSection;
+use crate::commands::CommandsSection;
 use crate::providers::ModelsSection;
 use crate::schedules::CronSection;
 use crate::secrets::SecretInput;
@@ -34,6 +35,8 @@ pub struct Config {
     pub models: ModelsSection,
     /// How messages are taken in.
     pub messages: MessagesSection,
+    /// What is answered without a model, and who is the owner.
+    pub commands: CommandsSection,
     /// Turns that nobody has to ask for.
     pub cron: CronSection,
     /// The HTTP server and its API.
@@ -142,6 +145,13 @@ pub enum QueueMode {
     Steer,
     /// The running turn ends and the newest message is answered.
     Interrupt,
+}
+
+impl QueueMode {
+    /// The mode of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        serde_json::from_value(name.into()).ok()
+    }
 }
 
 /// `groupChat`.

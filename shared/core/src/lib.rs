@@ -8,6 +8,7 @@ pub mod channel;
 pub mod channel_log;
 pub mod chunk;
 pub mod clock;
+pub mod command;
 pub mod cooldown;
 pub mod directory;
 pub mod event;

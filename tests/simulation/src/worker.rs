@@ -179,6 +179,7 @@ impl Worker {
         let installation = Installation {
             outlets: PLATFORMS.map(outlet).into(),
             agents: HashMap::from([(AgentId::new("main"), settings)]),
+            ..Installation::default()
         };
         Self { site: site.clone(), process, agent, installation }
     }

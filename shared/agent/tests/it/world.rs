@@ -75,6 +75,7 @@ impl World {
         let installation = Installation {
             outlets: HashMap::from([(("recording".to_owned(), "default".to_owned()), outlet)]),
             agents: HashMap::from([(AgentId::new("main"), settings(model.clone(), lamp.clone()))]),
+            ..Installation::default()
         };
         Self { clock, channel, model, store, lamp, agent, installation, embedded, _folder: folder }
     }

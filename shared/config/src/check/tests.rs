@@ -516,3 +516,34 @@ proptest! {
         prop_assert_eq!(found.config.is_some(), found.report.is_usable());
     }
 }
+
+#[test]
+fn owners_are_named_by_id_and_disabled_commands_exist() {
+    let said = errors(r#"{commands: {ownerAllowFrom: ["telegram:7", "*"], disabled: ["export", "/model", "fly"]}}"#);
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said[0].contains("commands.ownerAllowFrom") && said[0].contains("everybody"), "{said:?}");
+    assert!(said[1].contains("commands.disabled[2]") && said[1].contains("docs/commands.md"), "{said:?}");
+    let said = warnings(r#"{commands: {ownerAllowFrom: ["@ada"]}}"#);
+    assert!(said[0].contains("commands.ownerAllowFrom") && said[0].contains("no id"), "{said:?}");
+    assert!(warnings("{commands: {ownerAllowFrom: []}}")[0].contains("nobody is an owner"));
+    assert!(warnings(r#"{commands: {allowFrom: {"*": ["7"]}}}"#)[0].contains("ownerAllowFrom"));
+}
+
+#[test]
+fn every_account_knows_the_owners() {
+    let text = r#"{channels: {telegram: {botToken: "${TELEGRAM_BOT_TOKEN}", webhookSecret: "${TELEGRAM_WEBHOOK_SECRET}"}},
+                   commands: {ownerAllowFrom: [7, "slack:U1"], native: false, text: false}}"#;
+    let config = checked(text).config.unwrap();
+    let gate = config.account("telegram", "default").unwrap().gate;
+    assert_eq!(gate.owners.as_deref(), Some(&["7".to_owned(), "slack:U1".to_owned()][..]));
+    assert!(!config.commands.text && !config.commands.native.is_on());
+    let usual = checked("{commands: {native: \"auto\"}}").config.unwrap().commands;
+    assert!(usual.text && usual.native.is_on() && usual.owner_allow_from.is_none());
+}
+
+#[test]
+fn every_mode_of_the_queue_has_its_name() {
+    let modes = ["collect", "followup", "steer", "interrupt"].map(|name| QueueMode::named(name).unwrap());
+    assert_eq!(modes, [QueueMode::Collect, QueueMode::Followup, QueueMode::Steer, QueueMode::Interrupt]);
+    assert_eq!(QueueMode::named("drop"), None);
+}

@@ -28,7 +28,7 @@ use crate::clock::Millis;
 use crate::event::EventName;
 use crate::message::EventKey;
 use crate::model::{Block, ModelMessage};
-use crate::queue::Envelope;
+use crate::queue::{Envelope, Task};
 use crate::session::{Accepted, Entry, EntryBody, Head, Intent, Put, Settled, StoreError, UserFragment};
 use crate::session_key::SessionKey;
 
@@ -278,6 +278,19 @@ impl Machine {
     /// What the user said.
     pub fn user(&self) -> &[UserFragment] {
         &self.user
+    }
+
+    /// Puts other words in the place of those the turn's message has, as long as no answer to them is stored: a command
+    /// that stands before them is not for the model. Twice is once.
+    pub fn reword(&mut self, words: &str) {
+        let Some(Task::Message { inbound, .. }) = self.accepted.as_ref().and_then(|it| it.task.as_ref()) else {
+            return;
+        };
+        if let (true, Some(first)) = (self.turn.entries.is_empty(), self.user.first_mut())
+            && let Some(files) = first.text.strip_prefix(&inbound.text)
+        {
+            first.text = format!("{words}{files}");
+        }
     }
 
     /// The messages of all turns before this one.

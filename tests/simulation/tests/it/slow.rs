@@ -11,6 +11,7 @@ use chela_agent::{Agent, AgentSettings, ChannelNotes, Installation, ModelChoice,
 use chela_app::answer::Answerer;
 use chela_app::install::Scope;
 use chela_app::live::{Ground, Live};
+use chela_app::wished::Wished;
 use chela_core::access::{AccessStore, Pairing, PairingRequest, SenderRef};
 use chela_core::agent_id::AgentId;
 use chela_core::blob::{Blob, BlobError, BlobStore, Listed, Precondition};
@@ -233,6 +234,7 @@ async fn a_slow_model_keeps_its_session() {
     let installation = Installation {
         outlets: HashMap::from([(("recording".to_owned(), "default".to_owned()), outlet)]),
         agents: HashMap::from([(AgentId::new("main"), settings)]),
+        ..Installation::default()
     };
     let envelope = message(Standing::Allowed, clock.now());
     let slice = Slice { deadline: clock.now().plus(170_000) };
@@ -269,6 +271,7 @@ async fn the_messages_of_a_slow_turn_stay_hidden() {
         queue: queue.clone(),
         live: Arc::new(Live::open(ground).await.unwrap()),
         metrics: Arc::default(),
+        wished: Wished::default(),
     };
     queue.push(Lane::Live, &message(Standing::IfPaired, clock.now())).await.unwrap();
     let taken = queue.receive(Lane::Live, 10, 60).await.unwrap();
