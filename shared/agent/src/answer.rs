@@ -1,7 +1,7 @@
 //! Drives one attempt: performs what the machine asks for, through the ports.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use chela_core::access::AccessStore;
 use chela_core::agent_id::AgentId;
@@ -19,6 +19,7 @@ use chela_core::turn::{Command, Input, Machine, Outcome, Rules, Way, deliver_to,
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 
+use crate::known::Known;
 use crate::notes::ChannelNotes;
 use crate::redeliver::Decided;
 use crate::settings::{AgentSettings, Installation};
@@ -56,6 +57,8 @@ pub struct Agent {
     pub spend: Arc<dyn SpendStore>,
     /// Credentials that are left in peace.
     pub cooldowns: Arc<dyn CooldownStore>,
+    /// What this process knows of the two.
+    pub known: Known,
     /// Time and names.
     pub clock: Arc<dyn Clock>,
 }
@@ -66,6 +69,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) agent: &'a AgentId,
     pub(crate) settings: &'a AgentSettings,
     pub(crate) installation: &'a Installation,
+    /// What the owner is to be told under the next answer.
+    pub(crate) notices: Arc<Mutex<Vec<String>>>,
 }
 
 impl Attempt<'_> {
@@ -138,7 +143,8 @@ impl Agent {
         let (whole, others) = join(with_files(envelope), join_all(others.iter().map(with_files))).await;
         let others = others.into_iter().map(Cow::into_owned).collect();
         let machine = Machine::new(whole.into_owned(), others, owner, slice.deadline, rules);
-        let mut attempt = Attempt { machine, agent: &envelope.agent, settings, installation };
+        let mut attempt =
+            Attempt { machine, agent: &envelope.agent, settings, installation, notices: Arc::default() };
         let mut command = attempt.machine.begin(self.clock.now());
         loop {
             let input = match command {

@@ -30,7 +30,7 @@ impl Agent {
     pub(crate) async fn ask(&self, attempt: &mut Attempt<'_>, step: u16) -> Command {
         failpoint("asking", "before");
         let draft = Draft::default();
-        let mut call = pin!(Question::of(attempt, step).put(self.clock.as_ref(), &draft));
+        let mut call = pin!(Question::of(self, attempt, step).put(self.clock.as_ref(), &draft));
         let mut answer = None;
         let mut progress = Progress::new(attempt, self.clock.now());
         while answer.is_none() {

@@ -12,7 +12,7 @@ use chela_core::session_key::PeerKind;
 use chela_testkit::model::{Line, ScriptedModel};
 use serde_json::json;
 
-use crate::world::{World, calls, message, says};
+use crate::world::{World, calls, choice, message, says};
 
 /// A model that speaks a word every half second.
 pub(crate) struct Dictation(&'static str);
@@ -75,9 +75,7 @@ async fn the_next_model_answers_for_the_first() {
     let mut world = World::new([down()]);
     let second = Arc::new(ScriptedModel::new([says("the second")]));
     let settings = world.installation.agents.values_mut().next().unwrap();
-    let mut choice = settings.models[0].clone();
-    choice.model = second;
-    settings.models.push(choice);
+    settings.models.push(choice("second/scripted", [("second:default", second)]));
     world.answer_until_done(&world.says("1", "hi")).await;
     assert_eq!(world.channel.shown(), ["the second"]);
 }

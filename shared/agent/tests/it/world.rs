@@ -5,15 +5,19 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use chela_agent::{Agent, AgentSettings, ChannelNotes, Installation, ModelChoice, Outcome, Outlet, SeenScope, Slice};
+use chela_agent::{
+    Agent, AgentSettings, ChannelNotes, Installation, Known, ModelChoice, Outcome, Outlet, Profile, SeenScope, Slice,
+    SpendRules,
+};
 use chela_core::agent_id::AgentId;
 use chela_core::channel::Unconfirmed;
 use chela_core::chunk::ChunkMode;
 use chela_core::clock::{Clock, Millis};
 use chela_core::message::{Inbound, InboundKind, ReplyAddress, Sender};
-use chela_core::model::{Model, ToolSpec};
+use chela_core::model::{Model, Thinking, ToolSpec};
 use chela_core::queue::{Authority, ENVELOPE_VERSION, Envelope, Standing, Task};
 use chela_core::session_key::{Peer, PeerKind, SessionKey};
+use chela_core::spend::Price;
 use chela_core::tool::{Effect, Tool, ToolAnswer, ToolCall};
 use chela_embedded::Embedded;
 use chela_testkit::channel::RecordingChannel;
@@ -59,6 +63,7 @@ impl World {
             directory: embedded.sessions.clone(),
             spend: embedded.sessions.clone(),
             cooldowns: embedded.sessions.clone(),
+            known: Known::default(),
             clock: clock.clone(),
         };
         let outlet = Outlet {
@@ -74,6 +79,7 @@ impl World {
         let installation = Installation {
             outlets: HashMap::from([(("recording".to_owned(), "default".to_owned()), outlet)]),
             agents: HashMap::from([(AgentId::new("main"), settings(model.clone(), lamp.clone()))]),
+            spend: SpendRules::default(),
         };
         Self { clock, channel, model, store, lamp, agent, installation, embedded, _folder: folder }
     }
@@ -101,20 +107,29 @@ impl World {
 }
 
 pub(crate) fn settings(model: Arc<dyn Model>, tool: Arc<dyn Tool>) -> AgentSettings {
-    let choice = ModelChoice {
-        name: "test/scripted".into(),
-        id: "scripted".into(),
-        max_tokens: 1000,
-        context_window: 100_000,
-        model,
-    };
     AgentSettings {
         system: "You are a test.".into(),
-        models: vec![choice],
+        models: vec![choice("test/scripted", [("test:default", model)])],
+        further_models: vec![],
+        thinking: Thinking::Off,
         tools: vec![tool],
         timezone: "UTC".into(),
         max_steps: 6,
         announce: true,
+    }
+}
+
+/// A model asked with these credentials; a dollar buys ten thousand tokens of it.
+pub(crate) fn choice<const N: usize>(name: &str, profiles: [(&str, Arc<dyn Model>); N]) -> ModelChoice {
+    let price = Price { input: 100_000_000, output: 100_000_000, cache_read: 100_000_000, cache_write: 100_000_000 };
+    let profile = |(id, model): (&str, Arc<dyn Model>)| Profile { id: id.into(), model };
+    ModelChoice {
+        name: name.into(),
+        id: name.rsplit('/').next().unwrap().into(),
+        max_tokens: 1000,
+        context_window: 100_000,
+        price: Some(price),
+        profiles: profiles.into_iter().map(profile).collect(),
     }
 }
 
