@@ -14,6 +14,7 @@ mod pairing;
 mod place;
 mod remote;
 mod show;
+mod usage;
 
 use clap::{Parser, Subcommand};
 
@@ -54,6 +55,8 @@ enum Command {
     /// Decide about replies that were not confirmed and messages that could not be handled
     #[command(name = "deadletters")]
     DeadLetters(deadletters::DeadLetters),
+    /// What was spent on models, by day; stop all spending, or let it go on
+    Usage(usage::UsageCommand),
 }
 
 fn main() -> std::process::ExitCode {
@@ -69,6 +72,7 @@ fn main() -> std::process::ExitCode {
         Command::Bridge(bridge) => gateway::block_on(bridge.run()),
         Command::Channels(channels) => gateway::block_on(channels.run()),
         Command::Pairing(pairing) => gateway::block_on(pairing.run()),
+        Command::Usage(usage) => gateway::block_on(usage.run()),
         Command::DeadLetters(dead_letters) => gateway::block_on(dead_letters.run()),
     };
     match done {

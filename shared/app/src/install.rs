@@ -22,6 +22,7 @@ use chela_tools::workspace;
 
 use crate::live::{Built, Heartbeat, OpenAccount};
 use crate::models;
+use crate::usage;
 
 /// Model calls in one turn.
 const MAX_STEPS: u16 = 12;
@@ -82,11 +83,23 @@ pub(crate) async fn open(
         for id in config.agents.ids() {
             let agent = AgentId::new(&id);
             let models = opener.models_of(&id, &mut problems).await;
+            let further_models = opener.further_models_of(&id, &mut problems).await;
+            let thinking = config.agents.thinking_of(&id);
             let tools = chela_tools::all();
             let tools = tools.into_iter().filter(|tool| config.tool_allowed(&agent, &tool.spec().name)).collect();
             let timezone = config.agents.defaults.user_timezone.as_deref().unwrap_or("UTC").into();
             let (system, max_steps, announce) = (Arc::from(""), MAX_STEPS, false);
-            agents.insert(agent, AgentSettings { system, models, tools, timezone, max_steps, announce });
+            let settings = AgentSettings {
+                system,
+                models,
+                further_models,
+                thinking,
+                tools,
+                timezone,
+                max_steps,
+                announce,
+            };
+            agents.insert(agent, settings);
         }
     }
     let api_key = match (scope, &config.gateway.auth.token) {
@@ -99,7 +112,7 @@ pub(crate) async fn open(
         routing: RoutingTable::new(&config.routing),
         heartbeats: heartbeats(&config),
         accounts,
-        installation: Installation { outlets, agents },
+        installation: Installation { outlets, agents, spend: usage::rules(&config) },
         api_key,
         problems,
         config,
@@ -119,8 +132,9 @@ pub(crate) async fn seed_workspace(files: &dyn BlobStore, agent: &AgentId) {
 /// The installation with a fresh prompt for one agent. An unreadable workspace leaves the agent without it, and the
 /// agent says so.
 pub(crate) async fn with_prompt(built: &Built, files: &dyn BlobStore, agent: &AgentId, now: Millis) -> Installation {
+    let Installation { outlets, agents, spend } = &built.installation;
     let mut installation =
-        Installation { outlets: built.installation.outlets.clone(), agents: built.installation.agents.clone() };
+        Installation { outlets: outlets.clone(), agents: agents.clone(), spend: spend.clone() };
     if let Some(settings) = installation.agents.get_mut(agent) {
         let defaults = &built.config.agents.defaults;
         let limits = workspace::Limits {

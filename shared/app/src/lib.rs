@@ -11,3 +11,4 @@ pub mod log;
 pub mod metrics;
 mod models;
 pub mod receive;
+pub mod usage;

@@ -1,6 +1,6 @@
 //! One agent, one channel, one model with a script, on the embedded store.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -13,11 +13,12 @@ use chela_core::agent_id::AgentId;
 use chela_core::channel::Unconfirmed;
 use chela_core::chunk::ChunkMode;
 use chela_core::clock::{Clock, Millis};
-use chela_core::message::{Inbound, InboundKind, ReplyAddress, Sender};
+use chela_core::message::{EventKey, Inbound, InboundKind, ReplyAddress, Sender};
 use chela_core::model::{Model, Thinking, ToolSpec};
 use chela_core::queue::{Authority, ENVELOPE_VERSION, Envelope, Standing, Task};
+use chela_core::session::{Choices, Claim, Claimed, Fence, SessionStore};
 use chela_core::session_key::{Peer, PeerKind, SessionKey};
-use chela_core::spend::Price;
+use chela_core::spend::{Day, Price, Scope, SpendStore, Spending};
 use chela_core::tool::{Effect, Tool, ToolAnswer, ToolCall};
 use chela_embedded::Embedded;
 use chela_testkit::channel::RecordingChannel;
@@ -99,6 +100,35 @@ impl World {
             self.clock.advance(chela_agent::LEASE_MS + 1_000);
         }
         panic!("never done");
+    }
+
+    /// Makes choices for the conversation, as a command would.
+    pub(crate) async fn choose(&self, choices: Choices) {
+        let (key, event) = (SessionKey::from_stored("agent:main:main"), EventKey::of("recording", "default", "choice"));
+        let now = self.clock.now();
+        let claim = Claim { event: &event, owner: "test", now, until: now.plus(1_000) };
+        let Ok(Claimed::Held(mut head)) = self.embedded.sessions.claim(&key, &claim).await else { panic!("held") };
+        head.choices = choices;
+        head.finish(&[]);
+        let fence = Fence { epoch: head.epoch, owner: "test", lease_reaches: Millis(0) };
+        self.embedded.sessions.save(&key, &head, &fence).await.unwrap();
+    }
+
+    /// What was chosen for the conversation.
+    pub(crate) async fn chosen(&self) -> Choices {
+        let key = SessionKey::from_stored("agent:main:main");
+        self.embedded.sessions.head(&key).await.unwrap().unwrap().choices
+    }
+
+    /// What was spent today, by scope.
+    pub(crate) async fn spending(&self) -> BTreeMap<Scope, Spending> {
+        let date = self.installation.spend.date(self.clock.now());
+        self.embedded.sessions.spending(&Day { tenant: "default".into(), date }).await.unwrap()
+    }
+
+    /// The models the agent asks, in order.
+    pub(crate) fn models(&mut self) -> &mut Vec<ModelChoice> {
+        &mut self.installation.agents.values_mut().next().unwrap().models
     }
 
     pub(crate) fn says(&self, event: &str, text: &str) -> Envelope {

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use chela_agent::{Agent, AgentSettings, ChannelNotes, Installation, ModelChoice, Outcome, Outlet, Slice};
+use chela_agent::{
+    Agent, AgentSettings, ChannelNotes, Installation, Known, ModelChoice, Outcome, Outlet, Profile, Slice, SpendRules,
+};
 use chela_app::answer::Answerer;
 use chela_app::install::Scope;
 use chela_app::live::{Ground, Live};
@@ -19,7 +21,7 @@ use chela_core::chunk::ChunkMode;
 use chela_core::clock::{Clock, Millis};
 use chela_core::event::{EventBus, EventBusError, LifecycleEvent};
 use chela_core::message::{Inbound, InboundKind, ReplyAddress, Sender};
-use chela_core::model::{Block, Delta, Model, ModelAnswer, ModelError, ModelRequest, Stop, Usage};
+use chela_core::model::{Block, Delta, Model, ModelAnswer, ModelError, ModelRequest, Stop, Thinking, Usage};
 use chela_core::queue::{Authority, ENVELOPE_VERSION, Envelope, Lane, Queue, Standing, Task};
 use chela_core::secret::{Secret, SecretError, SecretRef, SecretStore};
 use chela_core::session::StoreError;
@@ -156,6 +158,7 @@ fn agent(rows: &Arc<Rows>, clock: &Arc<RuntimeClock>, thinks: Duration) -> Agent
         directory: Arc::new(MemoryDirectory::default()),
         spend: Arc::new(MemorySpend::default()),
         cooldowns: Arc::new(MemoryCooldowns::default()),
+        known: Known::default(),
         clock: clock.clone(),
     }
 }
@@ -218,11 +221,14 @@ async fn a_slow_model_keeps_its_session() {
         id: "slow".into(),
         max_tokens: 100,
         context_window: 10_000,
-        model: model.clone(),
+        price: None,
+        profiles: vec![Profile { id: "test:default".into(), model: model.clone() }],
     };
     let settings = AgentSettings {
         system: "You are slow.".into(),
         models: vec![choice],
+        further_models: vec![],
+        thinking: Thinking::Off,
         timezone: "UTC".into(),
         max_steps: 3,
         tools: vec![],
@@ -231,6 +237,7 @@ async fn a_slow_model_keeps_its_session() {
     let installation = Installation {
         outlets: HashMap::from([(("recording".to_owned(), "default".to_owned()), outlet)]),
         agents: HashMap::from([(AgentId::new("main"), settings)]),
+        spend: SpendRules::default(),
     };
     let envelope = message(Standing::Allowed, clock.now());
     let slice = Slice { deadline: clock.now().plus(170_000) };
