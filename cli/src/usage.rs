@@ -59,7 +59,8 @@ impl UsageCommand {
             return self.switched(&answer);
         }
         let answer = remote.get(&format!("/usage?days={}", self.days)).await?;
-        let mut usage: Usage = serde_json::from_value(answer).context("the gateway answers in a form not known here")?;
+        let mut usage: Usage =
+            serde_json::from_value(answer).context("the gateway answers in a form not known here")?;
         for day in &mut usage.days {
             day.scopes.retain(|of| self.by.is_none_or(|kind| kind.is_of(&of.scope)));
         }

@@ -143,8 +143,7 @@ impl Agent {
         let (whole, others) = join(with_files(envelope), join_all(others.iter().map(with_files))).await;
         let others = others.into_iter().map(Cow::into_owned).collect();
         let machine = Machine::new(whole.into_owned(), others, owner, slice.deadline, rules);
-        let mut attempt =
-            Attempt { machine, agent: &envelope.agent, settings, installation, notices: Arc::default() };
+        let mut attempt = Attempt { machine, agent: &envelope.agent, settings, installation, notices: Arc::default() };
         let mut command = attempt.machine.begin(self.clock.now());
         loop {
             let input = match command {

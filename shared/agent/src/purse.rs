@@ -54,11 +54,7 @@ pub(crate) enum Unpaid {
 #[derive(Debug)]
 pub(crate) enum Stopped {
     /// It might have cost more than a limit leaves.
-    Limit {
-        scope: Scope,
-        taken: NanoDollars,
-        limit: NanoDollars,
-    },
+    Limit { scope: Scope, taken: NanoDollars, limit: NanoDollars },
     /// The owner has halted all spending.
     Halted,
     /// There is a limit, and nobody knows what this model costs.
@@ -92,7 +88,8 @@ impl<'a> Purse<'a> {
         draft: &Draft,
     ) -> Result<Paid, Unpaid> {
         let now = self.agent.clock.now();
-        let worst = Usage { input: input_tokens(choice, request), output: request.max_tokens.into(), ..Usage::default() };
+        let worst =
+            Usage { input: input_tokens(choice, request), output: request.max_tokens.into(), ..Usage::default() };
         let (reservation, price) = self.reserve(choice, &worst, now).await.map_err(Unpaid::Stopped)?;
         draft.clear();
         let mut on_delta = |delta: &Delta| match delta {
@@ -116,12 +113,7 @@ impl<'a> Purse<'a> {
         answer.map(|answer| Paid { answer, crossed }).map_err(Unpaid::Failed)
     }
 
-    async fn reserve(
-        &self,
-        choice: &ModelChoice,
-        worst: &Usage,
-        now: Millis,
-    ) -> Result<(Reservation, Price), Stopped> {
+    async fn reserve(&self, choice: &ModelChoice, worst: &Usage, now: Millis) -> Result<(Reservation, Price), Stopped> {
         let SpendRules { tenant, halted, .. } = self.rules;
         if *halted {
             return Err(Stopped::Halted);
@@ -232,8 +224,8 @@ fn guess(worst: &Usage, answer: &ModelAnswer) -> Usage {
 
 #[cfg(test)]
 mod tests {
-    use chela_core::session_key::SessionKey;
     use chela_core::queue::{Authority, Purpose};
+    use chela_core::session_key::SessionKey;
 
     use super::*;
 

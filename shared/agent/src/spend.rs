@@ -110,9 +110,11 @@ impl SpendRules {
             Stopped::Limit { .. } => {
                 format!("I have reached my limit for today. Please ask again after midnight ({}).", self.timezone)
             }
-            Stopped::Halted if private => "All spending is halted, so I cannot ask my model. `chela usage resume` lets it \
+            Stopped::Halted if private => {
+                "All spending is halted, so I cannot ask my model. `chela usage resume` lets it \
                                            go on, unless `spend.halted` is set in the configuration."
-                .to_owned(),
+                    .to_owned()
+            }
             Stopped::Halted => "I am switched off at the moment. Please ask again later.".to_owned(),
             Stopped::Unpriced { model } if private => {
                 let provider = model.split('/').next().unwrap_or(model);

@@ -89,16 +89,8 @@ pub(crate) async fn open(
             let tools = tools.into_iter().filter(|tool| config.tool_allowed(&agent, &tool.spec().name)).collect();
             let timezone = config.agents.defaults.user_timezone.as_deref().unwrap_or("UTC").into();
             let (system, max_steps, announce) = (Arc::from(""), MAX_STEPS, false);
-            let settings = AgentSettings {
-                system,
-                models,
-                further_models,
-                thinking,
-                tools,
-                timezone,
-                max_steps,
-                announce,
-            };
+            let settings =
+                AgentSettings { system, models, further_models, thinking, tools, timezone, max_steps, announce };
             agents.insert(agent, settings);
         }
     }
@@ -133,8 +125,7 @@ pub(crate) async fn seed_workspace(files: &dyn BlobStore, agent: &AgentId) {
 /// agent says so.
 pub(crate) async fn with_prompt(built: &Built, files: &dyn BlobStore, agent: &AgentId, now: Millis) -> Installation {
     let Installation { outlets, agents, spend } = &built.installation;
-    let mut installation =
-        Installation { outlets: outlets.clone(), agents: agents.clone(), spend: spend.clone() };
+    let mut installation = Installation { outlets: outlets.clone(), agents: agents.clone(), spend: spend.clone() };
     if let Some(settings) = installation.agents.get_mut(agent) {
         let defaults = &built.config.agents.defaults;
         let limits = workspace::Limits {

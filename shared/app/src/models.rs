@@ -167,12 +167,7 @@ impl<'a> Opener<'a> {
     }
 
     /// The provider's credentials: those of `auth.profiles`, else its own.
-    async fn keys(
-        &self,
-        id: &str,
-        provider: &Provider,
-        problems: &mut Vec<String>,
-    ) -> Vec<(String, Option<Secret>)> {
+    async fn keys(&self, id: &str, provider: &Provider, problems: &mut Vec<String>) -> Vec<(String, Option<Secret>)> {
         let several = self.config.auth.keys_of(id);
         let mut keys = Vec::new();
         for (profile, key) in &several {
@@ -199,12 +194,7 @@ impl<'a> Opener<'a> {
         keys
     }
 
-    async fn headers(
-        &self,
-        id: &str,
-        provider: &Provider,
-        problems: &mut Vec<String>,
-    ) -> Vec<(String, Secret)> {
+    async fn headers(&self, id: &str, provider: &Provider, problems: &mut Vec<String>) -> Vec<(String, Secret)> {
         let mut headers = Vec::new();
         for (name, value) in &provider.headers {
             let key = format!("models.providers.{id}.headers.{name}");
@@ -239,8 +229,7 @@ mod tests {
     }
 
     async fn opened(config: &str) -> (Vec<ModelChoice>, Vec<ModelChoice>, Vec<String>) {
-        let surroundings =
-            Surroundings { variables: &|_| None, missing: MissingVariable::Refuse, channels: &[] };
+        let surroundings = Surroundings { variables: &|_| None, missing: MissingVariable::Refuse, channels: &[] };
         let checked = check("chela.json5", config, &|_| None, &surroundings);
         let config = checked.config.unwrap_or_else(|| panic!("{}", checked.report.render()));
         let options = HttpOptions { allow_hosts: vec![], user_agent: "test".into(), extra_roots: None };
@@ -297,8 +286,7 @@ mod tests {
     #[test]
     fn dollars_for_a_million_tokens_become_billionths_for_a_thousand() {
         let cost = ModelCost { input: 3.0, output: 15.0, cache_read: 0.3, cache_write: 0.0 };
-        let expected =
-            Price { input: 3_000_000, output: 15_000_000, cache_read: 300_000, cache_write: 3_000_000 };
+        let expected = Price { input: 3_000_000, output: 15_000_000, cache_read: 300_000, cache_write: 3_000_000 };
         assert_eq!(price(&cost), expected);
         let million = Usage { input: 1_000_000, ..Usage::default() };
         assert_eq!(price(&cost).of(&million), 3_000_000_000);

@@ -46,7 +46,10 @@ async fn credentials_and_then_models_are_asked_in_order_and_those_in_trouble_res
         choice("second/small", [("second:default", second.clone())]),
     ];
     world.answer_until_done(&world.says("1", "hi")).await;
-    assert_eq!((asked([&work, &home, &second]), rests(&world).await), ([1, 1, 1], vec!["first:home".into(), "first:work".into()]));
+    assert_eq!(
+        (asked([&work, &home, &second]), rests(&world).await),
+        ([1, 1, 1], vec!["first:home".into(), "first:work".into()])
+    );
     // Both rest: nobody asks them, and nobody writes.
     world.answer_until_done(&world.says("2", "hi")).await;
     assert_eq!(asked([&work, &home, &second]), [1, 1, 2]);
@@ -80,7 +83,8 @@ async fn two_processes_share_what_they_know_of_a_credential() {
         choice("first/big", [("first:default", first.clone())]),
         choice("second/small", [("second:default", second.clone())]),
     ];
-    let Agent { sessions, access, files, channels, events, queue, directory, spend, cooldowns, clock, .. } = &world.agent;
+    let Agent { sessions, access, files, channels, events, queue, directory, spend, cooldowns, clock, .. } =
+        &world.agent;
     let other = Agent {
         sessions: sessions.clone(),
         access: access.clone(),
@@ -139,7 +143,9 @@ async fn a_parked_turn_asks_nobody_uses_up_no_attempts_and_goes_on() {
 
 #[tokio::test]
 async fn where_the_owner_must_act_the_sender_is_told_at_once() {
-    for (trouble, words) in [(Trouble::Credential, "models.providers.test.apiKey"), (Trouble::Billing, "run out of money")] {
+    for (trouble, words) in
+        [(Trouble::Credential, "models.providers.test.apiKey"), (Trouble::Billing, "run out of money")]
+    {
         let world = World::new([]);
         let rest = Cooldown { until: world.clock.now().plus(3_600_000), failures: 3, trouble };
         world.embedded.sessions.rest("test:default", &rest).await.unwrap();

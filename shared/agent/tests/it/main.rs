@@ -1,14 +1,17 @@
 //! The turn, told as stories.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "what breaks here is a failed test")]
 
+mod bad_answers;
 mod commands;
 mod crashes;
 mod delivery;
 mod extras;
+mod failover;
 mod faults;
 mod models;
 mod redelivery;
 mod room;
 mod segments;
+mod spending;
 mod together;
 mod world;

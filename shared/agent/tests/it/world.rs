@@ -104,7 +104,8 @@ impl World {
 
     /// Makes choices for the conversation, as a command would.
     pub(crate) async fn choose(&self, choices: Choices) {
-        let (key, event) = (SessionKey::from_stored("agent:main:main"), EventKey::of("recording", "default", "choice"));
+        let (key, event) =
+            (SessionKey::from_stored("agent:main:main"), EventKey::of("recording", "default", &self.clock.unique()));
         let now = self.clock.now();
         let claim = Claim { event: &event, owner: "test", now, until: now.plus(1_000) };
         let Ok(Claimed::Held(mut head)) = self.embedded.sessions.claim(&key, &claim).await else { panic!("held") };

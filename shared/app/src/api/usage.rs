@@ -53,7 +53,9 @@ impl Api {
         let rules = &built.installation.spend;
         match self.spend.halt(&rules.tenant, halted).await {
             // What the configuration halts no command resumes.
-            Ok(()) => json_ack(StatusCode::OK, &json!({"halted": halted || rules.halted, "byConfiguration": rules.halted})),
+            Ok(()) => {
+                json_ack(StatusCode::OK, &json!({"halted": halted || rules.halted, "byConfiguration": rules.halted}))
+            }
             Err(error) => problem(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
         }
     }

@@ -9,4 +9,5 @@ mod queue;
 mod schedules;
 mod secrets;
 mod sessions;
+mod spending;
 mod support;
