@@ -28,11 +28,11 @@ async fn is_sound(world: &World, calls: u64) {
 }
 
 fn results(message: &ModelMessage) -> Vec<&str> {
-    let text = |block| match block {
-        &Block::ToolResult { ref text, .. } => Some(text.as_str()),
+    let texts = message.blocks.iter().filter_map(|block| match block {
+        Block::ToolResult { text, .. } => Some(text.as_str()),
         _ => None,
-    };
-    message.blocks.iter().filter_map(text).collect()
+    });
+    texts.collect()
 }
 
 #[tokio::test]
