@@ -15,6 +15,7 @@ mod place;
 mod remote;
 mod show;
 mod skills;
+mod usage;
 
 use clap::{Parser, Subcommand};
 
@@ -57,6 +58,8 @@ enum Command {
     /// Decide about replies that were not confirmed and messages that could not be handled
     #[command(name = "deadletters")]
     DeadLetters(deadletters::DeadLetters),
+    /// What was spent on models, by day; stop all spending, or let it go on
+    Usage(usage::UsageCommand),
 }
 
 fn main() -> std::process::ExitCode {
@@ -73,6 +76,7 @@ fn main() -> std::process::ExitCode {
         Command::Channels(channels) => gateway::block_on(channels.run()),
         Command::Skills(skills) => gateway::block_on(skills.run()),
         Command::Pairing(pairing) => gateway::block_on(pairing.run()),
+        Command::Usage(usage) => gateway::block_on(usage.run()),
         Command::DeadLetters(dead_letters) => gateway::block_on(dead_letters.run()),
     };
     match done {

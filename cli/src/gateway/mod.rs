@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use chela_agent::{Agent, ChannelNotes};
+use chela_agent::{Agent, ChannelNotes, Known};
 use chela_app::answer::Answerer;
 use chela_app::api::Api;
 use chela_app::beat::Beater;
@@ -151,7 +151,8 @@ fn doors(
         dead_letters: queue,
         sessions: sessions.clone(),
         access: sessions.clone(),
-        channels: sessions,
+        channels: sessions.clone(),
+        spend: sessions,
         live: live.clone(),
         clock: clock.clone(),
         metrics: metrics.clone(),
@@ -172,6 +173,7 @@ fn answerer(store: &Embedded, live: &Arc<Live>, clock: &Arc<dyn Clock>, metrics:
         directory: store.sessions.clone(),
         spend: store.sessions.clone(),
         cooldowns: store.sessions.clone(),
+        known: Known::default(),
         clock: clock.clone(),
     };
     let (queue, wished) = (store.queue.clone(), Wished::default());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use aws_lambda_events::event::sqs::SqsEvent;
-use chela_agent::{Agent, ChannelNotes, Slice};
+use chela_agent::{Agent, ChannelNotes, Known, Slice};
 use chela_app::answer::Answerer;
 use chela_app::install::Scope;
 use chela_app::live::Live;
@@ -40,6 +40,7 @@ async fn main() -> Result<(), Error> {
         directory: table.clone(),
         spend: table.clone(),
         cooldowns: table,
+        known: Known::default(),
         clock,
     };
     let answerer = Answerer { agent, queue, live: Arc::new(live?), metrics: Arc::default(), wished: Wished::default() };

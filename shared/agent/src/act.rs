@@ -12,6 +12,7 @@ use chela_core::tool::{ToolAnswer, ToolCall};
 use chela_core::turn::{Command, Input, Part, PlannedCall, idempotency_key};
 
 use crate::answer::{Agent, Attempt};
+use crate::repeats::with_warning;
 use crate::settings::Outlet;
 
 /// What is shown where a part will stand in a moment.
@@ -134,7 +135,7 @@ impl Agent {
             status: &status,
         });
         match tokio::time::timeout(left, run).await {
-            Ok(answer) => answer,
+            Ok(answer) => with_warning(&attempt.machine.turn().entries, &call.name, &call.input, answer),
             Err(_) => ToolAnswer::error(format!(
                 "\"{}\" did not end within {} s and was abandoned; it may have taken effect.",
                 call.name,

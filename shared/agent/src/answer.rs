@@ -1,6 +1,6 @@
 //! Drives one attempt: performs what the machine asks for, through the ports.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use chela_core::access::AccessStore;
 use chela_core::agent_id::AgentId;
@@ -19,6 +19,7 @@ use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
+use crate::known::Known;
 use crate::notes::ChannelNotes;
 use crate::redeliver::Decided;
 use crate::settings::{AgentSettings, Installation};
@@ -59,6 +60,8 @@ pub struct Agent {
     pub spend: Arc<dyn SpendStore>,
     /// Credentials that are left in peace.
     pub cooldowns: Arc<dyn CooldownStore>,
+    /// What this process knows of the two.
+    pub known: Known,
     /// Time and names.
     pub clock: Arc<dyn Clock>,
 }
@@ -71,6 +74,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) installation: &'a Installation,
     /// What was wished for the conversation, once somebody asked.
     pub(crate) wishes: OnceCell<Wishes>,
+    /// What the owner is to be told under the next answer.
+    pub(crate) notices: Arc<Mutex<Vec<String>>>,
 }
 
 impl Attempt<'_> {
@@ -143,7 +148,8 @@ impl Agent {
         let (whole, others) = join(taken_in(envelope), join_all(others.iter().map(taken_in))).await;
         let machine = Machine::new(whole, others, owner, slice.deadline, rules);
         let wishes = OnceCell::new();
-        let mut attempt = Attempt { machine, agent: &envelope.agent, settings, installation, wishes };
+        let mut attempt =
+            Attempt { machine, agent: &envelope.agent, settings, installation, wishes, notices: Arc::default() };
         let mut command = attempt.machine.begin(self.clock.now());
         loop {
             let input = match command {

@@ -31,7 +31,7 @@ impl Agent {
         failpoint("asking", "before");
         attempt.reword();
         let draft = Draft::default();
-        let mut call = pin!(Question::of(attempt, step).put(self.clock.as_ref(), &draft));
+        let mut call = pin!(Question::of(self, attempt, step).put(self.clock.as_ref(), &draft));
         let mut answer = None;
         let mut progress = Progress::new(attempt, self.clock.now());
         while answer.is_none() {

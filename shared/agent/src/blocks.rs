@@ -1,13 +1,13 @@
 //! What a model says before its tools run, where the channel shows it as a message of its own.
 
-use chela_core::model::{Block, ModelAnswer};
+use chela_core::model::Block;
 use chela_core::reply::visible;
 use chela_core::session::AssistantEntry;
 
 /// What is shown of an answer, together with what was said before it in the turn and not yet shown.
 pub(crate) fn unshown<'a>(
     before: impl Iterator<Item = &'a AssistantEntry>,
-    answer: &ModelAnswer,
+    blocks: &[Block],
     heartbeat: bool,
 ) -> String {
     let mut held = String::new();
@@ -19,7 +19,7 @@ pub(crate) fn unshown<'a>(
             held.clear();
         }
     }
-    add(&mut held, &said(&answer.blocks, heartbeat));
+    add(&mut held, &said(blocks, heartbeat));
     held
 }
 
@@ -44,8 +44,6 @@ fn add(held: &mut String, text: &str) {
 
 #[cfg(test)]
 mod tests {
-    use chela_core::model::{Stop, Usage};
-
     use super::*;
 
     #[test]
@@ -56,7 +54,7 @@ mod tests {
             interim: interim.iter().map(|part| (*part).to_owned()).collect(),
             ..AssistantEntry::default()
         };
-        let answer = ModelAnswer { blocks: text("c"), stop: Stop::End, usage: Usage::default() };
+        let answer = text("c");
         let before = [entry("a", &[]), entry("NO_REPLY", &[]), entry("b", &[])];
         assert_eq!(unshown(before.iter(), &answer, false), "a\n\nb\n\nc");
         let before = [entry("a", &[]), entry("b", &["a", "b"])];

@@ -5,7 +5,8 @@
 //!
 //! - [`Agent::answer`] runs one envelope to its [`Outcome`].
 //! - `redeliver` sends a flagged part again when its owner asks for it.
-//! - `ask` puts a `question` to the models, and meanwhile keeps the lease and shows the answer while it grows.
+//! - `ask` puts a `question` to the models, and meanwhile keeps the lease and shows the answer while it grows;
+//!   `failover` chooses the credential, `purse` pays.
 //! - `act` runs tools and sends parts; `command` answers what needs no model.
 
 mod act;
@@ -15,18 +16,26 @@ mod blocks;
 mod command;
 mod context;
 mod draft;
+mod failover;
 mod knowledge;
+mod known;
 mod media;
 mod notes;
+mod outlook;
+mod purse;
 mod question;
 mod redeliver;
+mod repeats;
 mod settings;
+mod spend;
 mod window;
 
 pub use answer::{Agent, Slice};
 pub use chela_core::turn::{LEASE_MS, Outcome, Report};
 pub use knowledge::{Addition, Knowledge};
+pub use known::Known;
 pub use media::{INCOMING, STORED};
 pub use notes::ChannelNotes;
 pub use redeliver::{Undelivered, undelivered};
-pub use settings::{AgentSettings, CommandRules, Installation, ModelChoice, Outlet, SeenScope};
+pub use settings::{AgentSettings, CommandRules, Installation, ModelChoice, Outlet, Profile, SeenScope};
+pub use spend::{Limits, SpendRules};

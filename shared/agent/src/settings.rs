@@ -7,19 +7,23 @@ use chela_core::agent_id::AgentId;
 use chela_core::channel::{Channel, Unconfirmed};
 use chela_core::chunk::{ChunkMode, chunk_markdown};
 use chela_core::message::{ChannelId, ReplyAddress};
-use chela_core::model::Model;
+use chela_core::model::{Model, Thinking};
 use chela_core::reply::{Piece, Said, numbered, pieces};
+use chela_core::spend::Price;
 use chela_core::tool::Tool;
 
 use crate::knowledge::Knowledge;
+use crate::spend::SpendRules;
 
 /// Everything that is installed: channels to answer on, agents to answer.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Installation {
     /// By channel and account.
     pub outlets: HashMap<(ChannelId, String), Outlet>,
     /// By id.
     pub agents: HashMap<AgentId, AgentSettings>,
+    /// What may be spent.
+    pub spend: SpendRules,
     /// What is a command here.
     pub commands: CommandRules,
 }
@@ -131,6 +135,10 @@ pub struct AgentSettings {
     pub system: Arc<str>,
     /// Models to ask, in order of preference. Without any the sender is told that none can be asked.
     pub models: Vec<ModelChoice>,
+    /// Further models that a conversation may choose to be asked first.
+    pub further_models: Vec<ModelChoice>,
+    /// How hard they think, unless a conversation chooses otherwise.
+    pub thinking: Thinking,
     /// The zone its person lives in: days of notes begin there.
     pub timezone: Arc<str>,
     /// Most model calls in one turn; the last one gets no tools.
@@ -141,6 +149,13 @@ pub struct AgentSettings {
     pub announce: bool,
     /// What it knows beside its prompt.
     pub knowledge: Knowledge,
+}
+
+impl AgentSettings {
+    /// All models it may ask.
+    pub fn all_models(&self) -> impl Iterator<Item = &ModelChoice> {
+        self.models.iter().chain(&self.further_models)
+    }
 }
 
 /// One model an agent may ask.
@@ -154,6 +169,24 @@ pub struct ModelChoice {
     pub max_tokens: u32,
     /// Tokens the model reads at once; older turns are left out beyond it.
     pub context_window: u32,
-    /// The endpoint.
+    /// What it costs; `None` if nobody knows.
+    pub price: Option<Price>,
+    /// The credentials it is asked with, in order of preference.
+    pub profiles: Vec<Profile>,
+}
+
+impl ModelChoice {
+    /// The provider's id.
+    pub fn provider(&self) -> &str {
+        self.name.split_once('/').map_or(self.name.as_str(), |(provider, _)| provider)
+    }
+}
+
+/// One credential of a provider.
+#[derive(Clone)]
+pub struct Profile {
+    /// Its id: `anthropic:work`, or `anthropic:default` where there is but one. Rests are noted under it.
+    pub id: String,
+    /// The provider's endpoint, asked with this credential.
     pub model: Arc<dyn Model>,
 }

@@ -1,7 +1,8 @@
-//! The HTTP API: health, readiness, `POST /message`, pairing, channels, dead letters, metrics.
+//! The HTTP API: health, readiness, `POST /message`, pairing, channels, dead letters, usage, metrics.
 
 mod dead_letters;
 mod pairing;
+mod usage;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use chela_core::queue::{Authority, DeadLetters, Lane, Queue, QueueError, Standin
 use chela_core::secret::Secret;
 use chela_core::session::{EntryBody, SessionStore, StoreError};
 use chela_core::session_key::{Peer, PeerKind, SessionKey};
+use chela_core::spend::SpendStore;
 use http::{HeaderMap, Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -46,6 +48,8 @@ pub struct Api {
     pub access: Arc<dyn AccessStore>,
     /// What happened on accounts, and which parts platforms confirmed late.
     pub channels: Arc<dyn ChannelLog>,
+    /// What was spent.
+    pub spend: Arc<dyn SpendStore>,
     /// What is configured.
     pub live: Arc<Live>,
     /// Time and names.
@@ -79,11 +83,11 @@ impl Api {
         match path {
             "/healthz" if method == Method::GET => return json_ack(StatusCode::OK, &json!({"status": "ok"})),
             "/readyz" if method == Method::GET => return self.ready().await,
-            "/metrics" | "/message" | "/pairing" | "/channels" => {}
+            "/metrics" | "/message" | "/pairing" | "/channels" | "/usage" | "/usage/halt" => {}
             _ if dead_letters => {}
             "/healthz" | "/readyz" => return problem(StatusCode::METHOD_NOT_ALLOWED, "only GET is served here"),
             _ => {
-                let paths = "paths: /healthz, /readyz, /metrics, /message, /pairing, /channels, /deadletters";
+                let paths = "paths: /healthz, /readyz, /metrics, /message, /pairing, /channels, /usage, /deadletters";
                 return problem(StatusCode::NOT_FOUND, paths);
             }
         }
@@ -102,6 +106,8 @@ impl Api {
             (&Method::POST, "/pairing") => self.approve_pairing(body).await,
             (&Method::GET, "/pairing") => self.pending_pairings().await,
             (&Method::GET, "/channels") => self.activities().await,
+            (&Method::GET, "/usage") => self.usage(query).await,
+            (&Method::POST, "/usage/halt") => self.halt(body).await,
             _ if dead_letters => self.dead_letters(method, path, body).await,
             _ => problem(StatusCode::METHOD_NOT_ALLOWED, "this path does not take that method"),
         }

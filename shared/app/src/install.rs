@@ -24,6 +24,7 @@ use chela_tools::workspace;
 use crate::knowledge::equip;
 use crate::live::{Built, Heartbeat, OpenAccount};
 use crate::models;
+use crate::usage;
 
 /// Model calls in one turn.
 const MAX_STEPS: u16 = 12;
@@ -84,10 +85,20 @@ pub(crate) async fn open(
         for id in config.agents.ids() {
             let agent = AgentId::new(&id);
             let models = opener.models_of(&id, &mut problems).await;
+            let further_models = opener.further_models_of(&id, &mut problems).await;
+            let thinking = config.agents.thinking_of(&id);
             let tools = chela_tools::all();
             let tools = tools.into_iter().filter(|tool| config.tool_allowed(&agent, &tool.spec().name)).collect();
             let timezone = config.agents.defaults.user_timezone.as_deref().unwrap_or("UTC").into();
-            let settings = AgentSettings { models, tools, timezone, max_steps: MAX_STEPS, ..AgentSettings::default() };
+            let settings = AgentSettings {
+                models,
+                further_models,
+                thinking,
+                tools,
+                timezone,
+                max_steps: MAX_STEPS,
+                ..AgentSettings::default()
+            };
             agents.insert(agent, settings);
         }
     }
@@ -101,7 +112,7 @@ pub(crate) async fn open(
         routing: RoutingTable::new(&config.routing),
         heartbeats: heartbeats(&config),
         accounts,
-        installation: Installation { outlets, agents, commands: command_rules(&config) },
+        installation: Installation { outlets, agents, commands: command_rules(&config), spend: usage::rules(&config) },
         api_key,
         problems,
         config,
@@ -136,9 +147,7 @@ pub(crate) async fn with_prompt(
     agent: &AgentId,
     now: Millis,
 ) -> Installation {
-    let Installation { outlets, agents, commands } = &built.installation;
-    let mut installation =
-        Installation { outlets: outlets.clone(), agents: agents.clone(), commands: commands.clone() };
+    let mut installation = built.installation.clone();
     if let Some(settings) = installation.agents.get_mut(agent) {
         let defaults = &built.config.agents.defaults;
         let limits = workspace::Limits {

@@ -12,6 +12,7 @@ pub mod log;
 pub mod metrics;
 mod models;
 pub mod receive;
+pub mod usage;
 pub mod wished;
 
 pub use knowledge::shelf_settings;

@@ -80,18 +80,38 @@ impl SpendStore for Table {
         Err(StoreError::Unavailable(format!("the day {} cannot be opened for spending; try again", wish.day.date)))
     }
 
-    async fn settle(&self, settlement: &Settlement) -> Result<(), StoreError> {
+    async fn settle(&self, settlement: &Settlement) -> Result<BTreeMap<Scope, NanoDollars>, StoreError> {
         let wish = &settlement.reservation;
         let scopes = counted(wish)?;
         let mut reserved = wish.amount;
-        // The row knows best what was reserved; as a rule the settlement does, too.
-        while let Err(row) = self.change(&Key::day(&wish.day), settling(settlement, &scopes, reserved)).await? {
+        loop {
+            let row = match self.change(&Key::day(&wish.day), settling(settlement, &scopes, reserved)).await? {
+                Ok(now) => {
+                    let spent = scopes.iter().map(|it| Ok((it.scope.clone(), count(&now, SPENT, &it.mark)?)));
+                    return spent.collect();
+                }
+                Err(row) => row,
+            };
+            // The row knows best what was reserved; as a rule the settlement does, too.
             match open_reservation(&row, &wish.name)? {
                 Some(amount) if amount != reserved => reserved = amount,
-                _ => break,
+                _ => return Ok(BTreeMap::new()),
             }
         }
-        Ok(())
+    }
+
+    async fn count(&self, settlement: &Settlement) -> Result<(), StoreError> {
+        let Settlement { reservation, spent, .. } = settlement;
+        let mut change = Change::default();
+        // The day may have no row yet. One that is made here takes no reservations before it was opened.
+        change.set_first("ttl", number(reservation.at.seconds().saturating_add(KEPT_S)));
+        for scope in counted(reservation)? {
+            change.set_first(&format!("{SCOPE}{}", scope.mark), text(&scope.json));
+            change.add(&format!("{TAKEN}{}", scope.mark), number(*spent));
+            counting(&mut change, &scope.mark, settlement);
+        }
+        // Without a condition there is no refusal.
+        self.change(&Key::day(&reservation.day), change).await.map(drop)
     }
 
     async fn spending(&self, day: &Day) -> Result<BTreeMap<Scope, Spending>, StoreError> {
@@ -243,7 +263,7 @@ fn open_reservation(row: &Item, name: &str) -> Result<Option<NanoDollars>, Store
 }
 
 fn settling(settlement: &Settlement, scopes: &[Counted<'_>], reserved: NanoDollars) -> Change {
-    let Settlement { reservation, spent, usage } = settlement;
+    let Settlement { reservation, spent, .. } = settlement;
     let mut change = Change::default();
     let reservation = format!("{RESERVED}{}", reservation.name);
     change.if_it(&reservation, "=", number(reserved));
@@ -251,20 +271,25 @@ fn settling(settlement: &Settlement, scopes: &[Counted<'_>], reserved: NanoDolla
     let more = i128::from(*spent).saturating_sub(i128::from(reserved));
     for Counted { mark, .. } in scopes {
         change.add(&format!("{TAKEN}{mark}"), AttributeValue::N(more.to_string()));
-        let counts = [
-            (SPENT, *spent),
-            (CALLS, 1),
-            (INPUT, usage.input),
-            (OUTPUT, usage.output),
-            (CACHE_READ, usage.cache_read),
-            (CACHE_WRITE, usage.cache_write),
-        ];
-        // An attribute that is not there is not billed.
-        for (letter, value) in counts.into_iter().filter(|(_, value)| *value > 0) {
-            change.add(&format!("{letter}{mark}"), number(value));
-        }
+        counting(&mut change, mark, settlement);
     }
     change
+}
+
+fn counting(change: &mut Change, mark: &str, settlement: &Settlement) {
+    let Settlement { spent, usage, .. } = settlement;
+    let counts = [
+        (SPENT, *spent),
+        (CALLS, 1),
+        (INPUT, usage.input),
+        (OUTPUT, usage.output),
+        (CACHE_READ, usage.cache_read),
+        (CACHE_WRITE, usage.cache_write),
+    ];
+    // An attribute that is not there is not billed.
+    for (letter, value) in counts.into_iter().filter(|(_, value)| *value > 0) {
+        change.add(&format!("{letter}{mark}"), number(value));
+    }
 }
 
 fn scope(row: &Item, mark: &str) -> Result<Scope, StoreError> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chela_core::agent_id::{DEFAULT_AGENT_ID, normalize_agent_id};
+use chela_core::model::Thinking;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
@@ -63,6 +64,11 @@ impl AgentsSection {
         self.defaults.context.iter().chain(self.entry(id).iter().flat_map(|agent| &agent.context)).collect()
     }
 
+    /// How hard the models of this agent think, unless a conversation chooses otherwise.
+    pub fn thinking_of(&self, id: &str) -> Thinking {
+        self.entry(id).and_then(|agent| agent.thinking_default).unwrap_or(self.defaults.thinking_default)
+    }
+
     /// The heartbeat of this agent.
     pub fn heartbeat_of(&self, id: &str) -> Option<&Heartbeat> {
         self.entry(id).and_then(|agent| agent.heartbeat.as_ref()).or(self.defaults.heartbeat.as_ref())
@@ -83,6 +89,8 @@ pub enum Ownership {
 pub struct AgentDefaults {
     /// The model, as `provider/model`. Without one the offline model `echo` answers.
     pub model: Option<ModelChoice>,
+    /// How hard models think before they answer.
+    pub thinking_default: Thinking,
     /// The zone in which days of notes begin and schedules are meant, as in `Europe/Berlin`; UTC if left out.
     pub user_timezone: Option<String>,
     /// Most characters of one workspace file in the prompt.
@@ -108,6 +116,7 @@ impl Default for AgentDefaults {
     fn default() -> Self {
         Self {
             model: None,
+            thinking_default: Thinking::Off,
             user_timezone: None,
             bootstrap_max_chars: 8_000,
             bootstrap_total_max_chars: 24_000,
@@ -141,6 +150,8 @@ pub struct Agent {
     pub is_default: Option<bool>,
     /// Its model, instead of `agents.defaults.model`.
     pub model: Option<ModelChoice>,
+    /// How hard its models think, instead of `agents.defaults.thinkingDefault`.
+    pub thinking_default: Option<Thinking>,
     /// Its heartbeat, instead of `agents.defaults.heartbeat`.
     pub heartbeat: Option<Heartbeat>,
     /// What addresses it in rooms.

@@ -1,6 +1,7 @@
 //! The configuration: one JSON5 file in OpenClaw's key names. See docs/configuration.md.
 
 mod agents;
+mod auth;
 mod channels;
 mod check;
 mod commands;
@@ -21,9 +22,11 @@ mod secrets;
 mod settings;
 mod shape;
 mod skills;
+mod spend;
 mod variables;
 
 pub use agents::{Agent, AgentDefaults, AgentsSection, Heartbeat, ModelChoice, Ownership, SystemAgent};
+pub use auth::{AuthMode, AuthProfile, AuthSection};
 pub use channels::{
     Account, ChannelConfig, ChannelDefaults, ChannelsSection, ChunkMode, DEFAULT_ACCOUNT, OwnKeys, Streaming,
     StreamingMode, UnconfirmedPolicy,
@@ -41,6 +44,7 @@ pub use settings::{
 };
 pub use shape::{ChannelKeys, SecretKey};
 pub use skills::{ContextRule, PromptTemplate, SkillEntry, SkillsSection};
+pub use spend::{SpendLimits, SpendSection};
 pub use variables::{MissingVariable, SecretUse};
 
 /// The reference manual: every key with its default, as a configuration that changes nothing.

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use chela_core::agent_id::normalize_agent_id;
 use chela_core::gate::{DmPolicy, GroupPolicy};
 
+use crate::auth::AuthMode;
 use crate::channels::{Account, ChannelConfig, DEFAULT_ACCOUNT};
 use crate::check::Surroundings;
 use crate::path::Path;
@@ -23,6 +24,7 @@ pub(crate) fn inspect(config: &Config, surroundings: &Surroundings<'_>) -> Vec<M
     let mut inspection = Inspection { config, surroundings, misfits: Vec::new() };
     inspection.gateway();
     inspection.agents();
+    inspection.credentials();
     inspection.bindings();
     for (id, channel) in &config.channels.by_id {
         inspection.channel(id, channel);
@@ -102,6 +104,32 @@ impl Inspection<'_> {
             let names = model.map(|model| model.primary.iter().chain(&model.fallbacks)).into_iter().flatten();
             if names.into_iter().any(|name| !name.contains('/')) {
                 self.error(path, "a model is named without its provider", "write it as \"provider/model\"");
+            }
+        }
+    }
+
+    /// Credentials that are never asked although somebody wrote them down.
+    fn credentials(&mut self) {
+        let auth = &self.config.auth;
+        for (id, profile) in &auth.profiles {
+            let path = Path::of(&["auth", "profiles", id]);
+            if profile.provider.is_empty() {
+                self.error(path, "the provider of this credential is missing", "add provider: \"anthropic\"");
+            } else if profile.mode != AuthMode::ApiKey {
+                let fix = "use mode \"api_key\" with apiKey, or leave it for OpenClaw";
+                self.warn(path.key("mode"), "Chela reads keys only: this credential is never asked", fix);
+            } else if profile.api_key.as_ref().is_none_or(SecretInput::is_blank) {
+                let fix = "add apiKey: \"${NAME}\", or a secret reference such as { source: \"ssm\", id: \"…\" }";
+                self.warn(path, "this credential has no apiKey and is never asked", fix);
+            }
+        }
+        for (provider, order) in &auth.order {
+            let path = Path::of(&["auth", "order", provider]);
+            for (at, id) in order.iter().enumerate() {
+                if auth.profiles.get(id).is_none_or(|profile| profile.provider != *provider) {
+                    let message = format!("there is no credential of {provider} with this id");
+                    self.error(path.index(at), message, "name one of auth.profiles, or add it there");
+                }
             }
         }
     }

@@ -9,12 +9,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::agents::AgentsSection;
+use crate::auth::AuthSection;
 use crate::channels::ChannelsSection;
 use crate::commands::CommandsSection;
 use crate::providers::ModelsSection;
 use crate::schedules::CronSection;
 use crate::secrets::SecretInput;
 use crate::skills::{PromptTemplate, SkillsSection};
+use crate::spend::SpendSection;
 
 /// The whole configuration. Everything has a default: an empty file is a configuration.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -33,6 +35,10 @@ pub struct Config {
     pub channels: ChannelsSection,
     /// The providers of models.
     pub models: ModelsSection,
+    /// Several credentials of one provider.
+    pub auth: AuthSection,
+    /// What may be spent on models.
+    pub spend: SpendSection,
     /// How messages are taken in.
     pub messages: MessagesSection,
     /// What is answered without a model, and who is the owner.

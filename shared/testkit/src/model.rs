@@ -17,6 +17,10 @@ pub enum Line {
     SaysAndCalls(String, Vec<(String, String, Value)>),
     /// Fails.
     Fails(fn() -> ModelError),
+    /// Says nothing at all.
+    Nothing,
+    /// Begins to say this, and never ends.
+    Hangs(String),
 }
 
 /// A model with a script. Every request is checked against the laws providers enforce; at the end of the script it
@@ -66,6 +70,11 @@ impl Model for ScriptedModel {
                 Ok(ModelAnswer { blocks, stop: Stop::ToolUse, usage })
             }
             Line::Fails(error) => Err(error()),
+            Line::Nothing => Ok(ModelAnswer { blocks: vec![], stop: Stop::End, usage }),
+            Line::Hangs(text) => {
+                on_delta(&Delta::Text(text));
+                std::future::pending().await
+            }
         }
     }
 }

@@ -142,10 +142,6 @@ pub(super) fn verbose(asked: &Asked<'_>) -> Reply {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use chela_testkit::model::ScriptedModel;
-
     use super::*;
 
     #[test]
@@ -155,7 +151,8 @@ mod tests {
             id: name.into(),
             max_tokens: 1,
             context_window: 1,
-            model: Arc::new(ScriptedModel::default()),
+            price: None,
+            profiles: vec![],
         };
         let models = ["a/big", "a/mini", "b/mini", "b/4"].map(choice);
         let named = |word| model(&models, word);

@@ -2,15 +2,18 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "what breaks here is a failed test")]
 
 mod authority;
+mod bad_answers;
 mod blocks;
 mod commands;
 mod crashes;
 mod delivery;
 mod extras;
+mod failover;
 mod faults;
 mod models;
 mod redelivery;
 mod room;
 mod segments;
+mod spending;
 mod together;
 mod world;

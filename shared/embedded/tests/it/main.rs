@@ -10,4 +10,5 @@ mod queue;
 mod schedules;
 mod secrets;
 mod sessions;
+mod spending;
 mod support;

@@ -287,6 +287,32 @@ pub async fn odd_scopes_are_apart(store: &dyn SpendStore) {
 }
 
 /// Declares one test for each law; `$make` is an `async fn() -> Subject<dyn SpendStore>`.
+/// Whoever settles learns what is spent now, and whoever settles again learns nothing.
+pub async fn a_settlement_tells_what_is_spent(store: &dyn SpendStore) {
+    for (name, spent, sum) in [("1", 30, 30), ("2", 5, 35)] {
+        let wish = wish(name, 40, Some(100));
+        granted(store, &wish).await;
+        let known = store.settle(&settlement(&wish, spent)).await.unwrap();
+        assert_eq!(known, BTreeMap::from([(Scope::All, sum)]));
+        assert_eq!(store.settle(&settlement(&wish, spent)).await.unwrap(), BTreeMap::new());
+    }
+}
+
+/// What was not reserved is counted all the same, and takes room from what is reserved later.
+pub async fn what_is_counted_is_spent(store: &dyn SpendStore) {
+    store.count(&settlement(&wish("1", 0, None), 30)).await.unwrap();
+    store.count(&settlement(&wish("2", 0, None), 12)).await.unwrap();
+    let found = store.spending(&today()).await.unwrap();
+    assert_eq!(found[&Scope::All], Spending { spent: 42, reserved: 0, calls: 2, usage: double(USAGE) });
+    assert_eq!(granted(store, &wish("3", 8, Some(50))).await, 50);
+    assert!(matches!(store.reserve(&wish("4", 1, Some(50))).await.unwrap(), Reserved::Refused { taken: 50, .. }));
+}
+
+fn double(usage: Usage) -> Usage {
+    let Usage { input, output, cache_read, cache_write } = usage;
+    Usage { input: 2 * input, output: 2 * output, cache_read: 2 * cache_read, cache_write: 2 * cache_write }
+}
+
 #[macro_export]
 macro_rules! spend_laws {
     ($make:expr) => {
@@ -307,6 +333,8 @@ macro_rules! spend_laws {
                 halts_and_resumptions_at_once_agree_in_the_end,
                 tenants_and_days_are_apart,
                 odd_scopes_are_apart,
+                a_settlement_tells_what_is_spent,
+                what_is_counted_is_spent,
             ]
         );
     };

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use chela_agent::{Agent, AgentSettings, ChannelNotes, Installation, ModelChoice, Outcome, Outlet, Slice};
+use chela_agent::{
+    Agent, AgentSettings, ChannelNotes, Installation, Known, ModelChoice, Outcome, Outlet, Profile, Slice,
+};
 use chela_app::answer::Answerer;
 use chela_app::install::Scope;
 use chela_app::live::{Ground, Live};
@@ -20,7 +22,7 @@ use chela_core::chunk::ChunkMode;
 use chela_core::clock::{Clock, Millis};
 use chela_core::event::{EventBus, EventBusError, LifecycleEvent};
 use chela_core::message::{Inbound, InboundKind, ReplyAddress, Sender};
-use chela_core::model::{Block, Delta, Model, ModelAnswer, ModelError, ModelRequest, Stop, Usage};
+use chela_core::model::{Block, Delta, Model, ModelAnswer, ModelError, ModelRequest, Stop, Thinking, Usage};
 use chela_core::queue::{Authority, ENVELOPE_VERSION, Envelope, Lane, Queue, Standing, Task};
 use chela_core::secret::{Secret, SecretError, SecretRef, SecretStore};
 use chela_core::session::StoreError;
@@ -157,6 +159,7 @@ fn agent(rows: &Arc<Rows>, clock: &Arc<RuntimeClock>, thinks: Duration) -> Agent
         directory: Arc::new(MemoryDirectory::default()),
         spend: Arc::new(MemorySpend::default()),
         cooldowns: Arc::new(MemoryCooldowns::default()),
+        known: Known::default(),
         clock: clock.clone(),
     }
 }
@@ -220,11 +223,14 @@ async fn a_slow_model_keeps_its_session() {
         id: "slow".into(),
         max_tokens: 100,
         context_window: 10_000,
-        model: model.clone(),
+        price: None,
+        profiles: vec![Profile { id: "test:default".into(), model: model.clone() }],
     };
     let settings = AgentSettings {
         system: "You are slow.".into(),
         models: vec![choice],
+        further_models: vec![],
+        thinking: Thinking::Off,
         timezone: "UTC".into(),
         max_steps: 3,
         tools: vec![],
