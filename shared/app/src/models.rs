@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chela_agent::ModelChoice;
-use chela_config::{Config, Provider, ProviderApi};
+use chela_config::{Config, MaxTokensField, Model as ModelEntry, ModelInput, Provider, ProviderApi};
 use chela_core::model::Model;
-use chela_core::secret::{SecretRef, SecretSource, SecretStore};
+use chela_core::secret::{Secret, SecretRef, SecretSource, SecretStore};
 use chela_http::HttpClient;
-use chela_models::{Api, ModelRef, ProviderConfig, builtin};
+use chela_models::{Api, AwsKeys, Input, ModelConfig, ModelRef, ProviderConfig, builtin};
 
 use crate::install::resolve;
 
@@ -93,24 +94,50 @@ impl<'a> Opener<'a> {
         let configured = self.config.models.providers.get(id).cloned().unwrap_or_default();
         let key = match &configured.api_key {
             Some(key) => Some(resolve(key, self.secrets, &format!("models.providers.{id}.apiKey"), problems).await?),
-            // The variable every SDK of the provider reads.
+            // The variables every SDK of the provider reads.
             None => {
-                let name = format!("{}_API_KEY", id.to_ascii_uppercase().replace('-', "_"));
-                self.secrets.get(&SecretRef { source: SecretSource::Env, id: name }).await.ok()
+                let usual = format!("{}_API_KEY", id.to_ascii_uppercase().replace('-', "_"));
+                let known = builtin(id).map(|known| known.key_env.as_slice()).unwrap_or_default();
+                let names: Vec<&str> = if known.is_empty() { vec![&usual] } else { known.to_vec() };
+                self.variable(&names).await
             }
         };
         let headers = self.headers(id, &configured, problems).await;
+        let region = match configured.region {
+            Some(region) => Some(region),
+            None => self.variable(&["AWS_REGION", "AWS_DEFAULT_REGION"]).await.map(|name| name.expose().to_owned()),
+        };
         let provider = ProviderConfig {
             id: id.to_owned(),
-            api: configured.api.map(|api| match api {
-                ProviderApi::AnthropicMessages => Api::AnthropicMessages,
-                ProviderApi::OpenaiCompletions => Api::OpenaiCompletions,
-            }),
+            api: configured.api.map(dialect),
             base_url: configured.base_url,
             headers,
-            max_tokens_field: None,
+            timeout: configured.timeout_seconds.map(|seconds| Duration::from_secs(seconds.into())),
+            models: configured.models.iter().map(|entry| (entry.id.clone(), model_config(entry))).collect(),
+            aws: self.aws_keys().await,
+            region,
         };
         chela_models::open(&provider, key, self.http.clone()).map_err(|error| problems.push(error.to_string())).ok()
+    }
+
+    /// The first of these variables that is set.
+    async fn variable(&self, names: &[&str]) -> Option<Secret> {
+        for name in names {
+            let reference = SecretRef { source: SecretSource::Env, id: (*name).to_owned() };
+            if let Ok(secret) = self.secrets.get(&reference).await {
+                return Some(secret);
+            }
+        }
+        None
+    }
+
+    /// The keys of the role a function runs as, or of whoever runs the gateway.
+    async fn aws_keys(&self) -> Option<AwsKeys> {
+        Some(AwsKeys {
+            id: self.variable(&["AWS_ACCESS_KEY_ID"]).await?.expose().to_owned(),
+            secret: self.variable(&["AWS_SECRET_ACCESS_KEY"]).await?,
+            session: self.variable(&["AWS_SESSION_TOKEN"]).await,
+        })
     }
 
     async fn headers(
@@ -118,12 +145,41 @@ impl<'a> Opener<'a> {
         id: &str,
         provider: &Provider,
         problems: &mut Vec<String>,
-    ) -> Vec<(String, chela_core::secret::Secret)> {
+    ) -> Vec<(String, Secret)> {
         let mut headers = Vec::new();
         for (name, value) in &provider.headers {
             let key = format!("models.providers.{id}.headers.{name}");
             headers.extend(resolve(value, self.secrets, &key, problems).await.map(|value| (name.clone(), value)));
         }
         headers
+    }
+}
+
+fn dialect(api: ProviderApi) -> Api {
+    match api {
+        ProviderApi::AnthropicMessages => Api::AnthropicMessages,
+        ProviderApi::OpenaiCompletions => Api::OpenaiCompletions,
+        ProviderApi::OpenaiResponses => Api::OpenaiResponses,
+        ProviderApi::AzureOpenaiResponses => Api::AzureOpenaiResponses,
+        ProviderApi::GoogleGenerativeAi => Api::GoogleGenerativeAi,
+        ProviderApi::BedrockConverseStream => Api::BedrockConverseStream,
+        ProviderApi::Ollama => Api::Ollama,
+    }
+}
+
+fn model_config(entry: &ModelEntry) -> ModelConfig {
+    let input = |input: &ModelInput| match input {
+        ModelInput::Text => Input::Text,
+        ModelInput::Image => Input::Image,
+        ModelInput::Pdf => Input::Pdf,
+    };
+    ModelConfig {
+        context_window: entry.context_window,
+        reasoning: entry.reasoning,
+        input: entry.input.as_ref().map(|inputs| inputs.iter().map(input).collect()),
+        max_tokens_field: entry.compat.max_tokens_field.map(|field| match field {
+            MaxTokensField::MaxTokens => chela_models::MaxTokensField::MaxTokens,
+            MaxTokensField::MaxCompletionTokens => chela_models::MaxTokensField::MaxCompletionTokens,
+        }),
     }
 }
