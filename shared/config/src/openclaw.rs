@@ -182,6 +182,7 @@ pub(crate) const NOT_YET: &[(&[&str], &[&str])] = &[
             "thinkingLevelMap",
         ],
     ),
+    (&["models", "providers", "*", "models", "*", "compat"], COMPAT),
     (&["tools"], TOOLS),
     (
         &["logging"],
@@ -197,6 +198,36 @@ pub(crate) const NOT_YET: &[(&[&str], &[&str])] = &[
     (&["channels", "*", "channels", "*"], ROOM),
     (&["channels", "*", "accounts", "*", "groups", "*"], ROOM),
     (&["channels", "*", "accounts", "*", "channels", "*"], ROOM),
+];
+
+const COMPAT: &[&str] = &[
+    "codeMode",
+    "openRouterRouting",
+    "reasoningEffortMap",
+    "requiresAssistantAfterToolResult",
+    "requiresOpenAiAnthropicToolPayload",
+    "requiresReasoningContentOnAssistantMessages",
+    "requiresStringContent",
+    "requiresThinkingAsText",
+    "requiresToolResultName",
+    "strictMessageKeys",
+    "supportedReasoningEfforts",
+    "supportsDeveloperRole",
+    "supportsInstructions",
+    "supportsJsonSchemaResponseFormat",
+    "supportsReasoningEffort",
+    "supportsStore",
+    "supportsStrictMode",
+    "supportsTemperature",
+    "supportsTools",
+    "supportsUsageInStreaming",
+    "thinkingFormat",
+    "toolCallArgumentsEncoding",
+    "toolSchemaProfile",
+    "unsupportedToolSchemaKeywords",
+    "vercelGatewayRouting",
+    "visibleReasoningDetailTypes",
+    "zaiToolStream",
 ];
 
 const AGENT: &[&str] = &[

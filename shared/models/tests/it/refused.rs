@@ -38,22 +38,22 @@ async fn statuses_and_wordings_are_sorted_by_what_the_caller_can_do() {
         (
             402,
             r#"{"error":{"message":"Insufficient Balance","type":"unknown_error","code":"invalid_request_error"}}"#,
-            "owner",
+            "billing",
         ),
         (
             400,
             r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to access the Anthropic API."}}"#,
-            "owner",
+            "billing",
         ),
         (
             400,
             r#"{"type":"error","error":{"type":"invalid_request_error","message":"You have reached your specified API usage limits."}}"#,
-            "owner",
+            "billing",
         ),
         (
             429,
             r#"{"error":{"message":"You exceeded your current quota, please check your plan and billing details.","type":"insufficient_quota","code":"insufficient_quota"}}"#,
-            "owner",
+            "billing",
         ),
         (
             429,
@@ -99,10 +99,71 @@ async fn statuses_and_wordings_are_sorted_by_what_the_caller_can_do() {
         (500, r#"{"type":"error","error":{"type":"api_error","message":"Internal server error"}}"#, "retry"),
         (502, "<html><body>Bad Gateway</body></html>", "retry"),
         (503, "upstream connect error", "retry"),
-        (529, r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#, "retry"),
+        (529, r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#, "overloaded"),
+        (529, "", "overloaded"),
+        (
+            503,
+            r#"{"error":{"code":503,"message":"The model is overloaded. Please try again later.","status":"UNAVAILABLE"}}"#,
+            "overloaded",
+        ),
+        (
+            429,
+            r#"{"error":{"message":"The engine is currently overloaded","type":"engine_overloaded_error"}}"#,
+            "overloaded",
+        ),
+        (
+            400,
+            r#"[{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"API_KEY_INVALID"}]}}]"#,
+            "owner",
+        ),
+        (
+            400,
+            r#"{"error":{"code":400,"message":"The input token count (1234567) exceeds the maximum number of tokens allowed (1048576).","status":"INVALID_ARGUMENT"}}"#,
+            "shorten",
+        ),
+        (
+            403,
+            r#"{"error":{"code":403,"message":"This API method requires billing to be enabled.","status":"PERMISSION_DENIED"}}"#,
+            "billing",
+        ),
+        (
+            429,
+            r#"{"error":{"code":429,"message":"You exceeded your current quota, please check your plan and billing details.","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"34.5s"}]}}"#,
+            "wait 34500 ms",
+        ),
+        (
+            400,
+            r#"{"error":{"message":"This model's maximum prompt length is 131072 but the request contains 537812 tokens."}}"#,
+            "shorten",
+        ),
+        (
+            413,
+            r#"{"error":{"code":"tokens_limit_reached","message":"Request body too large for gpt-4o model."}}"#,
+            "shorten",
+        ),
     ];
     for (status, body, expected) in table {
         assert_eq!(sorted_reply(*status, "", body).await, *expected, "{status} {body}");
+    }
+}
+
+#[tokio::test]
+async fn the_kinds_of_aws_stand_in_a_header() {
+    let table = [
+        (429, "ThrottlingException", "Too many tokens, please wait before trying again.", "wait"),
+        (400, "ServiceQuotaExceededException", "Your request exceeds the quota", "wait"),
+        (429, "ModelNotReadyException:http://internal/", "Model is not ready", "overloaded"),
+        (503, "ServiceUnavailableException", "Try again", "overloaded"),
+        (400, "ValidationException", "Input is too long for requested model.", "shorten"),
+        (400, "ValidationException", "The provided model identifier is invalid.", "never"),
+        (403, "AccessDeniedException", "You don't have access to the model", "owner"),
+        (403, "ExpiredTokenException", "The security token included in the request is expired", "owner"),
+        (408, "ModelTimeoutException", "The model took too long", "retry"),
+        (500, "InternalServerException", "", "retry"),
+    ];
+    for (status, kind, words, expected) in table {
+        let body = serde_json::json!({"message": words}).to_string();
+        assert_eq!(sorted_reply(status, &format!("x-amzn-errortype: {kind}\r\n"), &body).await, expected, "{kind}");
     }
 }
 
