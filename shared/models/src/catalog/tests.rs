@@ -75,3 +75,16 @@ fn a_degree_the_model_does_not_know_becomes_the_nearest() {
     assert_eq!(effort(Thinking::Xhigh, &[Low, High]), Some(High));
     assert_eq!(effort(Thinking::High, &[]), None);
 }
+
+/// A cold start pays for the providers, and for the models only if it looks one up. Even unoptimised and on a busy machine
+/// both stay far below what a person would notice.
+#[test]
+fn the_data_is_read_quickly() {
+    let started = std::time::Instant::now();
+    serde_json::from_str::<Vec<Builtin>>(include_str!("providers.json")).unwrap();
+    let providers = started.elapsed();
+    serde_json::from_str::<Models>(include_str!("models.json")).unwrap();
+    let models = started.elapsed() - providers;
+    println!("providers {} µs, models {} µs", providers.as_micros(), models.as_micros());
+    assert!(providers.as_millis() < 50 && models.as_millis() < 250, "{providers:?} {models:?}");
+}

@@ -72,14 +72,14 @@ struct Content<'a> {
 #[serde(rename_all = "camelCase")]
 struct Part<'a> {
     #[serde(flatten)]
-    data: Data<'a>,
+    data: Payload<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     thought_signature: Option<&'a str>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-enum Data<'a> {
+enum Payload<'a> {
     Text(&'a str),
     InlineData(Blob),
     FunctionCall { id: Cow<'a, str>, name: &'a str, args: Cow<'a, Value> },
@@ -121,7 +121,7 @@ pub(crate) fn body(request: &ModelRequest, facts: &Facts<'_>) -> Result<Vec<u8>,
     let tools = Tools { function_declarations: declarations.collect() };
     let system = Some(request.system.as_str()).filter(|text| !text.trim().is_empty());
     let body = Body {
-        system_instruction: system.map(|text| System { parts: [plain(Data::Text(text))] }),
+        system_instruction: system.map(|text| System { parts: [plain(Payload::Text(text))] }),
         tools: Some(tools).filter(|tools| !tools.function_declarations.is_empty()).into_iter().collect(),
         generation_config: GenerationConfig {
             max_output_tokens: request.max_tokens,
@@ -144,23 +144,23 @@ fn content<'a>(
     let mut calls = 0;
     for block in &said.blocks {
         match block.as_ref() {
-            Block::Text { text } => parts.push(plain(Data::Text(text))),
+            Block::Text { text } => parts.push(plain(Payload::Text(text))),
             Block::Thinking { .. } => seal = Maker::Gemini.seal_of(block),
             Block::ToolUse { id, name, input } => {
                 called.insert(id, name);
                 // Of calls made at once, the first bears the seal.
                 let none = (calls == 0 && wants_seals(&request.model)).then_some(NO_SEAL);
-                let data = Data::FunctionCall { id: fit(id), name, args: arguments(input) };
+                let data = Payload::FunctionCall { id: fit(id), name, args: arguments(input) };
                 parts.push(Part { data, thought_signature: seal.take().or(none) });
                 calls += 1;
             }
             Block::ToolResult { id, text, is_error } => {
                 let name = called.get(id.as_str()).copied().unwrap_or_default();
                 let response = if *is_error { Outcome::Error(text) } else { Outcome::Output(text) };
-                parts.push(plain(Data::FunctionResponse { id: fit(id), name, response }));
+                parts.push(plain(Payload::FunctionResponse { id: fit(id), name, response }));
             }
             Block::File { .. } => parts.extend(facts.file(request, block, true).map(|(kind, bytes)| {
-                plain(Data::InlineData(Blob { mime_type: kind.media_type(), data: base64(bytes) }))
+                plain(Payload::InlineData(Blob { mime_type: kind.media_type(), data: base64(bytes) }))
             })),
             Block::RedactedThinking { .. } => {}
         }
@@ -168,7 +168,7 @@ fn content<'a>(
     Content { role: if said.role == Role::User { "user" } else { "model" }, parts }
 }
 
-fn plain(data: Data<'_>) -> Part<'_> {
+fn plain(data: Payload<'_>) -> Part<'_> {
     Part { data, thought_signature: None }
 }
 
