@@ -158,15 +158,7 @@ pub(crate) const NOT_YET: &[(&[&str], &[&str])] = &[
     (&["models"], &["catalogRefresh", "mode"]),
     (
         &["models", "providers", "*"],
-        &[
-            "agentRuntime",
-            "auth",
-            "authHeader",
-            "injectNumCtxForOpenAICompat",
-            "localService",
-            "params",
-            "request",
-        ],
+        &["agentRuntime", "auth", "authHeader", "injectNumCtxForOpenAICompat", "localService", "params", "request"],
     ),
     (
         &["models", "providers", "*", "models", "*"],
