@@ -1,5 +1,6 @@
 //! LiteLLM's proxy, which nobody here wrote, between a dialect and a model: it reads what the dialect asks, asks the model in
-//! OpenAI's chat completions, and answers in the dialect. `tools/bootstrap litellm` installs it.
+//! OpenAI's chat completions, and answers in the dialect. Of Responses it passes on what it
+//! is asked, or fails. `tools/bootstrap litellm` installs it.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -38,11 +39,9 @@ impl Proxy {
         let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
         let folder = std::env::temp_dir().join(format!("chela-litellm-{port}"));
         std::fs::create_dir_all(&folder).unwrap();
+        let params = json!({"model": "hosted_vllm/some-model", "api_base": upstream, "api_key": "sk-upstream"});
         let config = json!({
-            "model_list": [{
-                "model_name": "some-model",
-                "litellm_params": {"model": "hosted_vllm/some-model", "api_base": upstream, "api_key": "sk-upstream"},
-            }],
+            "model_list": [{"model_name": "some-model", "litellm_params": params}],
             "litellm_settings": {"num_retries": 0, "telemetry": false},
             "general_settings": {"master_key": "sk-proxy"},
         });
@@ -135,13 +134,9 @@ fn understood(body: &Value, api: Api) {
 }
 
 #[tokio::test]
-async fn litellm_understands_every_dialect_and_is_understood() {
-    let dialects = [
-        (Api::OpenaiCompletions, "/v1"),
-        (Api::AnthropicMessages, ""),
-        (Api::GoogleGenerativeAi, "/v1beta"),
-        (Api::OpenaiResponses, "/v1"),
-    ];
+async fn litellm_understands_three_dialects_and_is_understood() {
+    let dialects =
+        [(Api::OpenaiCompletions, "/v1"), (Api::AnthropicMessages, ""), (Api::GoogleGenerativeAi, "/v1beta")];
     let upstream = Provider::start(dialects.iter().flat_map(|_| [sse(TEXT), sse(TOOLS)])).await;
     let proxy = Proxy::start(&upstream.base_url).await;
     for (number, (api, path)) in dialects.into_iter().enumerate() {
