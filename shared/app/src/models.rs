@@ -1,13 +1,14 @@
 //! Opens the models an agent may ask. Without any configured model the offline echo answers, and says so.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use chela_agent::{ModelChoice, Profile};
-use chela_config::{Config, Model, ModelCost, Provider, ProviderApi};
+use chela_config::{Config, MaxTokensField, Model, ModelCost, ModelInput, Provider, ProviderApi};
 use chela_core::secret::{Secret, SecretRef, SecretSource, SecretStore};
 use chela_core::spend::{NanoDollars, Price};
 use chela_http::HttpClient;
-use chela_models::{Api, ModelRef, ProviderConfig, builtin};
+use chela_models::{Api, AwsKeys, Input, ModelConfig, ModelRef, ProviderConfig, builtin, known};
 
 use crate::install::resolve;
 
@@ -118,17 +119,22 @@ impl<'a> Opener<'a> {
         }
         let configured = self.config.models.providers.get(&reference.provider);
         let entry = configured.and_then(|provider| provider.models.iter().find(|model| model.id == reference.model));
-        let known = builtin(&reference.provider);
+        let provider = builtin(&reference.provider);
+        let known = known(&reference.provider, &reference.model);
         let context_window = entry
             .and_then(|entry| entry.context_window)
             .or(known.map(|known| known.context_window))
+            .or(provider.map(|provider| provider.context_window))
             .unwrap_or(UNKNOWN_CONTEXT);
+        // A model's whole answer would rarely fit, and all of it is reserved: the careful limit of its provider counts.
+        let most = known.map_or(u32::MAX, |known| known.max_tokens);
         let max_tokens = entry
             .and_then(|entry| entry.max_tokens)
             .or(configured.and_then(|provider| provider.max_tokens))
-            .or(known.map(|known| known.max_tokens))
+            .or(provider.map(|provider| provider.max_tokens.min(most)))
             .unwrap_or(UNKNOWN_ANSWER);
-        let (name, id, price) = (name.to_owned(), reference.model.clone(), price_of(&reference.provider, entry));
+        let price = price_of(&reference.provider, entry).or(known.and_then(|known| known.price));
+        let (name, id) = (name.to_owned(), reference.model.clone());
         Some(ModelChoice { name, id, max_tokens, context_window, price, profiles })
     }
 
@@ -146,15 +152,19 @@ impl<'a> Opener<'a> {
         let configured = self.config.models.providers.get(id).cloned().unwrap_or_default();
         let headers = self.headers(id, &configured, problems).await;
         let keys = self.keys(id, &configured, problems).await;
+        let region = match configured.region {
+            Some(region) => Some(region),
+            None => self.variable(&["AWS_REGION", "AWS_DEFAULT_REGION"]).await.map(|name| name.expose().to_owned()),
+        };
         let provider = ProviderConfig {
             id: id.to_owned(),
-            api: configured.api.map(|api| match api {
-                ProviderApi::AnthropicMessages => Api::AnthropicMessages,
-                ProviderApi::OpenaiCompletions => Api::OpenaiCompletions,
-            }),
+            api: configured.api.map(dialect),
             base_url: configured.base_url,
             headers,
-            max_tokens_field: None,
+            timeout: configured.timeout_seconds.map(|seconds| Duration::from_secs(seconds.into())),
+            models: configured.models.iter().map(|entry| (entry.id.clone(), model_config(entry))).collect(),
+            aws: self.aws_keys().await,
+            region,
         };
         let mut profiles = Vec::new();
         for (id, key) in keys {
@@ -184,14 +194,35 @@ impl<'a> Opener<'a> {
                 let key = resolve(key, self.secrets, &format!("models.providers.{id}.apiKey"), problems).await;
                 keys.extend(key.map(|key| (own, Some(key))));
             }
-            // The variable every SDK of the provider reads.
+            // The variables every SDK of the provider reads.
             None => {
-                let name = format!("{}_API_KEY", id.to_ascii_uppercase().replace('-', "_"));
-                let key = self.secrets.get(&SecretRef { source: SecretSource::Env, id: name }).await.ok();
-                keys.push((own, key));
+                let usual = format!("{}_API_KEY", id.to_ascii_uppercase().replace('-', "_"));
+                let known = builtin(id).map(|known| known.key_env.as_slice()).unwrap_or_default();
+                let names: Vec<&str> = if known.is_empty() { vec![&usual] } else { known.to_vec() };
+                keys.push((own, self.variable(&names).await));
             }
         }
         keys
+    }
+
+    /// The first of these variables that is set.
+    async fn variable(&self, names: &[&str]) -> Option<Secret> {
+        for name in names {
+            let reference = SecretRef { source: SecretSource::Env, id: (*name).to_owned() };
+            if let Ok(secret) = self.secrets.get(&reference).await {
+                return Some(secret);
+            }
+        }
+        None
+    }
+
+    /// The keys of the role a function runs as, or of whoever runs the gateway.
+    async fn aws_keys(&self) -> Option<AwsKeys> {
+        Some(AwsKeys {
+            id: self.variable(&["AWS_ACCESS_KEY_ID"]).await?.expose().to_owned(),
+            secret: self.variable(&["AWS_SECRET_ACCESS_KEY"]).await?,
+            session: self.variable(&["AWS_SESSION_TOKEN"]).await,
+        })
     }
 
     async fn headers(&self, id: &str, provider: &Provider, problems: &mut Vec<String>) -> Vec<(String, Secret)> {
@@ -201,6 +232,35 @@ impl<'a> Opener<'a> {
             headers.extend(resolve(value, self.secrets, &key, problems).await.map(|value| (name.clone(), value)));
         }
         headers
+    }
+}
+
+fn dialect(api: ProviderApi) -> Api {
+    match api {
+        ProviderApi::AnthropicMessages => Api::AnthropicMessages,
+        ProviderApi::OpenaiCompletions => Api::OpenaiCompletions,
+        ProviderApi::OpenaiResponses => Api::OpenaiResponses,
+        ProviderApi::AzureOpenaiResponses => Api::AzureOpenaiResponses,
+        ProviderApi::GoogleGenerativeAi => Api::GoogleGenerativeAi,
+        ProviderApi::BedrockConverseStream => Api::BedrockConverseStream,
+        ProviderApi::Ollama => Api::Ollama,
+    }
+}
+
+fn model_config(entry: &Model) -> ModelConfig {
+    let input = |input: &ModelInput| match input {
+        ModelInput::Text => Input::Text,
+        ModelInput::Image => Input::Image,
+        ModelInput::Pdf => Input::Pdf,
+    };
+    ModelConfig {
+        context_window: entry.context_window,
+        reasoning: entry.reasoning,
+        input: entry.input.as_ref().map(|inputs| inputs.iter().map(input).collect()),
+        max_tokens_field: entry.compat.max_tokens_field.map(|field| match field {
+            MaxTokensField::MaxTokens => chela_models::MaxTokensField::MaxTokens,
+            MaxTokensField::MaxCompletionTokens => chela_models::MaxTokensField::MaxCompletionTokens,
+        }),
     }
 }
 

@@ -34,7 +34,7 @@ pub use channels::{
 pub use check::{Checked, Surroundings, check, schema};
 pub use commands::{Auto, CommandsSection, NativeCommands};
 pub use live::{LiveConfig, LoadError, Refreshed};
-pub use providers::{Model, ModelCost, ModelInput, ModelsSection, Provider, ProviderApi};
+pub use providers::{MaxTokensField, Model, ModelCompat, ModelCost, ModelInput, ModelsSection, Provider, ProviderApi};
 pub use report::{Finding, Report, Severity};
 pub use schedules::{CronSection, Destination, HEARTBEAT_PROMPT, Job, Planned};
 pub use secrets::SecretInput;

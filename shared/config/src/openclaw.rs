@@ -172,16 +172,7 @@ pub(crate) const NOT_YET: &[(&[&str], &[&str])] = &[
     (&["models"], &["catalogRefresh", "mode"]),
     (
         &["models", "providers", "*"],
-        &[
-            "agentRuntime",
-            "auth",
-            "authHeader",
-            "injectNumCtxForOpenAICompat",
-            "localService",
-            "params",
-            "region",
-            "request",
-        ],
+        &["agentRuntime", "auth", "authHeader", "injectNumCtxForOpenAICompat", "localService", "params", "request"],
     ),
     (
         &["models", "providers", "*", "models", "*"],
@@ -189,7 +180,6 @@ pub(crate) const NOT_YET: &[(&[&str], &[&str])] = &[
             "agentRuntime",
             "api",
             "baseUrl",
-            "compat",
             "contextTokens",
             "headers",
             "mediaInput",
@@ -198,6 +188,7 @@ pub(crate) const NOT_YET: &[(&[&str], &[&str])] = &[
             "thinkingLevelMap",
         ],
     ),
+    (&["models", "providers", "*", "models", "*", "compat"], COMPAT),
     (&["tools"], TOOLS),
     (
         &["logging"],
@@ -213,6 +204,36 @@ pub(crate) const NOT_YET: &[(&[&str], &[&str])] = &[
     (&["channels", "*", "channels", "*"], ROOM),
     (&["channels", "*", "accounts", "*", "groups", "*"], ROOM),
     (&["channels", "*", "accounts", "*", "channels", "*"], ROOM),
+];
+
+const COMPAT: &[&str] = &[
+    "codeMode",
+    "openRouterRouting",
+    "reasoningEffortMap",
+    "requiresAssistantAfterToolResult",
+    "requiresOpenAiAnthropicToolPayload",
+    "requiresReasoningContentOnAssistantMessages",
+    "requiresStringContent",
+    "requiresThinkingAsText",
+    "requiresToolResultName",
+    "strictMessageKeys",
+    "supportedReasoningEfforts",
+    "supportsDeveloperRole",
+    "supportsInstructions",
+    "supportsJsonSchemaResponseFormat",
+    "supportsReasoningEffort",
+    "supportsStore",
+    "supportsStrictMode",
+    "supportsTemperature",
+    "supportsTools",
+    "supportsUsageInStreaming",
+    "thinkingFormat",
+    "toolCallArgumentsEncoding",
+    "toolSchemaProfile",
+    "unsupportedToolSchemaKeywords",
+    "vercelGatewayRouting",
+    "visibleReasoningDetailTypes",
+    "zaiToolStream",
 ];
 
 const AGENT: &[&str] = &[

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use chela_agent::{
     Agent, AgentSettings, ChannelNotes, Installation, Known, ModelChoice, Outcome, Outlet, Profile, SeenScope, Slice,
-    SpendRules,
 };
 use chela_core::agent_id::AgentId;
 use chela_core::channel::Unconfirmed;
