@@ -6,6 +6,7 @@
 //! - [`Agent::answer`] runs one envelope to its [`Outcome`].
 //! - `redeliver` sends a flagged part again when its owner asks for it.
 //! - `ask` puts a `question` to the models, and meanwhile keeps the lease and shows the answer while it grows.
+//! - `media` takes files in and sends them; below it: what models `look` at, the `words` of files, answers said `aloud`.
 //! - `act` runs tools and sends parts; `command` answers what needs no model.
 
 mod act;
@@ -27,4 +28,4 @@ pub use command::{MENU, is_command};
 pub use media::{INCOMING, STORED};
 pub use notes::ChannelNotes;
 pub use redeliver::{Undelivered, undelivered};
-pub use settings::{AgentSettings, Installation, ModelChoice, Outlet, SeenScope};
+pub use settings::{AgentSettings, AutoVoice, Installation, MediaSettings, ModelChoice, Outlet, SeenScope, Sees};

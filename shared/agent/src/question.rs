@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use chela_core::blob::BlobStore;
 use chela_core::clock::{Clock, Millis};
 use chela_core::message::ReplyAddress;
 use chela_core::model::{Block, Delta, ModelAnswer, ModelError, ModelRequest, Thinking, ToolSpec};
@@ -14,6 +15,7 @@ use chela_core::turn::{Answer, Input, Spent, Unanswered, Way};
 use crate::answer::Attempt;
 use crate::context::{Context, Form};
 use crate::draft::Draft;
+use crate::media::files_for;
 use crate::settings::{AgentSettings, ModelChoice, Outlet};
 use crate::window::context_budget;
 
@@ -51,13 +53,14 @@ impl<'a> Question<'a> {
     }
 
     /// Asks until a model answers.
-    pub(crate) async fn put(self, clock: &dyn Clock, draft: &Draft) -> Input {
+    pub(crate) async fn put(self, clock: &dyn Clock, files: &dyn BlobStore, draft: &Draft) -> Input {
         let mut spent = Spent::default();
         let mut failure = None;
         for choice in &self.settings.models {
             let (mut budget, mut form) = (context_budget(choice), Form::Whole);
             loop {
-                let request = self.request(choice, budget, form, clock.now());
+                let mut request = self.request(choice, budget, form, clock.now());
+                request.files = files_for(files, choice.sees, &mut request.messages).await;
                 spent.calls = spent.calls.saturating_add(1);
                 draft.clear();
                 let mut on_delta = |delta: &Delta| match delta {

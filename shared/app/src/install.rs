@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use chela_agent::{AgentSettings, Installation, Outlet, SeenScope};
+use chela_agent::{AgentSettings, Installation, MediaSettings, Outlet, SeenScope};
 use chela_channel_kit::{AccountSettings, ChannelDescriptor};
 use chela_config::{
     Account, AckReactionScope, ChannelKeys, ChunkMode, Config, MessagesSection, QueueMode, SecretInput, SecretKey,
@@ -21,7 +21,7 @@ use chela_http::{HostPort, HttpClient, HttpOptions};
 use chela_tools::workspace;
 
 use crate::live::{Built, Heartbeat, OpenAccount};
-use crate::models;
+use crate::{media, models};
 
 /// Model calls in one turn.
 const MAX_STEPS: u16 = 12;
@@ -77,13 +77,16 @@ pub(crate) async fn open(
         }
     }
     let mut agents = HashMap::new();
+    let mut for_media = MediaSettings::default();
     if let (Scope::Everything, Some(http)) = (scope, &http) {
+        let media::Media { settings, tools: of_media } = media::open(&config, secrets, http, &mut problems).await;
+        for_media = settings;
         let mut opener = models::Opener::new(&config, secrets, http);
         for id in config.agents.ids() {
             let agent = AgentId::new(&id);
             let models = opener.models_of(&id, &mut problems).await;
-            let tools = chela_tools::all();
-            let tools = tools.into_iter().filter(|tool| config.tool_allowed(&agent, &tool.spec().name)).collect();
+            let tools = chela_tools::all().into_iter().chain(of_media.clone());
+            let tools = tools.filter(|tool| config.tool_allowed(&agent, &tool.spec().name)).collect();
             let timezone = config.agents.defaults.user_timezone.as_deref().unwrap_or("UTC").into();
             let (system, max_steps, announce) = (Arc::from(""), MAX_STEPS, false);
             agents.insert(agent, AgentSettings { system, models, tools, timezone, max_steps, announce });
@@ -99,7 +102,7 @@ pub(crate) async fn open(
         routing: RoutingTable::new(&config.routing),
         heartbeats: heartbeats(&config),
         accounts,
-        installation: Installation { outlets, agents },
+        installation: Installation { outlets, agents, media: for_media },
         api_key,
         problems,
         config,
@@ -119,8 +122,8 @@ pub(crate) async fn seed_workspace(files: &dyn BlobStore, agent: &AgentId) {
 /// The installation with a fresh prompt for one agent. An unreadable workspace leaves the agent without it, and the
 /// agent says so.
 pub(crate) async fn with_prompt(built: &Built, files: &dyn BlobStore, agent: &AgentId, now: Millis) -> Installation {
-    let mut installation =
-        Installation { outlets: built.installation.outlets.clone(), agents: built.installation.agents.clone() };
+    let Installation { outlets, agents, media } = &built.installation;
+    let mut installation = Installation { outlets: outlets.clone(), agents: agents.clone(), media: media.clone() };
     if let Some(settings) = installation.agents.get_mut(agent) {
         let defaults = &built.config.agents.defaults;
         let limits = workspace::Limits {
@@ -264,7 +267,11 @@ fn http_client(config: &Config, problems: &mut Vec<String>) -> Option<HttpClient
         urls.unwrap_or_default().into_iter().map(str::to_owned).collect::<Vec<_>>()
     });
     let of_models = models::base_urls(config);
-    let allow_hosts = of_channels.chain(of_models).filter_map(|url| HostPort::of_url(&url).ok()).collect();
+    let allow_hosts = of_channels
+        .chain(of_models)
+        .chain(media::base_urls(config))
+        .filter_map(|url| HostPort::of_url(&url).ok())
+        .collect();
     let options = HttpOptions {
         allow_hosts,
         user_agent: concat!("Chela/", env!("CARGO_PKG_VERSION")).to_owned(),

@@ -77,7 +77,15 @@ impl<'a> Opener<'a> {
             .or(configured.and_then(|provider| provider.max_tokens))
             .or(known.map(|known| known.max_tokens))
             .unwrap_or(UNKNOWN_ANSWER);
-        Some(ModelChoice { name: name.to_owned(), id: reference.model.clone(), max_tokens, context_window, model })
+        let sees = crate::media::sees(entry);
+        Some(ModelChoice {
+            name: name.to_owned(),
+            id: reference.model.clone(),
+            max_tokens,
+            context_window,
+            sees,
+            model,
+        })
     }
 
     async fn provider(&mut self, id: &str, problems: &mut Vec<String>) -> Option<Arc<dyn Model>> {

@@ -7,6 +7,7 @@ mod document;
 mod excerpt;
 mod include;
 mod live;
+mod media;
 mod openclaw;
 mod path;
 mod providers;
@@ -28,13 +29,14 @@ pub use channels::{
 };
 pub use check::{Checked, Surroundings, check, schema};
 pub use live::{LiveConfig, LoadError, Refreshed};
+pub use media::{MediaAudio, MediaCapability, MediaModel, MediaModels, MediaTools, Tts, TtsAuto, TtsProvider};
 pub use providers::{Model, ModelCost, ModelInput, ModelsSection, Provider, ProviderApi};
 pub use report::{Finding, Report, Severity};
 pub use schedules::{CronSection, Destination, HEARTBEAT_PROMPT, Job, Planned};
 pub use secrets::SecretInput;
 pub use settings::{
     AckReactionScope, Config, GatewayAuth, GatewayLimits, GatewaySection, GroupChat, LogLevel, LoggingSection,
-    MessagesSection, QueueMode, QueueSection, ToolPolicy,
+    MessagesSection, QueueMode, QueueSection, ToolPolicy, ToolsSection,
 };
 pub use shape::{ChannelKeys, SecretKey};
 pub use variables::{MissingVariable, SecretUse};

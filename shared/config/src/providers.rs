@@ -63,7 +63,7 @@ pub struct Model {
     pub max_tokens: Option<u32>,
     /// Whether it reasons before it answers.
     pub reasoning: Option<bool>,
-    /// What it reads: `text`, `image`.
+    /// What it reads: `text`, `image`, `pdf`.
     pub input: Option<Vec<ModelInput>>,
     /// What it costs.
     pub cost: Option<ModelCost>,
@@ -77,6 +77,8 @@ pub enum ModelInput {
     Text,
     /// Pictures.
     Image,
+    /// PDFs as they are; without it their text is read to the model.
+    Pdf,
 }
 
 /// Dollars per million tokens.

@@ -161,6 +161,7 @@ impl Worker {
             id: "simulated".into(),
             max_tokens: 1_000,
             context_window: 100_000,
+            sees: Default::default(),
             model: Arc::new(SimulatedModel { process: process.clone(), provider }) as Arc<dyn Model>,
         };
         let tool = |name: &'static str| -> Arc<dyn Tool> {
@@ -177,6 +178,7 @@ impl Worker {
         let installation = Installation {
             outlets: PLATFORMS.map(outlet).into(),
             agents: HashMap::from([(AgentId::new("main"), settings)]),
+            media: Default::default(),
         };
         Self { site: site.clone(), process, agent, installation }
     }

@@ -74,6 +74,7 @@ impl World {
         let installation = Installation {
             outlets: HashMap::from([(("recording".to_owned(), "default".to_owned()), outlet)]),
             agents: HashMap::from([(AgentId::new("main"), settings(model.clone(), lamp.clone()))]),
+            media: Default::default(),
         };
         Self { clock, channel, model, store, lamp, agent, installation, embedded, _folder: folder }
     }
@@ -106,6 +107,7 @@ pub(crate) fn settings(model: Arc<dyn Model>, tool: Arc<dyn Tool>) -> AgentSetti
         id: "scripted".into(),
         max_tokens: 1000,
         context_window: 100_000,
+        sees: Default::default(),
         model,
     };
     AgentSettings {

@@ -218,6 +218,7 @@ async fn a_slow_model_keeps_its_session() {
         id: "slow".into(),
         max_tokens: 100,
         context_window: 10_000,
+        sees: Default::default(),
         model: model.clone(),
     };
     let settings = AgentSettings {
@@ -231,6 +232,7 @@ async fn a_slow_model_keeps_its_session() {
     let installation = Installation {
         outlets: HashMap::from([(("recording".to_owned(), "default".to_owned()), outlet)]),
         agents: HashMap::from([(AgentId::new("main"), settings)]),
+        media: Default::default(),
     };
     let envelope = message(Standing::Allowed, clock.now());
     let slice = Slice { deadline: clock.now().plus(170_000) };
