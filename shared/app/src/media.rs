@@ -202,3 +202,6 @@ impl Opener<'_> {
         value
     }
 }
+
+#[cfg(test)]
+mod tests;

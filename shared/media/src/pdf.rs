@@ -12,8 +12,10 @@ use tokio::sync::oneshot;
 /// Largest file that is read.
 const MOST_BYTES: usize = 20 * 1024 * 1024;
 
-/// Most bytes that one stream of it, or the content of one page, may unpack to.
-const MOST_UNPACKED: usize = 24 * 1024 * 1024;
+/// Most bytes that one stream of objects may unpack to, and the content or a font's table of one page: what is parsed takes
+/// many times the room of what is unpacked.
+const MOST_UNPACKED: usize = 4 * 1024 * 1024;
+const MOST_OF_A_PAGE: usize = 2 * 1024 * 1024;
 
 /// Most pages that are read.
 const MOST_PAGES: usize = 500;
@@ -64,7 +66,7 @@ fn read(pdf: &[u8], most: usize) -> Result<String, String> {
             break;
         }
         // What one page does not say, another may.
-        let pieces = document.extract_text_chunks_with_limit(&[number], MOST_UNPACKED);
+        let pieces = document.extract_text_chunks_with_limit(&[number], MOST_OF_A_PAGE);
         let page: String = pieces.into_iter().filter_map(Result::ok).collect();
         let page = tidy(&page);
         if !page.is_empty() {

@@ -24,8 +24,12 @@ pub fn speakable(markdown: &str, most: usize) -> String {
         return whole.to_owned();
     }
     let cut: String = whole.chars().take(most).collect();
-    let end = cut.rfind(['.', '!', '?', '\n', '。']).or_else(|| cut.rfind(' '));
-    let cut = end.and_then(|end| cut.get(..=end).or_else(|| cut.get(..end))).unwrap_or(&cut);
+    let after_last = |ends: &[char]| {
+        let last = cut.char_indices().rfind(|(_, c)| ends.contains(c));
+        last.map(|(at, c)| at.saturating_add(c.len_utf8()))
+    };
+    let end = after_last(&['.', '!', '?', '\n', '。']).or_else(|| after_last(&[' ']));
+    let cut = end.and_then(|end| cut.get(..end)).unwrap_or(&cut);
     cut.trim().to_owned()
 }
 

@@ -6,6 +6,7 @@ mod crashes;
 mod delivery;
 mod extras;
 mod faults;
+mod media;
 mod models;
 mod redelivery;
 mod room;
