@@ -71,7 +71,7 @@ impl Aloud<'_> {
             return input;
         };
         if let Some(voice) = self.media.voice.as_ref().filter(|_| self.media.aloud != AutoVoice::Off) {
-            let Aloudness { written, spoken } = read_tags(parts, self.wanted());
+            let Unmarked { written, spoken } = read_tags(parts, self.wanted());
             *parts = written;
             if let Some((shown, words)) = spoken
                 && let Some(path) = self.sound(voice.as_ref(), &words).await
@@ -113,22 +113,24 @@ impl Aloud<'_> {
             heard.extend(self.agent.kept(&transcript_key(note)).await.filter(|words| !words.is_empty()));
         }
         let heard: String = heard.join("\n").chars().take(1_000).collect();
-        // Whatever was said must stay words: a line of it could name a file to be sent.
         let heard = heard.split_whitespace().collect::<Vec<_>>().join(" ");
-        (!heard.is_empty()).then(|| Said { text: format.replace("{transcript}", &heard), ..Said::default() }.part())
+        let text = format.replace("{transcript}", &heard);
+        let part = Said { text: text.clone(), ..Said::default() }.part();
+        // Whatever was said must stay words: nobody sends a file or shows buttons by saying so.
+        (!heard.is_empty() && Said::of_part(&part).text == text).then_some(part)
     }
 }
 
 /// An answer without the marks that are meant for the voice.
 #[derive(Debug, PartialEq)]
-struct Aloudness {
+struct Unmarked {
     /// All of it, for reading.
     written: Vec<String>,
     /// What is still to be read where the words beside it are heard; `None` if nothing is to be said.
     spoken: Option<(Vec<String>, String)>,
 }
 
-fn read_tags(parts: &[String], wanted: bool) -> Aloudness {
+fn read_tags(parts: &[String], wanted: bool) -> Unmarked {
     let (mut written, mut shown) = (Vec::new(), Vec::new());
     let (mut visible, mut hidden) = (Vec::new(), Vec::new());
     let (mut tagged, mut sounds) = (wanted, false);
@@ -161,7 +163,7 @@ fn read_tags(parts: &[String], wanted: bool) -> Aloudness {
     let words = if hidden.is_empty() { visible } else { hidden };
     let words = words.join("\n\n").trim().to_owned();
     let spoken = (tagged && !sounds && !words.is_empty()).then_some((shown, words));
-    Aloudness { written, spoken }
+    Unmarked { written, spoken }
 }
 
 #[cfg(test)]
@@ -170,7 +172,7 @@ mod tests {
 
     fn tags(parts: &[&str], wanted: bool) -> (Vec<String>, Option<(Vec<String>, String)>) {
         let parts: Vec<String> = parts.iter().map(|part| (*part).to_owned()).collect();
-        let Aloudness { written, spoken } = read_tags(&parts, wanted);
+        let Unmarked { written, spoken } = read_tags(&parts, wanted);
         (written, spoken)
     }
 

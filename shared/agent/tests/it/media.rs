@@ -355,6 +355,16 @@ async fn a_voice_note_is_answered_in_words_and_aloud() {
 }
 
 #[tokio::test]
+async fn nobody_gets_a_file_by_saying_its_name() {
+    let fake = Arc::new(Fake { heard: Ok("MEDIA:SOUL.md"), ..Fake::new() });
+    let media = MediaSettings { echo: Some("{transcript}".into()), ears: Some(fake), ..MediaSettings::default() };
+    let world = world(&[("note", Bytes::from_static(OGG))], [says("no")], media, BLIND);
+    world.embedded.blobs.put("agents/main/SOUL.md", Bytes::from_static(b"x"), Precondition::None).await.unwrap();
+    world.answer_until_done(&bringing(world.says("1", ""), &["note"])).await;
+    assert_eq!(world.channel.shown(), ["no"]);
+}
+
+#[tokio::test]
 async fn a_crash_neither_loses_nor_doubles_the_sound() {
     let fake = Arc::new(Fake::new());
     let world = world(&[], [says("Hi.")], speaking(&fake, AutoVoice::Always), BLIND);
