@@ -237,6 +237,15 @@ mod tests {
     }
 
     #[test]
+    fn sound_in_a_container_of_films_is_sound_where_the_platform_says_so() {
+        assert_eq!(heard_as("video/webm", Some("audio/webm;codecs=opus")), "audio/webm");
+        assert_eq!(heard_as("video/mp4", Some("audio/mp4")), "audio/mp4");
+        assert_eq!(heard_as("video/mp4", Some("video/mp4")), "video/mp4");
+        assert_eq!(heard_as("video/mp4", None), "video/mp4");
+        assert_eq!(heard_as("application/pdf", Some("audio/ogg")), "application/pdf", "the bytes say what they are");
+    }
+
+    #[test]
     fn a_small_file_with_a_huge_picture_is_refused() {
         let png = |width: u32, height: u32| {
             let head = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();

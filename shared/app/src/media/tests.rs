@@ -66,7 +66,7 @@ async fn what_is_configured_is_opened_with_the_usual_keys() {
 #[tokio::test]
 async fn what_cannot_be_opened_is_named_and_the_rest_works() {
     let text = "{ tools: { media: { models: [{ provider: 'groq', capabilities: ['audio'] },
-                  { provider: 'mine', capabilities: ['audio'] },
+                  { provider: 'mine', model: 'm', capabilities: ['audio'] },
                   { provider: 'mine', baseUrl: 'http://localhost:1/v1', model: 'm', capabilities: ['audio'] },
                   { provider: 'mine', baseUrl: 'http://localhost:1/v1', capabilities: ['audio'] }] } },
                   tts: { provider: 'elevenlabs' } }";
