@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use chela_core::media::MediaError;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::known::PainterForm;
 use crate::provider::{Login, Provider};
@@ -76,18 +76,22 @@ impl Painter {
     }
 
     async fn openai(&self, prompt: &str, size: Option<Size>) -> Result<Value, MediaError> {
-        let mut body = json!({ "model": self.model, "prompt": prompt, "n": 1 });
+        let mut body = Map::from_iter([
+            ("model".to_owned(), json!(self.model)),
+            ("prompt".to_owned(), json!(prompt)),
+            ("n".to_owned(), json!(1)),
+        ]);
         if let Some(Size { width, height }) = size {
-            body["size"] = json!(format!("{width}x{height}"));
+            body.insert("size".to_owned(), json!(format!("{width}x{height}")));
         }
         if self.model.starts_with("gpt-image") {
             // A better one takes minutes, and a tool has half of one.
-            body["quality"] = json!("low");
+            body.insert("quality".to_owned(), json!("low"));
         } else {
             // OpenAI's newer models know nothing else and refuse the wish; all others would send a link.
-            body["response_format"] = json!("b64_json");
+            body.insert("response_format".to_owned(), json!("b64_json"));
         }
-        self.provider.ask(&self.provider.url("/images/generations"), Login::Authorization("Bearer"), &body).await
+        self.provider.ask(&self.provider.url("/images/generations"), Login::Authorization("Bearer"), &body.into()).await
     }
 
     async fn google(&self, prompt: &str) -> Result<Value, MediaError> {
@@ -100,10 +104,14 @@ impl Painter {
     }
 
     async fn fal(&self, prompt: &str, size: Option<Size>) -> Result<Value, MediaError> {
-        let mut body = json!({ "prompt": prompt, "num_images": 1, "sync_mode": true });
-        if let Some(Size { width, height }) = size {
-            body["image_size"] = json!({ "width": width, "height": height });
-        }
+        let size = size.map(|Size { width, height }| json!({ "width": width, "height": height }));
+        let mut body = Map::from_iter([
+            ("prompt".to_owned(), json!(prompt)),
+            ("num_images".to_owned(), json!(1)),
+            ("sync_mode".to_owned(), json!(true)),
+        ]);
+        body.extend(size.map(|size| ("image_size".to_owned(), size)));
+        let body = body.into();
         self.provider.ask(&self.provider.url(&format!("/{}", self.model)), Login::Authorization("Key"), &body).await
     }
 
