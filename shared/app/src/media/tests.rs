@@ -53,10 +53,9 @@ async fn without_configuration_pdfs_are_read_and_nothing_else_is_there() {
 async fn what_is_configured_is_opened_with_the_usual_keys() {
     let text = "{ tools: { media: { models: [{ provider: 'groq', capabilities: ['audio'] }],
                   audio: { echoTranscript: true } } }, tts: { auto: 'inbound', provider: 'openai' },
-                  agents: { defaults: { mediaModels: { image: ['google/g', 'fal/a/b'][0] } } } }"
-        .replace("['google/g', 'fal/a/b'][0]", "{ primary: 'google/g', fallbacks: ['fal/a/b'] }");
+                  agents: { defaults: { mediaModels: { image: { primary: 'google/g', fallbacks: ['fal/a/b'] } } } } }";
     let keys = [("GROQ_API_KEY", "1"), ("OPENAI_API_KEY", "2"), ("GEMINI_API_KEY", "3"), ("FAL_KEY", "4")];
-    let (media, problems) = opened(&text, &keys).await;
+    let (media, problems) = opened(text, &keys).await;
     assert_eq!(problems, Vec::<String>::new());
     assert_eq!(names(&media), ["tts", "image_generate"]);
     let MediaSettings { ears, voice, echo, aloud, .. } = media.settings;
