@@ -81,6 +81,7 @@ fn adapters_do_not_know_one_another_nor_what_they_serve() {
     assert_within("chela-embedded", &["chela-core"]);
     assert_within("chela-aws", &["chela-core", "chela-http"]);
     assert_within("chela-models", &["chela-core", "chela-http"]);
+    assert_within("chela-media", &["chela-core", "chela-http"]);
     assert_within("chela-tools", &["chela-core"]);
     assert_within("chela-config", &["chela-core"]);
     assert_within("chela-http", &["chela-core"]);

@@ -250,9 +250,15 @@ impl Agent {
         }
         let mut fresh = Vec::new();
         for envelope in self.sessions.left(session, accepted.at, STEERED_AT_ONCE).await? {
-            if envelope.agent == *attempt.agent && self.sessions.accepted(session, &envelope.event).await?.is_none() {
-                fresh.push(envelope);
+            if envelope.agent != *attempt.agent || self.sessions.accepted(session, &envelope.event).await?.is_some() {
+                continue;
             }
+            // Fetching and hearing files takes longer than a lease lasts: such a message waits for a turn of its own, and
+            // so does what was said after it.
+            if brings_files(&envelope) {
+                break;
+            }
+            fresh.push(envelope);
         }
         Ok(fresh)
     }
@@ -291,6 +297,10 @@ pub(crate) fn failpoint(phase: &str, when: &str) {
     if chela_failpoint::ARMED {
         chela_failpoint::reached(&format!("{phase}.{when}"));
     }
+}
+
+fn brings_files(envelope: &Envelope) -> bool {
+    matches!(&envelope.task, Task::Message { inbound, .. } if !inbound.media.is_empty())
 }
 
 /// A command of the store done, or one that is not of the store.

@@ -9,7 +9,7 @@ use chela_core::queue::Task;
 use chela_core::reply::growing;
 use chela_core::session_key::PeerKind;
 use chela_core::turn::{Command, Input, Phase, TICK_MS, Way, idempotency_key};
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, FutureExt, select};
 
 use crate::answer::{Agent, Attempt, failpoint};
 use crate::draft::Draft;
@@ -31,7 +31,9 @@ impl Agent {
         failpoint("asking", "before");
         attempt.reword();
         let draft = Draft::default();
-        let mut call = pin!(Question::of(self, attempt, step).put(self.clock.as_ref(), &draft));
+        let (question, aloud) = (Question::of(self, attempt, step), self.aloud(attempt, step));
+        let call = question.put(self.clock.as_ref(), self.files.as_ref(), &draft);
+        let mut call = pin!(call.then(|answer| aloud.added(answer)));
         let mut answer = None;
         let mut progress = Progress::new(attempt, self.clock.now());
         while answer.is_none() {

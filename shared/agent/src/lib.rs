@@ -7,6 +7,7 @@
 //! - `redeliver` sends a flagged part again when its owner asks for it.
 //! - `ask` puts a `question` to the models, and meanwhile keeps the lease and shows the answer while it grows;
 //!   `failover` chooses the credential, `purse` pays.
+//! - `media` takes files in and sends them; below it: what models `look` at, the `words` of files, answers said `aloud`.
 //! - `act` runs tools and sends parts; `command` answers what needs no model.
 
 mod act;
@@ -37,5 +38,7 @@ pub use known::Known;
 pub use media::{INCOMING, STORED};
 pub use notes::ChannelNotes;
 pub use redeliver::{Undelivered, undelivered};
-pub use settings::{AgentSettings, CommandRules, Installation, ModelChoice, Outlet, Profile, SeenScope};
+pub use settings::{
+    AgentSettings, AutoVoice, CommandRules, Installation, MediaSettings, ModelChoice, Outlet, Profile, SeenScope, Sees,
+};
 pub use spend::{Limits, SpendRules};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use chela_core::blob::BlobStore;
 use chela_core::clock::{Clock, Millis};
 use chela_core::message::ReplyAddress;
 use chela_core::model::{Block, ModelAnswer, ModelError, ModelRequest, Stop, ToolSpec, Usage};
@@ -17,6 +18,7 @@ use crate::blocks::{said, unshown};
 use crate::context::{Context, Form};
 use crate::draft::Draft;
 use crate::failover::{Failover, Heard};
+use crate::media::files_for;
 use crate::outlook::{Occasion, Outlook};
 use crate::repeats::stuck;
 use crate::settings::{AgentSettings, ModelChoice, Outlet};
@@ -96,10 +98,10 @@ impl<'a> Question<'a> {
     }
 
     /// Asks until a model answers.
-    pub(crate) async fn put(mut self, clock: &dyn Clock, draft: &Draft) -> Input {
+    pub(crate) async fn put(mut self, clock: &dyn Clock, files: &dyn BlobStore, draft: &Draft) -> Input {
         let (mut spent, mut waits) = (Spent::default(), 0u16);
         loop {
-            let outlook = match self.ask_all(clock, draft, &mut spent).await {
+            let outlook = match self.ask_all(clock, files, draft, &mut spent).await {
                 Ok(input) => return input,
                 Err(outlook) => outlook,
             };
@@ -114,7 +116,13 @@ impl<'a> Question<'a> {
     }
 
     /// Asks each model in turn.
-    async fn ask_all(&self, clock: &dyn Clock, draft: &Draft, spent: &mut Spent) -> Result<Input, Outlook> {
+    async fn ask_all(
+        &self,
+        clock: &dyn Clock,
+        files: &dyn BlobStore,
+        draft: &Draft,
+        spent: &mut Spent,
+    ) -> Result<Input, Outlook> {
         let mut outlook = Outlook::default();
         let mut rejections = 0u16;
         for choice in self.in_order() {
@@ -124,7 +132,8 @@ impl<'a> Question<'a> {
                     outlook.late = true;
                     return Err(outlook);
                 }
-                let request = self.request(choice, budget, form, clock.now());
+                let mut request = self.request(choice, budget, form, clock.now());
+                request.files = files_for(files, choice.sees, &mut request.messages).await;
                 let unheard = match self.failover.ask(choice, &request, draft).await {
                     Ok(heard) => {
                         let answer = &heard.paid.answer;

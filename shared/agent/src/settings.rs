@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chela_core::agent_id::AgentId;
 use chela_core::channel::{Channel, Unconfirmed};
 use chela_core::chunk::{ChunkMode, chunk_markdown};
+use chela_core::media::{Documents, Ears, Voice};
 use chela_core::message::{ChannelId, ReplyAddress};
 use chela_core::model::{Model, Thinking};
 use chela_core::reply::{Piece, Said, numbered, pieces};
@@ -22,6 +23,8 @@ pub struct Installation {
     pub outlets: HashMap<(ChannelId, String), Outlet>,
     /// By id.
     pub agents: HashMap<AgentId, AgentSettings>,
+    /// What hears, reads and speaks.
+    pub media: MediaSettings,
     /// What may be spent.
     pub spend: SpendRules,
     /// What is a command here.
@@ -50,6 +53,35 @@ impl Installation {
     pub fn outlet(&self, address: &ReplyAddress) -> Option<&Outlet> {
         self.outlets.get(&(address.channel.clone(), address.account.clone()))
     }
+}
+
+/// What hears, reads and speaks for all agents.
+#[derive(Clone, Default)]
+pub struct MediaSettings {
+    /// What turns voice notes into words; `None`: they stay files.
+    pub ears: Option<Arc<dyn Ears>>,
+    /// What is sent before the answer to a voice note, with `{transcript}` in it; `None` for nothing.
+    pub echo: Option<String>,
+    /// What turns PDFs into words; `None`: they stay files.
+    pub documents: Option<Arc<dyn Documents>>,
+    /// What speaks.
+    pub voice: Option<Arc<dyn Voice>>,
+    /// When an answer is spoken unasked.
+    pub aloud: AutoVoice,
+}
+
+/// When an answer is spoken beside being written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AutoVoice {
+    /// Never.
+    #[default]
+    Off,
+    /// Always.
+    Always,
+    /// When it answers a voice note.
+    Inbound,
+    /// When the model says so.
+    Tagged,
 }
 
 /// One account to answer on, and how answers are to look there.
@@ -169,6 +201,8 @@ pub struct ModelChoice {
     pub max_tokens: u32,
     /// Tokens the model reads at once; older turns are left out beyond it.
     pub context_window: u32,
+    /// What it looks at itself.
+    pub sees: Sees,
     /// What it costs; `None` if nobody knows.
     pub price: Option<Price>,
     /// The credentials it is asked with, in order of preference.
@@ -189,4 +223,13 @@ pub struct Profile {
     pub id: String,
     /// The provider's endpoint, asked with this credential.
     pub model: Arc<dyn Model>,
+}
+
+/// What a model looks at itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sees {
+    /// Pictures.
+    pub image: bool,
+    /// PDFs.
+    pub pdf: bool,
 }

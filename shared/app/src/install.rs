@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use chela_agent::{AgentSettings, CommandRules, Installation, Outlet, SeenScope};
+use chela_agent::{AgentSettings, CommandRules, Installation, MediaSettings, Outlet, SeenScope};
 use chela_channel_kit::{AccountSettings, ChannelDescriptor};
 use chela_config::{
     Account, AckReactionScope, ChannelKeys, ChunkMode, Config, MessagesSection, QueueMode, SecretInput, SecretKey,
@@ -23,8 +23,8 @@ use chela_tools::workspace;
 
 use crate::knowledge::equip;
 use crate::live::{Built, Heartbeat, OpenAccount};
-use crate::models;
 use crate::usage;
+use crate::{media, models};
 
 /// Model calls in one turn.
 const MAX_STEPS: u16 = 12;
@@ -80,15 +80,18 @@ pub(crate) async fn open(
         }
     }
     let mut agents = HashMap::new();
+    let mut for_media = MediaSettings::default();
     if let (Scope::Everything, Some(http)) = (scope, &http) {
+        let media::Media { settings, tools: of_media } = media::open(&config, secrets, http, &mut problems).await;
+        for_media = settings;
         let mut opener = models::Opener::new(&config, secrets, http);
         for id in config.agents.ids() {
             let agent = AgentId::new(&id);
             let models = opener.models_of(&id, &mut problems).await;
             let further_models = opener.further_models_of(&id, &mut problems).await;
             let thinking = config.agents.thinking_of(&id);
-            let tools = chela_tools::all();
-            let tools = tools.into_iter().filter(|tool| config.tool_allowed(&agent, &tool.spec().name)).collect();
+            let tools = chela_tools::all().into_iter().chain(of_media.clone());
+            let tools = tools.filter(|tool| config.tool_allowed(&agent, &tool.spec().name)).collect();
             let timezone = config.agents.defaults.user_timezone.as_deref().unwrap_or("UTC").into();
             let settings = AgentSettings {
                 models,
@@ -112,7 +115,13 @@ pub(crate) async fn open(
         routing: RoutingTable::new(&config.routing),
         heartbeats: heartbeats(&config),
         accounts,
-        installation: Installation { outlets, agents, commands: command_rules(&config), spend: usage::rules(&config) },
+        installation: Installation {
+            outlets,
+            agents,
+            commands: command_rules(&config),
+            spend: usage::rules(&config),
+            media: for_media,
+        },
         api_key,
         problems,
         config,
@@ -297,7 +306,11 @@ fn http_client(config: &Config, problems: &mut Vec<String>) -> Option<HttpClient
         urls.unwrap_or_default().into_iter().map(str::to_owned).collect::<Vec<_>>()
     });
     let of_models = models::base_urls(config);
-    let allow_hosts = of_channels.chain(of_models).filter_map(|url| HostPort::of_url(&url).ok()).collect();
+    let allow_hosts = of_channels
+        .chain(of_models)
+        .chain(media::base_urls(config))
+        .filter_map(|url| HostPort::of_url(&url).ok())
+        .collect();
     let options = HttpOptions {
         allow_hosts,
         user_agent: concat!("Chela/", env!("CARGO_PKG_VERSION")).to_owned(),

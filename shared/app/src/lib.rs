@@ -9,6 +9,7 @@ pub mod install;
 mod knowledge;
 pub mod live;
 pub mod log;
+mod media;
 pub mod metrics;
 mod models;
 pub mod receive;

@@ -135,7 +135,8 @@ impl<'a> Opener<'a> {
             .unwrap_or(UNKNOWN_ANSWER);
         let price = price_of(&reference.provider, entry).or(known.and_then(|known| known.price));
         let (name, id) = (name.to_owned(), reference.model.clone());
-        Some(ModelChoice { name, id, max_tokens, context_window, price, profiles })
+        let sees = crate::media::sees(entry, known);
+        Some(ModelChoice { name, id, max_tokens, context_window, sees, price, profiles })
     }
 
     async fn profiles(&mut self, id: &str, problems: &mut Vec<String>) -> Vec<Profile> {

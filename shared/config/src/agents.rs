@@ -7,6 +7,7 @@ use chela_core::model::Thinking;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
+use crate::media::MediaModels;
 use crate::schedules::Destination;
 use crate::settings::{GroupChat, ToolPolicy};
 use crate::skills::ContextRule;
@@ -104,6 +105,8 @@ pub struct AgentDefaults {
     pub timeout_seconds: u32,
     /// A turn at regular intervals, if something says how often.
     pub heartbeat: Option<Heartbeat>,
+    /// Models that make something else than words.
+    pub media_models: MediaModels,
     /// The agent that does the house's own work.
     pub system_agent: Option<SystemAgent>,
     /// Names of the only skills that agents may use; all if left out.
@@ -122,6 +125,7 @@ impl Default for AgentDefaults {
             bootstrap_total_max_chars: 24_000,
             timeout_seconds: 600,
             heartbeat: None,
+            media_models: MediaModels::default(),
             system_agent: None,
             skills: None,
             context: Vec::new(),
@@ -174,7 +178,8 @@ pub struct ModelChoice {
 }
 
 impl ModelChoice {
-    fn in_order(&self) -> Vec<String> {
+    /// All of them, the first one first.
+    pub fn in_order(&self) -> Vec<String> {
         self.primary.iter().chain(&self.fallbacks).cloned().collect()
     }
 }

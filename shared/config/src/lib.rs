@@ -9,6 +9,7 @@ mod document;
 mod excerpt;
 mod include;
 mod live;
+mod media;
 mod openclaw;
 mod path;
 mod providers;
@@ -34,13 +35,14 @@ pub use channels::{
 pub use check::{Checked, Surroundings, check, schema};
 pub use commands::{Auto, CommandsSection, NativeCommands};
 pub use live::{LiveConfig, LoadError, Refreshed};
+pub use media::{MediaAudio, MediaCapability, MediaModel, MediaModels, MediaTools, Tts, TtsAuto, TtsProvider};
 pub use providers::{MaxTokensField, Model, ModelCompat, ModelCost, ModelInput, ModelsSection, Provider, ProviderApi};
 pub use report::{Finding, Report, Severity};
 pub use schedules::{CronSection, Destination, HEARTBEAT_PROMPT, Job, Planned};
 pub use secrets::SecretInput;
 pub use settings::{
     AckReactionScope, Config, GatewayAuth, GatewayLimits, GatewaySection, GroupChat, LogLevel, LoggingSection,
-    MessagesSection, QueueMode, QueueSection, ToolPolicy,
+    MessagesSection, QueueMode, QueueSection, ToolPolicy, ToolsSection,
 };
 pub use shape::{ChannelKeys, SecretKey};
 pub use skills::{ContextRule, PromptTemplate, SkillEntry, SkillsSection};

@@ -109,7 +109,7 @@ pub enum ModelInput {
     Text,
     /// Pictures.
     Image,
-    /// PDF.
+    /// PDFs as they are; without it their text is read to the model.
     Pdf,
 }
 

@@ -32,6 +32,7 @@ pub(crate) fn inspect(config: &Config, surroundings: &Surroundings<'_>) -> Vec<M
     inspection.schedules();
     inspection.prompts();
     inspection.commands();
+    inspection.misfits.extend(crate::media::inspect(config));
     inspection.misfits
 }
 
@@ -409,7 +410,7 @@ impl Scope<'_> {
     }
 }
 
-fn is_http_url(text: &str) -> bool {
+pub(crate) fn is_http_url(text: &str) -> bool {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     host.is_some_and(|host| !host.is_empty() && !host.starts_with('/') && !host.contains(char::is_whitespace))
 }

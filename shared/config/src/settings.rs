@@ -12,6 +12,7 @@ use crate::agents::AgentsSection;
 use crate::auth::AuthSection;
 use crate::channels::ChannelsSection;
 use crate::commands::CommandsSection;
+use crate::media::{MediaTools, Tts};
 use crate::providers::ModelsSection;
 use crate::schedules::CronSection;
 use crate::secrets::SecretInput;
@@ -47,12 +48,14 @@ pub struct Config {
     pub cron: CronSection,
     /// The HTTP server and its API.
     pub gateway: GatewaySection,
-    /// Which tools agents may use.
-    pub tools: ToolPolicy,
+    /// Which tools agents may use, and what they are given.
+    pub tools: ToolsSection,
     /// Instructions that agents load when they need them.
     pub skills: SkillsSection,
     /// Texts that people call by their names.
     pub prompts: BTreeMap<String, PromptTemplate>,
+    /// Speech.
+    pub tts: Tts,
     /// What is logged.
     pub logging: LoggingSection,
     /// The same agents, bindings and session rules as routing reads them.
@@ -65,7 +68,7 @@ impl Config {
     /// Whether an agent may use a tool: the global policy and the agent's own must both allow it.
     pub fn tool_allowed(&self, agent: &AgentId, tool: &str) -> bool {
         let own = self.agents.entry(agent.as_str()).map(|entry| &entry.tools);
-        self.tools.allows(tool) && own.is_none_or(|policy| policy.allows(tool))
+        self.tools.policy().allows(tool) && own.is_none_or(|policy| policy.allows(tool))
     }
 }
 
@@ -227,7 +230,26 @@ impl Default for GatewayLimits {
     }
 }
 
-/// `tools`: which tools may be used.
+/// `tools`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ToolsSection {
+    /// Names of tools that may be used; all if left out.
+    pub allow: Option<Vec<String>>,
+    /// Names of tools that may not be used, whatever `allow` says.
+    pub deny: Vec<String>,
+    /// What turns files of messages into words.
+    pub media: MediaTools,
+}
+
+impl ToolsSection {
+    /// Which tools may be used.
+    pub fn policy(&self) -> ToolPolicy {
+        ToolPolicy { allow: self.allow.clone(), deny: self.deny.clone() }
+    }
+}
+
+/// Which tools an agent may use.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ToolPolicy {

@@ -14,6 +14,7 @@ pub mod directory;
 pub mod event;
 pub mod explain;
 pub mod gate;
+pub mod media;
 pub mod message;
 pub mod model;
 pub mod queue;

@@ -165,6 +165,7 @@ impl Worker {
             id: "simulated".into(),
             max_tokens: 1_000,
             context_window: 100_000,
+            sees: Default::default(),
             price: None,
             profiles: vec![Profile {
                 id: format!("{provider}:default"),

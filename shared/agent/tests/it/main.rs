@@ -10,6 +10,7 @@ mod delivery;
 mod extras;
 mod failover;
 mod faults;
+mod media;
 mod models;
 mod redelivery;
 mod room;

@@ -547,3 +547,43 @@ fn every_mode_of_the_queue_has_its_name() {
     assert_eq!(modes, [QueueMode::Collect, QueueMode::Followup, QueueMode::Steer, QueueMode::Interrupt]);
     assert_eq!(QueueMode::named("drop"), None);
 }
+
+#[test]
+fn media_that_contradicts_itself_is_named() {
+    let cases = [
+        ("{ tts: { auto: \"always\" } }", "1:8 tts.provider"),
+        ("{ tts: { provider: \"x\", providers: { x: { baseUrl: \"nowhere\" } } } }", "tts.providers.x.baseUrl"),
+        ("{ tools: { media: { models: [{ capabilities: [\"audio\"] }] } } }", "tools.media.models[0].provider"),
+        (
+            "{ tools: { media: { models: [{ provider: \"a\", baseUrl: \"x\", capabilities: [\"audio\"] }] } } }",
+            "tools.media.models[0].baseUrl",
+        ),
+        (
+            "{ tools: { media: { audio: { echoTranscript: true, echoFormat: \"x\" } } } }",
+            "tools.media.audio.echoFormat",
+        ),
+        ("{ agents: { defaults: { mediaModels: { image: \"gpt-image-1\" } } } }", "agents.defaults.mediaModels.image"),
+        ("{ tts: { maxTextLength: 0 } }", "tts.maxTextLength"),
+    ];
+    for (text, place) in cases {
+        let errors = errors(text);
+        assert!(errors.len() == 1 && errors[0].contains(place), "{text}: {errors:?}");
+    }
+    let unused = warnings("{ tools: { media: { models: [{ provider: \"groq\" }] } } }");
+    assert!(unused.len() == 1 && unused[0].contains("tools.media.models[0].capabilities"), "{unused:?}");
+}
+
+#[test]
+fn media_is_read_in_openclaws_words() {
+    let config = config(
+        "{ tools: { media: { models: [{ provider: \"groq\", capabilities: [\"audio\"] },\
+           { provider: \"ollama\", capabilities: [\"image\"] }], audio: { language: \"de\" } } },\
+           tts: { provider: \"elevenlabs\", providers: { elevenlabs: { modelId: \"m\", voiceId: \"v\" } } },\
+           agents: { defaults: { mediaModels: { image: { primary: \"a/b\", fallbacks: [\"c/d\"] } } } } }",
+    );
+    let ears: Vec<_> = config.tools.media.ears().map(|(at, model)| (at, model.provider.as_str())).collect();
+    assert_eq!(ears, [(0, "groq")]);
+    let (id, speaker) = config.tts.speaker().unwrap();
+    assert_eq!((id, speaker.model.as_deref(), speaker.speaker_voice.as_deref()), ("elevenlabs", Some("m"), Some("v")));
+    assert_eq!(config.agents.defaults.media_models.image.unwrap().in_order(), ["a/b", "c/d"]);
+}

@@ -223,6 +223,7 @@ async fn a_slow_model_keeps_its_session() {
         id: "slow".into(),
         max_tokens: 100,
         context_window: 10_000,
+        sees: Default::default(),
         price: None,
         profiles: vec![Profile { id: "test:default".into(), model: model.clone() }],
     };
