@@ -23,6 +23,8 @@ const MODEL_TIMEOUT: Duration = Duration::from_secs(75);
 /// One step's question.
 pub(crate) struct Question<'a> {
     settings: &'a AgentSettings,
+    /// The prompt for those whose words are in the turn.
+    system: &'a str,
     /// What sends the answer, and where to.
     outlet: Option<(&'a Outlet, ReplyAddress)>,
     heartbeat: bool,
@@ -42,6 +44,7 @@ impl<'a> Question<'a> {
         };
         Self {
             settings: attempt.settings,
+            system: attempt.settings.system_for(attempt.caller().authority),
             outlet,
             heartbeat: matches!(attempt.task(), Some(Task::Heartbeat { .. })),
             context: Context::of(machine),
@@ -99,7 +102,7 @@ impl<'a> Question<'a> {
     fn request(&self, choice: &ModelChoice, budget: usize, form: Form, now: Millis) -> ModelRequest {
         ModelRequest {
             model: choice.id.clone(),
-            system: self.settings.system.to_string(),
+            system: self.system.to_owned(),
             messages: self.context.messages(budget, form),
             tools: self.tools.clone(),
             thinking: Thinking::Off,

@@ -8,6 +8,7 @@ use chela_core::channel::{Channel, Unconfirmed};
 use chela_core::chunk::{ChunkMode, chunk_markdown};
 use chela_core::message::{ChannelId, ReplyAddress};
 use chela_core::model::Model;
+use chela_core::queue::Authority;
 use chela_core::reply::{Piece, Said, numbered, pieces};
 use chela_core::tool::Tool;
 
@@ -106,6 +107,8 @@ pub enum SeenScope {
 pub struct AgentSettings {
     /// The system prompt: workspace files and standing instructions.
     pub system: Arc<str>,
+    /// The same without what only the owner may read.
+    pub system_for_guests: Arc<str>,
     /// Models to ask, in order of preference. Without any the sender is told that none can be asked.
     pub models: Vec<ModelChoice>,
     /// The zone its person lives in: days of notes begin there.
@@ -116,6 +119,16 @@ pub struct AgentSettings {
     pub tools: Vec<Arc<dyn Tool>>,
     /// Whether every finished turn is published as a lifecycle event (on AWS $1 per million); failures always are.
     pub announce: bool,
+}
+
+impl AgentSettings {
+    /// The prompt of a turn: one in which a guest's words are does not tell what the owner's memory holds.
+    pub(crate) fn system_for(&self, authority: Authority) -> &str {
+        match authority {
+            Authority::Owner => &self.system,
+            Authority::Guest => &self.system_for_guests,
+        }
+    }
 }
 
 /// One model an agent may ask.

@@ -18,10 +18,10 @@ use chela_core::message::ReplyAddress;
 use chela_core::route::RoutingTable;
 use chela_core::secret::{Secret, SecretRef, SecretSource, SecretStore};
 use chela_http::{HostPort, HttpClient, HttpOptions};
-use chela_tools::workspace;
+use chela_tools::{ToolSettings, workspace};
 
 use crate::live::{Built, Heartbeat, OpenAccount};
-use crate::models;
+use crate::{memory, models};
 
 /// Model calls in one turn.
 const MAX_STEPS: u16 = 12;
@@ -77,16 +77,25 @@ pub(crate) async fn open(
         }
     }
     let mut agents = HashMap::new();
+    let memory = match (scope, &http) {
+        (Scope::Everything | Scope::Api, Some(http)) => memory::open(&config, secrets, http, &mut problems).await,
+        _ => Arc::default(),
+    };
     if let (Scope::Everything, Some(http)) = (scope, &http) {
+        let tool_settings = ToolSettings { memory: memory.clone() };
         let mut opener = models::Opener::new(&config, secrets, http);
         for id in config.agents.ids() {
             let agent = AgentId::new(&id);
             let models = opener.models_of(&id, &mut problems).await;
-            let tools = chela_tools::all();
+            let tools = chela_tools::all(&tool_settings);
             let tools = tools.into_iter().filter(|tool| config.tool_allowed(&agent, &tool.spec().name)).collect();
             let timezone = config.agents.defaults.user_timezone.as_deref().unwrap_or("UTC").into();
-            let (system, max_steps, announce) = (Arc::from(""), MAX_STEPS, false);
-            agents.insert(agent, AgentSettings { system, models, tools, timezone, max_steps, announce });
+            let (system, max_steps, announce) = (Arc::<str>::from(""), MAX_STEPS, false);
+            let system_for_guests = system.clone();
+            agents.insert(
+                agent,
+                AgentSettings { system, system_for_guests, models, tools, timezone, max_steps, announce },
+            );
         }
     }
     let api_key = match (scope, &config.gateway.auth.token) {
@@ -101,6 +110,7 @@ pub(crate) async fn open(
         accounts,
         installation: Installation { outlets, agents },
         api_key,
+        memory,
         problems,
         config,
     }
@@ -128,18 +138,29 @@ pub(crate) async fn with_prompt(built: &Built, files: &dyn BlobStore, agent: &Ag
             total: defaults.bootstrap_total_max_chars as usize,
         };
         let zone = defaults.user_timezone.as_deref().unwrap_or("UTC");
-        settings.system = prompt(files, agent, &limits, now, zone).await.into();
+        let prompts = prompts(files, agent, &limits, now, zone).await;
+        (settings.system, settings.system_for_guests) = (prompts.owner.into(), prompts.guests.into());
     }
     installation
 }
 
 /// What the workspace says, or that it cannot be read: a store that fails must not silence the agent.
-async fn prompt(files: &dyn BlobStore, agent: &AgentId, limits: &workspace::Limits, now: Millis, zone: &str) -> String {
+async fn prompts(
+    files: &dyn BlobStore,
+    agent: &AgentId,
+    limits: &workspace::Limits,
+    now: Millis,
+    zone: &str,
+) -> workspace::Prompts {
+    let today = |context| format!("{context}\n\nToday is {}.", today(now, zone));
     match workspace::context(files, agent, limits).await {
-        Ok(context) => format!("{context}\n\nToday is {}.", today(now, zone)),
-        Err(error) => format!(
-            "Your workspace files cannot be read at the moment ({error}). Answer without them, and say so if it matters."
-        ),
+        Ok(prompts) => workspace::Prompts { owner: today(prompts.owner), guests: today(prompts.guests) },
+        Err(error) => {
+            let text = format!(
+                "Your workspace files cannot be read at the moment ({error}). Answer without them, and say so if it matters."
+            );
+            workspace::Prompts { owner: text.clone(), guests: text }
+        }
     }
 }
 
@@ -263,7 +284,7 @@ fn http_client(config: &Config, problems: &mut Vec<String>) -> Option<HttpClient
         let urls = chela_channel_registry::find(&account.channel).map(|found| found.configured_urls(&options));
         urls.unwrap_or_default().into_iter().map(str::to_owned).collect::<Vec<_>>()
     });
-    let of_models = models::base_urls(config);
+    let of_models = models::base_urls(config).into_iter().chain(memory::base_url(config));
     let allow_hosts = of_channels.chain(of_models).filter_map(|url| HostPort::of_url(&url).ok()).collect();
     let options = HttpOptions {
         allow_hosts,
@@ -330,7 +351,9 @@ mod tests {
     #[tokio::test]
     async fn an_agent_whose_files_are_out_of_reach_answers_and_says_so() {
         let limits = workspace::Limits { per_file: 1_000, total: 1_000 };
-        let prompt = prompt(&Away, &AgentId::new("main"), &limits, Millis(0), "UTC").await;
-        assert!(prompt.contains("cannot be read") && prompt.contains("503"), "{prompt}");
+        let prompts = prompts(&Away, &AgentId::new("main"), &limits, Millis(0), "UTC").await;
+        for prompt in [prompts.owner, prompts.guests] {
+            assert!(prompt.contains("cannot be read") && prompt.contains("503"), "{prompt}");
+        }
     }
 }

@@ -15,6 +15,7 @@ use chela_core::message::ReplyAddress;
 use chela_core::route::RoutingTable;
 use chela_core::schedule::Schedule;
 use chela_core::secret::{Secret, SecretStore};
+use chela_memory::Memory;
 use tokio::sync::Mutex;
 
 use crate::install::{self, Scope};
@@ -75,6 +76,8 @@ pub struct Built {
     pub heartbeats: Vec<Heartbeat>,
     /// The key of the API; without one it answers nobody.
     pub api_key: Option<Secret>,
+    /// How notes are searched.
+    pub memory: Arc<Memory>,
     /// What could not be opened, for people. No secret is in it.
     pub problems: Vec<String>,
 }
@@ -149,6 +152,11 @@ impl Live {
         let installation = Arc::new(install::with_prompt(&built, self.ground.files.as_ref(), agent, now).await);
         state.prompted.insert(agent.clone(), (now, installation.clone()));
         installation
+    }
+
+    /// Where workspaces are.
+    pub fn files(&self) -> &dyn BlobStore {
+        self.ground.files.as_ref()
     }
 
     async fn refresh(&self, state: &mut State) -> Arc<Built> {

@@ -7,6 +7,7 @@ mod document;
 mod excerpt;
 mod include;
 mod live;
+mod memory;
 mod openclaw;
 mod path;
 mod providers;
@@ -28,6 +29,9 @@ pub use channels::{
 };
 pub use check::{Checked, Surroundings, check, schema};
 pub use live::{LiveConfig, LoadError, Refreshed};
+pub use memory::{
+    MemoryChunking, MemoryDecay, MemoryHybrid, MemoryMmr, MemoryQuery, MemoryRemote, MemorySearch, MemorySection,
+};
 pub use providers::{Model, ModelCost, ModelInput, ModelsSection, Provider, ProviderApi};
 pub use report::{Finding, Report, Severity};
 pub use schedules::{CronSection, Destination, HEARTBEAT_PROMPT, Job, Planned};

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::agents::AgentsSection;
 use crate::channels::ChannelsSection;
+use crate::memory::MemorySection;
 use crate::providers::ModelsSection;
 use crate::schedules::CronSection;
 use crate::secrets::SecretInput;
@@ -30,6 +31,8 @@ pub struct Config {
     pub channels: ChannelsSection,
     /// The providers of models.
     pub models: ModelsSection,
+    /// What agents remember.
+    pub memory: MemorySection,
     /// How messages are taken in.
     pub messages: MessagesSection,
     /// Turns that nobody has to ask for.

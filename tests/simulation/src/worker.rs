@@ -168,6 +168,7 @@ impl Worker {
         };
         let settings = AgentSettings {
             system: "You are simulated.".into(),
+            system_for_guests: "You are simulated, among guests.".into(),
             models: vec![model("first"), model("second")],
             timezone: "UTC".into(),
             max_steps: STEPS,

@@ -110,6 +110,7 @@ pub(crate) fn settings(model: Arc<dyn Model>, tool: Arc<dyn Tool>) -> AgentSetti
     };
     AgentSettings {
         system: "You are a test.".into(),
+        system_for_guests: "You are a test, among guests.".into(),
         models: vec![choice],
         tools: vec![tool],
         timezone: "UTC".into(),

@@ -222,6 +222,7 @@ async fn a_slow_model_keeps_its_session() {
     };
     let settings = AgentSettings {
         system: "You are slow.".into(),
+        system_for_guests: "You are slow, among guests.".into(),
         models: vec![choice],
         timezone: "UTC".into(),
         max_steps: 3,
