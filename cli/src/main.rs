@@ -10,6 +10,7 @@ mod explain;
 mod gateway;
 mod invoke;
 mod mail;
+mod memory;
 mod pairing;
 mod place;
 mod remote;
@@ -51,6 +52,8 @@ enum Command {
     Channels(channels::Channels),
     /// Let senders in who asked with a pairing code
     Pairing(pairing::Pairing),
+    /// Search, name, print what agents remember, or make its index anew
+    Memory(memory::Memory),
     /// Decide about replies that were not confirmed and messages that could not be handled
     #[command(name = "deadletters")]
     DeadLetters(deadletters::DeadLetters),
@@ -69,6 +72,7 @@ fn main() -> std::process::ExitCode {
         Command::Bridge(bridge) => gateway::block_on(bridge.run()),
         Command::Channels(channels) => gateway::block_on(channels.run()),
         Command::Pairing(pairing) => gateway::block_on(pairing.run()),
+        Command::Memory(memory) => gateway::block_on(memory.run()),
         Command::DeadLetters(dead_letters) => gateway::block_on(dead_letters.run()),
     };
     match done {

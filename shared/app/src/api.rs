@@ -1,6 +1,7 @@
-//! The HTTP API: health, readiness, `POST /message`, pairing, channels, dead letters, metrics.
+//! The HTTP API: health, readiness, `POST /message`, pairing, channels, dead letters, memory, metrics.
 
 mod dead_letters;
+mod memory;
 mod pairing;
 
 use std::sync::Arc;
@@ -80,10 +81,10 @@ impl Api {
             "/healthz" if method == Method::GET => return json_ack(StatusCode::OK, &json!({"status": "ok"})),
             "/readyz" if method == Method::GET => return self.ready().await,
             "/metrics" | "/message" | "/pairing" | "/channels" => {}
-            _ if dead_letters => {}
+            _ if dead_letters || memory::PATHS.contains(&path) => {}
             "/healthz" | "/readyz" => return problem(StatusCode::METHOD_NOT_ALLOWED, "only GET is served here"),
             _ => {
-                let paths = "paths: /healthz, /readyz, /metrics, /message, /pairing, /channels, /deadletters";
+                let paths = "paths: /healthz, /readyz, /metrics, /message, /pairing, /channels, /deadletters, /memory";
                 return problem(StatusCode::NOT_FOUND, paths);
             }
         }
@@ -103,6 +104,7 @@ impl Api {
             (&Method::GET, "/pairing") => self.pending_pairings().await,
             (&Method::GET, "/channels") => self.activities().await,
             _ if dead_letters => self.dead_letters(method, path, body).await,
+            _ if memory::PATHS.contains(&path) => self.memory(method, path, query).await,
             _ => problem(StatusCode::METHOD_NOT_ALLOWED, "this path does not take that method"),
         }
     }

@@ -166,10 +166,15 @@ async fn prompts(
 
 /// The day, not the time: a prompt that changes once a day can be cached by the provider.
 fn today(now: Millis, zone: &str) -> String {
+    date(now, zone).strftime("%A, %Y-%m-%d").to_string()
+}
+
+/// The day in this zone.
+pub(crate) fn date(now: Millis, zone: &str) -> jiff::civil::Date {
     let instant =
         i64::try_from(now.0).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()).unwrap_or_default();
     let zone = jiff::tz::TimeZone::get(zone).unwrap_or(jiff::tz::TimeZone::UTC);
-    instant.to_zoned(zone).strftime("%A, %Y-%m-%d").to_string()
+    instant.to_zoned(zone).date()
 }
 
 fn wanted(scope: &Scope, account: &Account) -> bool {

@@ -8,7 +8,7 @@ pub mod beat;
 pub mod install;
 pub mod live;
 pub mod log;
-mod memory;
+pub mod memory;
 pub mod metrics;
 mod models;
 pub mod receive;

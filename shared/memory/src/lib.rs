@@ -18,7 +18,7 @@ pub use graph::{Action, Entity, Graph, Observations, Relation, graph};
 pub use note::{ChangeError, NOTE_MAX, Note, save};
 pub use origin::{Origin, Trust};
 pub use place::{Audience, Listed, day, is_note, notes};
-pub use recall::{Hit, Memory, Question, Rebuilt, Recall, RecallError};
+pub use recall::{Hit, Memory, Proof, Question, Rebuilt, Recall, RecallError};
 pub use settings::{Hybrid, Settings};
 
 #[cfg(test)]

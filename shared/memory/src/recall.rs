@@ -7,17 +7,18 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use chela_core::agent_id::AgentId;
-use chela_core::blob::{BlobError, BlobStore, Precondition};
+use chela_core::blob::{Blob, BlobError, BlobStore, Listed as BlobListed, Precondition};
 use futures_util::{StreamExt as _, stream};
 use jiff::civil::Date;
 use tokio::sync::Mutex;
 
 use crate::embed::{EmbedError, Embedder};
 use crate::index::{Index, Stored};
-use crate::origin::Trust;
-use crate::place::{Audience, Listed, day, key, notes};
+use crate::origin::{Trust, read_marker};
+use crate::place::{Audience, Listed, day, is_guests, key, notes};
 use crate::rank::{Candidate, Likeness, rank};
 use crate::settings::{Hybrid, Settings};
 use crate::vector::Vector;
@@ -105,6 +106,19 @@ pub struct Rebuilt {
     /// Passages whose meaning is known.
     pub embedded: usize,
     /// Why not all are, if they should be.
+    pub remark: Option<String>,
+}
+
+/// Whether what is noted can be found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// The note of which a sentence was looked for.
+    pub path: String,
+    /// How many notes were looked through.
+    pub notes: usize,
+    /// Whether it was found.
+    pub found: bool,
+    /// Why meaning was not looked at, if it should have been.
     pub remark: Option<String>,
 }
 
@@ -197,6 +211,36 @@ impl Memory {
         warm.unsaved = 0;
         *slot = Some(warm);
         Ok(Rebuilt { notes: listed.len(), passages, embedded, remark })
+    }
+
+    /// Looks for a sentence of a note and says where it stands and whether it was found; `None` if there is no note.
+    /// Nothing is written.
+    pub async fn prove(
+        &self,
+        files: &dyn BlobStore,
+        agent: &AgentId,
+        today: Date,
+    ) -> Result<Option<Proof>, RecallError> {
+        let files = &Unwritten(files);
+        let listed = notes(files, agent).await?;
+        // The last one in order of names is a topic or the newest day.
+        for path in listed.keys().rev().filter(|path| !is_guests(path)) {
+            let Some(note) = files.get(&key(agent, path)).await? else { continue };
+            let text = String::from_utf8_lossy(&note.bytes).into_owned();
+            let lines = text.lines().filter(|line| read_marker(line).is_none());
+            let Some(sentence) = lines.max_by_key(|line| line.chars().filter(|c| c.is_alphanumeric()).count()) else {
+                continue;
+            };
+            let sentence: String = sentence.trim().chars().take(200).collect();
+            if !sentence.chars().any(char::is_alphanumeric) {
+                continue;
+            }
+            let question = Question { agent, audience: &Audience::Owner, text: &sentence, most: None, today };
+            let recall = self.search(files, &question).await?;
+            let found = recall.hits.iter().any(|hit| hit.path == *path || hit.text.contains(&sentence));
+            return Ok(Some(Proof { path: path.clone(), notes: recall.notes, found, remark: recall.remark }));
+        }
+        Ok(None)
     }
 
     /// The agent's place among the warm ones.
@@ -361,6 +405,28 @@ impl Memory {
             // A full disk costs the next process some time, nothing more.
             Err(_) => true,
         }
+    }
+}
+
+/// A store in which nothing is written.
+struct Unwritten<'a>(&'a dyn BlobStore);
+
+#[async_trait]
+impl BlobStore for Unwritten<'_> {
+    async fn get(&self, key: &str) -> Result<Option<Blob>, BlobError> {
+        self.0.get(key).await
+    }
+
+    async fn get_if_changed(&self, key: &str, etag: &str) -> Result<Option<Blob>, BlobError> {
+        self.0.get_if_changed(key, etag).await
+    }
+
+    async fn put(&self, _: &str, _: Bytes, _: Precondition) -> Result<String, BlobError> {
+        Err(BlobError::Unavailable("nothing is written here".to_owned()))
+    }
+
+    async fn list(&self, prefix: &str, limit: usize) -> Result<Vec<BlobListed>, BlobError> {
+        self.0.list(prefix, limit).await
     }
 }
 
