@@ -1,6 +1,4 @@
-//! Memory against a real folder and a server of embeddings. Mutants these tests catch, each tried by hand: notes written
-//! without their precondition; a stale index believed; a damaged one not made again; vectors of another model kept; the
-//! owner's notes shown to guests; a failing provider failing the search; passages embedded again that did not change.
+//! Memory against a real folder and a server of embeddings.
 
 use std::sync::Arc;
 

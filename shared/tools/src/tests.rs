@@ -1,7 +1,6 @@
 //! The tools against a real folder. Mutants these tests catch, each tried by hand: a write without its precondition; no
 //! second look after a conflict; a third look; the marker not looked for; only today's file looked for; paths joined without
-//! cleaning; `index/` open to tools; a stale index believed; a damaged one not rebuilt; the index written over a newer one; a
-//! guest's turn let into MEMORY.md, into another guest's notes, into SOUL.md, into the graph.
+//! cleaning; `index/` open to tools; a stale index believed; a damaged one not rebuilt; the index written over a newer one.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
