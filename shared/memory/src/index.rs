@@ -179,6 +179,9 @@ impl Index {
     /// Keeps vectors of passages.
     pub(crate) fn put_vectors(&mut self, vectors: &[(i64, Vector)]) -> rusqlite::Result<()> {
         let change = self.database.transaction()?;
+        // In the order of the table: otherwise its pages stay half empty, and every search reads all of them.
+        let mut vectors: Vec<&(i64, Vector)> = vectors.iter().collect();
+        vectors.sort_by_key(|(id, _)| *id);
         for (id, vector) in vectors {
             change
                 .prepare_cached("INSERT OR REPLACE INTO vectors (id, norm, bytes) VALUES (?1, ?2, ?3)")?
@@ -208,7 +211,7 @@ impl Index {
     }
 
     /// How near every passage with a vector is to a question, in these places or in all.
-    pub(crate) fn by_meaning(&self, question: &Vector, places: Option<&[&str]>) -> rusqlite::Result<HashMap<i64, f64>> {
+    pub(crate) fn by_meaning(&self, question: &Vector, places: Option<&[&str]>) -> rusqlite::Result<Vec<(i64, f64)>> {
         let near = |row: &rusqlite::Row<'_>| {
             let bytes = row.get_ref(2)?.as_blob()?;
             Ok((row.get(0)?, question.cosine(bytes, row.get(1)?).max(0.0)))

@@ -364,10 +364,18 @@ impl Memory {
         } else {
             Vec::new()
         };
-        let mut nearest: Vec<(i64, f64)> = near.iter().map(|(id, score)| (*id, *score)).collect();
-        nearest.sort_by(|(one_id, one), (other_id, other)| other.total_cmp(one).then(one_id.cmp(other_id)));
-        nearest.truncate(looked_at);
         let words: HashMap<i64, f64> = words.into_iter().collect();
+        let order = |(one_id, one): &(i64, f64), (other_id, other): &(i64, f64)| {
+            other.total_cmp(one).then(one_id.cmp(other_id))
+        };
+        let mut nearest = near;
+        // The meaning of what was found by its words counts as well, however far it is.
+        let mut known: HashMap<i64, f64> = nearest.iter().filter(|(id, _)| words.contains_key(id)).copied().collect();
+        if nearest.len() > looked_at {
+            nearest.select_nth_unstable_by(looked_at, order);
+            nearest.truncate(looked_at);
+        }
+        known.extend(nearest.iter().copied());
         let mut ids: Vec<i64> = words.keys().copied().chain(nearest.into_iter().map(|(id, _)| id)).collect();
         ids.sort_unstable();
         ids.dedup();
@@ -379,7 +387,7 @@ impl Memory {
                 continue;
             }
             let likeness = Likeness::new(&passage.text, passage.vector.take());
-            let (text, vector) = (words.get(&id).copied(), near.get(&id).copied());
+            let (text, vector) = (words.get(&id).copied(), known.get(&id).copied());
             candidates.push(Candidate { text, vector, day: day(&passage.path), likeness, passage });
         }
         let ranked = rank(candidates, question.today, &self.settings, most);

@@ -161,7 +161,8 @@ fn a_question_sees_only_its_places() {
         paths
     };
     let words = index.by_words("tea", Some(&places), 6).unwrap().into_iter().map(|(id, _)| id).collect();
-    let meaning = index.by_meaning(&vector(&[1.0, 0.0]), Some(&places)).unwrap().into_keys().collect();
+    let meaning =
+        index.by_meaning(&vector(&[1.0, 0.0]), Some(&places)).unwrap().into_iter().map(|(id, _)| id).collect();
     assert_eq!(of(words), ["memory/guests/ab.md", "memory/shared/a.md"]);
     assert_eq!(of(meaning), ["memory/guests/ab.md", "memory/shared/a.md"]);
     assert_eq!(index.by_words("tea", None, 6).unwrap().len(), 4);

@@ -41,7 +41,12 @@ impl Noise {
     }
 }
 
-/// CPU time of this thread is what counts on shared cores; the best of many runs is close to it.
+/// Time this thread has had a processor: on shared cores the clock on the wall measures the others. Linux only.
+fn cpu() -> Duration {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(told.split(' ').next().unwrap().parse().unwrap())
+}
+
 fn best(times: &[Duration]) -> Duration {
     *times.iter().min().unwrap()
 }
@@ -76,25 +81,25 @@ async fn measure_a_search_of_ten_thousand_passages() {
         let asked = noise.vector();
         let text = noise.words(8);
         let question = Question { agent: &agent, audience: &Audience::Owner, text: &text, most: None, today: today() };
-        let begin = Instant::now();
+        let begin = cpu();
         let hits = memory.find(&index, &question, Some(&asked)).unwrap();
-        whole.push(begin.elapsed());
+        whole.push(cpu() - begin);
         assert_eq!(hits.len(), 6);
-        let begin = Instant::now();
+        let begin = cpu();
         index.by_words(&text, None, 24).unwrap();
-        words.push(begin.elapsed());
-        let begin = Instant::now();
+        words.push(cpu() - begin);
+        let begin = cpu();
         index.by_meaning(&asked, None).unwrap();
-        meaning.push(begin.elapsed());
+        meaning.push(cpu() - begin);
     }
-    println!("search {:?}, of which words {:?}, meaning {:?}", best(&whole), best(&words), best(&meaning));
+    println!("search, in CPU time {:?}, of which words {:?}, meaning {:?}", best(&whole), best(&words), best(&meaning));
     let mut warm = Vec::new();
     for _ in 0..10 {
         let text = noise.words(8);
         let question = Question { agent: &agent, audience: &Audience::Owner, text: &text, most: None, today: today() };
-        let begin = Instant::now();
+        let begin = cpu();
         memory.search(&bucket, &question).await.unwrap();
-        warm.push(begin.elapsed());
+        warm.push(cpu() - begin);
     }
     println!("a warm search by words with its listing of {NOTES} notes {:?}", best(&warm));
     assert!(best(&whole) <= Duration::from_millis(20), "{:?}", best(&whole));
