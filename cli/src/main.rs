@@ -10,6 +10,7 @@ mod explain;
 mod gateway;
 mod invoke;
 mod mail;
+mod memory;
 mod pairing;
 mod place;
 mod remote;
@@ -55,6 +56,8 @@ enum Command {
     Skills(skills::Skills),
     /// Let senders in who asked with a pairing code
     Pairing(pairing::Pairing),
+    /// Search, name, print what agents remember, or make its index anew
+    Memory(memory::Memory),
     /// Decide about replies that were not confirmed and messages that could not be handled
     #[command(name = "deadletters")]
     DeadLetters(deadletters::DeadLetters),
@@ -77,6 +80,7 @@ fn main() -> std::process::ExitCode {
         Command::Skills(skills) => gateway::block_on(skills.run()),
         Command::Pairing(pairing) => gateway::block_on(pairing.run()),
         Command::Usage(usage) => gateway::block_on(usage.run()),
+        Command::Memory(memory) => gateway::block_on(memory.run()),
         Command::DeadLetters(dead_letters) => gateway::block_on(dead_letters.run()),
     };
     match done {

@@ -111,7 +111,8 @@ impl Skills {
         let agent = AgentId::new(self.agent.as_deref().unwrap_or("main"));
         let config = self.place.live().await?.current().await.config.clone();
         let mut settings = chela_app::shelf_settings(&config, &agent);
-        settings.ground.tools = chela_tools::all().iter().map(|tool| tool.spec().name).collect();
+        settings.ground.tools =
+            chela_tools::all(&chela_tools::ToolSettings::default()).iter().map(|tool| tool.spec().name).collect();
         let (stock, problems) = Shelf::new(files.clone()).stock(&agent, &settings, Place::clock().now()).await?;
         if as_json {
             let rows = stock.iter().map(|it| {

@@ -82,7 +82,8 @@ fn adapters_do_not_know_one_another_nor_what_they_serve() {
     assert_within("chela-aws", &["chela-core", "chela-http"]);
     assert_within("chela-models", &["chela-core", "chela-http"]);
     assert_within("chela-media", &["chela-core", "chela-http"]);
-    assert_within("chela-tools", &["chela-core"]);
+    assert_within("chela-tools", &["chela-core", "chela-memory"]);
+    assert_within("chela-memory", &["chela-core", "chela-http"]);
     assert_within("chela-config", &["chela-core"]);
     assert_within("chela-http", &["chela-core"]);
     assert_within("chela-sandbox", &[]);

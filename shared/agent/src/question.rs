@@ -49,6 +49,8 @@ pub(crate) struct Question<'a> {
     settings: &'a AgentSettings,
     rules: &'a SpendRules,
     failover: Failover<'a>,
+    /// The prompt for those whose words are in the turn.
+    system: &'a str,
     /// What sends the answer, and where to.
     outlet: Option<(&'a Outlet, ReplyAddress)>,
     heartbeat: bool,
@@ -82,6 +84,7 @@ impl<'a> Question<'a> {
             settings: attempt.settings,
             rules: &attempt.installation.spend,
             failover: Failover::of(agent, attempt),
+            system: attempt.settings.system_for(attempt.caller().authority),
             outlet,
             heartbeat: matches!(attempt.task(), Some(Task::Heartbeat { .. })),
             private: attempt.private(),
@@ -184,7 +187,7 @@ impl<'a> Question<'a> {
     fn request(&self, choice: &ModelChoice, budget: usize, form: Form, now: Millis) -> ModelRequest {
         ModelRequest {
             model: choice.id.clone(),
-            system: self.settings.system.to_string(),
+            system: self.system.to_owned(),
             messages: self.context.messages(budget, form),
             tools: self.tools.clone(),
             thinking: self.chosen.thinking.unwrap_or(self.settings.thinking),

@@ -9,6 +9,7 @@ use chela_core::chunk::{ChunkMode, chunk_markdown};
 use chela_core::media::{Documents, Ears, Voice};
 use chela_core::message::{ChannelId, ReplyAddress};
 use chela_core::model::{Model, Thinking};
+use chela_core::queue::Authority;
 use chela_core::reply::{Piece, Said, numbered, pieces};
 use chela_core::spend::Price;
 use chela_core::tool::Tool;
@@ -165,6 +166,8 @@ pub enum SeenScope {
 pub struct AgentSettings {
     /// The system prompt: workspace files and standing instructions.
     pub system: Arc<str>,
+    /// The same without what only the owner may read.
+    pub system_for_guests: Arc<str>,
     /// Models to ask, in order of preference. Without any the sender is told that none can be asked.
     pub models: Vec<ModelChoice>,
     /// Further models that a conversation may choose to be asked first.
@@ -187,6 +190,16 @@ impl AgentSettings {
     /// All models it may ask.
     pub fn all_models(&self) -> impl Iterator<Item = &ModelChoice> {
         self.models.iter().chain(&self.further_models)
+    }
+}
+
+impl AgentSettings {
+    /// The prompt of a turn: one in which a guest's words are does not tell what the owner's memory holds.
+    pub(crate) fn system_for(&self, authority: Authority) -> &str {
+        match authority {
+            Authority::Owner => &self.system,
+            Authority::Guest => &self.system_for_guests,
+        }
     }
 }
 

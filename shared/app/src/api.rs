@@ -1,6 +1,7 @@
-//! The HTTP API: health, readiness, `POST /message`, pairing, channels, dead letters, usage, metrics.
+//! The HTTP API: health, readiness, `POST /message`, pairing, channels, dead letters, usage, memory, metrics.
 
 mod dead_letters;
+mod memory;
 mod pairing;
 mod usage;
 
@@ -84,10 +85,11 @@ impl Api {
             "/healthz" if method == Method::GET => return json_ack(StatusCode::OK, &json!({"status": "ok"})),
             "/readyz" if method == Method::GET => return self.ready().await,
             "/metrics" | "/message" | "/pairing" | "/channels" | "/usage" | "/usage/halt" => {}
-            _ if dead_letters => {}
+            _ if dead_letters || memory::PATHS.contains(&path) => {}
             "/healthz" | "/readyz" => return problem(StatusCode::METHOD_NOT_ALLOWED, "only GET is served here"),
             _ => {
-                let paths = "paths: /healthz, /readyz, /metrics, /message, /pairing, /channels, /usage, /deadletters";
+                let paths = "paths: /healthz, /readyz, /metrics, /message, /pairing, /channels, /usage, /deadletters, \
+                             /memory";
                 return problem(StatusCode::NOT_FOUND, paths);
             }
         }
@@ -109,6 +111,7 @@ impl Api {
             (&Method::GET, "/usage") => self.usage(query).await,
             (&Method::POST, "/usage/halt") => self.halt(body).await,
             _ if dead_letters => self.dead_letters(method, path, body).await,
+            _ if memory::PATHS.contains(&path) => self.memory(method, path, query).await,
             _ => problem(StatusCode::METHOD_NOT_ALLOWED, "this path does not take that method"),
         }
     }

@@ -19,12 +19,12 @@ use chela_core::route::RoutingTable;
 use chela_core::secret::{Secret, SecretRef, SecretSource, SecretStore};
 use chela_http::{HostPort, HttpClient, HttpOptions};
 use chela_skills::Shelf;
-use chela_tools::workspace;
+use chela_tools::{ToolSettings, workspace};
 
 use crate::knowledge::equip;
 use crate::live::{Built, Heartbeat, OpenAccount};
 use crate::usage;
-use crate::{media, models};
+use crate::{media, memory, models};
 
 /// Model calls in one turn.
 const MAX_STEPS: u16 = 12;
@@ -81,16 +81,21 @@ pub(crate) async fn open(
     }
     let mut agents = HashMap::new();
     let mut for_media = MediaSettings::default();
+    let memory = match (scope, &http) {
+        (Scope::Everything | Scope::Api, Some(http)) => memory::open(&config, secrets, http, &mut problems).await,
+        _ => Arc::default(),
+    };
     if let (Scope::Everything, Some(http)) = (scope, &http) {
         let media::Media { settings, tools: of_media } = media::open(&config, secrets, http, &mut problems).await;
         for_media = settings;
+        let tool_settings = ToolSettings { memory: memory.clone() };
         let mut opener = models::Opener::new(&config, secrets, http);
         for id in config.agents.ids() {
             let agent = AgentId::new(&id);
             let models = opener.models_of(&id, &mut problems).await;
             let further_models = opener.further_models_of(&id, &mut problems).await;
             let thinking = config.agents.thinking_of(&id);
-            let tools = chela_tools::all().into_iter().chain(of_media.clone());
+            let tools = chela_tools::all(&tool_settings).into_iter().chain(of_media.clone());
             let tools = tools.filter(|tool| config.tool_allowed(&agent, &tool.spec().name)).collect();
             let timezone = config.agents.defaults.user_timezone.as_deref().unwrap_or("UTC").into();
             let settings = AgentSettings {
@@ -123,6 +128,7 @@ pub(crate) async fn open(
             media: for_media,
         },
         api_key,
+        memory,
         problems,
         config,
     }
@@ -164,28 +170,44 @@ pub(crate) async fn with_prompt(
             total: defaults.bootstrap_total_max_chars as usize,
         };
         let zone = defaults.user_timezone.as_deref().unwrap_or("UTC");
-        settings.system = prompt(files, agent, &limits, now, zone).await.into();
+        let prompts = prompts(files, agent, &limits, now, zone).await;
+        (settings.system, settings.system_for_guests) = (prompts.owner.into(), prompts.guests.into());
         equip(settings, &built.config, files, shelf, agent, now).await;
     }
     installation
 }
 
 /// What the workspace says, or that it cannot be read: a store that fails must not silence the agent.
-async fn prompt(files: &dyn BlobStore, agent: &AgentId, limits: &workspace::Limits, now: Millis, zone: &str) -> String {
+async fn prompts(
+    files: &dyn BlobStore,
+    agent: &AgentId,
+    limits: &workspace::Limits,
+    now: Millis,
+    zone: &str,
+) -> workspace::Prompts {
+    let today = |context| format!("{context}\n\nToday is {}.", today(now, zone));
     match workspace::context(files, agent, limits).await {
-        Ok(context) => format!("{context}\n\nToday is {}.", today(now, zone)),
-        Err(error) => format!(
-            "Your workspace files cannot be read at the moment ({error}). Answer without them, and say so if it matters."
-        ),
+        Ok(prompts) => workspace::Prompts { owner: today(prompts.owner), guests: today(prompts.guests) },
+        Err(error) => {
+            let text = format!(
+                "Your workspace files cannot be read at the moment ({error}). Answer without them, and say so if it matters."
+            );
+            workspace::Prompts { owner: text.clone(), guests: text }
+        }
     }
 }
 
 /// The day, not the time: a prompt that changes once a day can be cached by the provider.
 fn today(now: Millis, zone: &str) -> String {
+    date(now, zone).strftime("%A, %Y-%m-%d").to_string()
+}
+
+/// The day in this zone.
+pub(crate) fn date(now: Millis, zone: &str) -> jiff::civil::Date {
     let instant =
         i64::try_from(now.0).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()).unwrap_or_default();
     let zone = jiff::tz::TimeZone::get(zone).unwrap_or(jiff::tz::TimeZone::UTC);
-    instant.to_zoned(zone).strftime("%A, %Y-%m-%d").to_string()
+    instant.to_zoned(zone).date()
 }
 
 fn wanted(scope: &Scope, account: &Account) -> bool {
@@ -309,6 +331,7 @@ fn http_client(config: &Config, problems: &mut Vec<String>) -> Option<HttpClient
     let allow_hosts = of_channels
         .chain(of_models)
         .chain(media::base_urls(config))
+        .chain(memory::base_url(config))
         .filter_map(|url| HostPort::of_url(&url).ok())
         .collect();
     let options = HttpOptions {
@@ -376,7 +399,9 @@ mod tests {
     #[tokio::test]
     async fn an_agent_whose_files_are_out_of_reach_answers_and_says_so() {
         let limits = workspace::Limits { per_file: 1_000, total: 1_000 };
-        let prompt = prompt(&Away, &AgentId::new("main"), &limits, Millis(0), "UTC").await;
-        assert!(prompt.contains("cannot be read") && prompt.contains("503"), "{prompt}");
+        let prompts = prompts(&Away, &AgentId::new("main"), &limits, Millis(0), "UTC").await;
+        for prompt in [prompts.owner, prompts.guests] {
+            assert!(prompt.contains("cannot be read") && prompt.contains("503"), "{prompt}");
+        }
     }
 }

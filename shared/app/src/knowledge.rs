@@ -38,6 +38,7 @@ pub(crate) async fn equip(
     // The tool is paid for with every call: only an agent with skills is offered it.
     if !list.is_empty() && config.tool_allowed(agent, "skill") {
         settings.system = format!("{}\n\n{list}", settings.system).into();
+        settings.system_for_guests = format!("{}\n\n{list}", settings.system_for_guests).into();
         settings.tools.push(Arc::new(SkillTool { shelf: shelf.clone(), settings: wanted }));
     }
     let templates = config.prompts.iter().map(|(name, it)| Template { name: name.clone(), text: it.text.clone() });

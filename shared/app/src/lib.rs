@@ -10,6 +10,7 @@ mod knowledge;
 pub mod live;
 pub mod log;
 mod media;
+pub mod memory;
 pub mod metrics;
 mod models;
 pub mod receive;

@@ -15,6 +15,7 @@ use chela_core::message::ReplyAddress;
 use chela_core::route::RoutingTable;
 use chela_core::schedule::Schedule;
 use chela_core::secret::{Secret, SecretStore};
+use chela_memory::Memory;
 use chela_skills::Shelf;
 use tokio::sync::Mutex;
 
@@ -77,6 +78,8 @@ pub struct Built {
     pub heartbeats: Vec<Heartbeat>,
     /// The key of the API; without one it answers nobody.
     pub api_key: Option<Secret>,
+    /// How notes are searched.
+    pub memory: Arc<Memory>,
     /// What could not be opened, for people. No secret is in it.
     pub problems: Vec<String>,
 }
@@ -153,6 +156,11 @@ impl Live {
             Arc::new(install::with_prompt(&built, self.ground.files.as_ref(), &self.shelf, agent, now).await);
         state.prompted.insert(agent.clone(), (now, installation.clone()));
         installation
+    }
+
+    /// Where workspaces are.
+    pub fn files(&self) -> &dyn BlobStore {
+        self.ground.files.as_ref()
     }
 
     async fn refresh(&self, state: &mut State) -> Arc<Built> {

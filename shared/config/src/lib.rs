@@ -10,6 +10,7 @@ mod excerpt;
 mod include;
 mod live;
 mod media;
+mod memory;
 mod openclaw;
 mod path;
 mod providers;
@@ -36,6 +37,9 @@ pub use check::{Checked, Surroundings, check, schema};
 pub use commands::{Auto, CommandsSection, NativeCommands};
 pub use live::{LiveConfig, LoadError, Refreshed};
 pub use media::{MediaAudio, MediaCapability, MediaModel, MediaModels, MediaTools, Tts, TtsAuto, TtsProvider};
+pub use memory::{
+    MemoryChunking, MemoryDecay, MemoryHybrid, MemoryMmr, MemoryQuery, MemoryRemote, MemorySearch, MemorySection,
+};
 pub use providers::{MaxTokensField, Model, ModelCompat, ModelCost, ModelInput, ModelsSection, Provider, ProviderApi};
 pub use report::{Finding, Report, Severity};
 pub use schedules::{CronSection, Destination, HEARTBEAT_PROMPT, Job, Planned};

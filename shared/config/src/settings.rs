@@ -13,6 +13,7 @@ use crate::auth::AuthSection;
 use crate::channels::ChannelsSection;
 use crate::commands::CommandsSection;
 use crate::media::{MediaTools, Tts};
+use crate::memory::MemorySection;
 use crate::providers::ModelsSection;
 use crate::schedules::CronSection;
 use crate::secrets::SecretInput;
@@ -40,6 +41,8 @@ pub struct Config {
     pub auth: AuthSection,
     /// What may be spent on models.
     pub spend: SpendSection,
+    /// What agents remember.
+    pub memory: MemorySection,
     /// How messages are taken in.
     pub messages: MessagesSection,
     /// What is answered without a model, and who is the owner.

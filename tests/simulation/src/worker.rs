@@ -177,6 +177,7 @@ impl Worker {
         };
         let settings = AgentSettings {
             system: "You are simulated.".into(),
+            system_for_guests: "You are simulated, among guests.".into(),
             models: vec![model("first"), model("second")],
             further_models: vec![],
             thinking: Thinking::Off,

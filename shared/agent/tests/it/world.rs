@@ -140,6 +140,7 @@ impl World {
 pub(crate) fn settings(model: Arc<dyn Model>, tool: Arc<dyn Tool>) -> AgentSettings {
     AgentSettings {
         system: "You are a test.".into(),
+        system_for_guests: "You are a test, among guests.".into(),
         models: vec![choice("test/scripted", [("test:default", model)])],
         further_models: vec![],
         thinking: Thinking::Off,

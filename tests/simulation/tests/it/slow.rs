@@ -229,6 +229,7 @@ async fn a_slow_model_keeps_its_session() {
     };
     let settings = AgentSettings {
         system: "You are slow.".into(),
+        system_for_guests: "You are slow, among guests.".into(),
         models: vec![choice],
         further_models: vec![],
         thinking: Thinking::Off,

@@ -1,26 +1,20 @@
-//! Cuts a note into pieces of about 400 tokens that overlap by about 80, with OpenClaw's arithmetic: a token is four
+//! Cuts a text into pieces of about 400 tokens that overlap by about 80, with OpenClaw's arithmetic: a token is four
 //! UTF-16 code units, a line ends a unit later, an overlong line is cut into pieces of its own.
 //!
 //! Where OpenClaw weighs five classes of East Asian characters, this weighs the common one (a token each); rarer ones
 //! count as Latin ones do, which only makes their pieces longer.
-
-/// Tokens of a piece.
-pub(super) const TOKENS: usize = 400;
-
-/// Tokens that a piece shares with the one before.
-pub(super) const OVERLAP: usize = 80;
 
 /// UTF-16 code units that are reckoned a token.
 const UNITS: usize = 4;
 
 /// A piece of a note.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Chunk {
+pub(crate) struct Chunk {
     /// First line, from 1.
-    pub(super) start_line: usize,
+    pub(crate) start_line: usize,
     /// Last line.
-    pub(super) end_line: usize,
-    pub(super) text: String,
+    pub(crate) end_line: usize,
+    pub(crate) text: String,
 }
 
 /// A line or a part of one.
@@ -30,11 +24,16 @@ struct Segment<'a> {
     line: usize,
 }
 
+/// What a piece of so many tokens may weigh.
+pub(crate) fn size(tokens: usize) -> usize {
+    tokens.saturating_mul(UNITS).max(32)
+}
+
 /// All pieces of a text.
-pub(super) fn chunks(text: &str, tokens: usize, overlap: usize) -> Vec<Chunk> {
+pub(crate) fn chunks(text: &str, tokens: usize, overlap: usize) -> Vec<Chunk> {
     let mut cutter = Cutter {
-        most: (tokens * UNITS).max(32),
-        overlap: overlap * UNITS,
+        most: size(tokens),
+        overlap: overlap.saturating_mul(UNITS),
         current: Vec::new(),
         size: 0,
         chunks: Vec::new(),
@@ -92,7 +91,8 @@ fn weight(c: char) -> usize {
     }
 }
 
-fn weigh(text: &str) -> usize {
+/// What a text weighs, in the units that [`size`] counts.
+pub(crate) fn weigh(text: &str) -> usize {
     text.chars().map(weight).sum()
 }
 
@@ -156,8 +156,11 @@ mod tests {
 
     use super::*;
 
+    const TOKENS: usize = 400;
+    const OVERLAP: usize = 80;
+
     /// Pieces of OpenClaw 2026.9 for the same notes.
-    const FIXTURES: &str = include_str!("../../../../tests/fixtures/openclaw/memory_chunks.jsonl");
+    const FIXTURES: &str = include_str!("../../../tests/fixtures/openclaw/memory_chunks.jsonl");
 
     #[test]
     fn notes_are_cut_as_openclaw_cuts_them() {
