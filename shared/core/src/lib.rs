@@ -16,6 +16,7 @@ pub mod gate;
 pub mod message;
 pub mod model;
 pub mod queue;
+pub mod relay;
 pub mod reply;
 pub mod route;
 pub mod schedule;

@@ -1,7 +1,7 @@
 //! The tools every agent has, one file each, and the files of its workspace.
 //!
 //! All of them see nothing but `agents/<id>/` of the file store: configuration, media and other agents are out of reach
-//! by construction, not by a list of forbidden names.
+//! by construction, not by a list of forbidden names. Other conversations are reached by [`sessions`] alone.
 
 mod arguments;
 mod edit;
@@ -9,6 +9,7 @@ mod memory_save;
 mod memory_search;
 mod read;
 mod session_status;
+pub mod sessions;
 mod text_file;
 pub mod workspace;
 mod write;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 
 use chela_core::tool::Tool;
 
-/// All tools, in the order in which models see them.
+/// The tools that need no configuration, in the order in which models see them.
 pub fn all() -> Vec<Arc<dyn Tool>> {
     vec![
         Arc::new(read::Read),
