@@ -6,6 +6,7 @@
 //! - [`Agent::answer`] runs one envelope to its [`Outcome`].
 //! - `redeliver` sends a flagged part again when its owner asks for it.
 //! - `ask` puts a `question` to the models, and meanwhile keeps the lease and shows the answer while it grows.
+//! - `relay` brings answers to other conversations of the house.
 //! - `act` runs tools and sends parts; `command` answers what needs no model.
 
 mod act;
@@ -18,7 +19,9 @@ mod media;
 mod notes;
 mod question;
 mod redeliver;
+mod relay;
 mod settings;
+mod voice;
 mod window;
 
 pub use answer::{Agent, Slice};
@@ -28,3 +31,4 @@ pub use media::{INCOMING, STORED};
 pub use notes::ChannelNotes;
 pub use redeliver::{Undelivered, undelivered};
 pub use settings::{AgentSettings, Installation, ModelChoice, Outlet, SeenScope};
+pub use voice::Voice;

@@ -14,7 +14,9 @@ use chela_core::turn::{Answer, Input, Spent, Unanswered, Way};
 use crate::answer::Attempt;
 use crate::context::{Context, Form};
 use crate::draft::Draft;
+use crate::relay::{is_relay, report};
 use crate::settings::{AgentSettings, ModelChoice, Outlet};
+use crate::voice::opened;
 use crate::window::context_budget;
 
 /// Longest wait for one model call.
@@ -26,6 +28,8 @@ pub(crate) struct Question<'a> {
     /// What sends the answer, and where to.
     outlet: Option<(&'a Outlet, ReplyAddress)>,
     heartbeat: bool,
+    /// What the answer begins with.
+    opening: Option<&'a str>,
     context: Context,
     tools: Vec<ToolSpec>,
     deadline: Millis,
@@ -35,15 +39,16 @@ impl<'a> Question<'a> {
     pub(crate) fn of(attempt: &Attempt<'a>, step: u16) -> Self {
         let machine = &attempt.machine;
         let last = step.saturating_add(1) >= attempt.settings.max_steps;
-        let tools = if last { vec![] } else { attempt.settings.tools.iter().map(|tool| tool.spec()).collect() };
+        let tools = if last { vec![] } else { attempt.tools().into_iter().map(|tool| tool.spec()).collect() };
         let outlet = match machine.way() {
-            Way::To { address, .. } => attempt.installation.outlet(address).map(|outlet| (outlet, address.clone())),
+            Way::To { address, .. } => attempt.outlet(address).map(|outlet| (outlet, address.clone())),
             Way::Collected | Way::Gone { .. } => None,
         };
         Self {
             settings: attempt.settings,
             outlet,
             heartbeat: matches!(attempt.task(), Some(Task::Heartbeat { .. })),
+            opening: attempt.settings.voice.opening(attempt.task()),
             context: Context::of(machine),
             tools,
             deadline: machine.deadline(),
@@ -139,7 +144,12 @@ impl<'a> Question<'a> {
                 _ => None,
             })
             .collect();
-        let Some(text) = visible(&texts.join("\n\n"), self.heartbeat) else { return vec![] };
+        let text = visible(&texts.join("\n\n"), self.heartbeat);
+        if self.outlet.as_ref().is_some_and(|(_, to)| is_relay(to)) {
+            return report(text);
+        }
+        let Some(text) = text else { return vec![] };
+        let text = opened(self.opening, text);
         self.outlet.as_ref().map_or_else(|| vec![text.clone()], |(outlet, to)| outlet.parts(to, &text))
     }
 }

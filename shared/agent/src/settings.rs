@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chela_core::agent_id::AgentId;
 use chela_core::channel::{Channel, Unconfirmed};
@@ -10,6 +11,8 @@ use chela_core::message::{ChannelId, ReplyAddress};
 use chela_core::model::Model;
 use chela_core::reply::{Piece, Said, numbered, pieces};
 use chela_core::tool::Tool;
+
+use crate::voice::Voice;
 
 /// Everything that is installed: channels to answer on, agents to answer.
 #[derive(Default)]
@@ -116,6 +119,10 @@ pub struct AgentSettings {
     pub tools: Vec<Arc<dyn Tool>>,
     /// Whether every finished turn is published as a lifecycle event (on AWS $1 per million); failures always are.
     pub announce: bool,
+    /// Longest a turn may take from its first step on.
+    pub longest_turn: Duration,
+    /// How its answers begin.
+    pub voice: Voice,
 }
 
 /// One model an agent may ask.

@@ -173,6 +173,8 @@ impl Worker {
             max_steps: STEPS,
             tools: NAMES.map(tool).into(),
             announce: false,
+            longest_turn: std::time::Duration::from_secs(600),
+            voice: chela_agent::Voice::default(),
         };
         let installation = Installation {
             outlets: PLATFORMS.map(outlet).into(),

@@ -10,5 +10,6 @@ mod models;
 mod redelivery;
 mod room;
 mod segments;
+mod subagents;
 mod together;
 mod world;

@@ -115,6 +115,8 @@ pub(crate) fn settings(model: Arc<dyn Model>, tool: Arc<dyn Tool>) -> AgentSetti
         timezone: "UTC".into(),
         max_steps: 6,
         announce: true,
+        longest_turn: std::time::Duration::from_secs(600),
+        voice: chela_agent::Voice::default(),
     }
 }
 

@@ -227,6 +227,8 @@ async fn a_slow_model_keeps_its_session() {
         max_steps: 3,
         tools: vec![],
         announce: false,
+        longest_turn: std::time::Duration::from_secs(600),
+        voice: chela_agent::Voice::default(),
     };
     let installation = Installation {
         outlets: HashMap::from([(("recording".to_owned(), "default".to_owned()), outlet)]),
