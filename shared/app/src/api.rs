@@ -23,7 +23,7 @@ use subtle::ConstantTimeEq;
 
 use crate::live::Live;
 use crate::metrics::Metrics;
-use crate::receive::{envelope, route};
+use crate::receive::{Routed, envelope, route};
 
 /// The channel of messages that come through the API; its answers are collected, not sent.
 pub const API_CHANNEL: &str = "api";
@@ -151,11 +151,12 @@ impl Api {
             }
         };
         let built = self.live.current().await;
-        let inbound = self.inbound(&ask, event_id);
-        let (agent, session) = match route(&built, &inbound) {
+        let mut inbound = self.inbound(&ask, event_id);
+        let Routed { agent, session, text } = match route(&built, &inbound) {
             Ok(routed) => routed,
             Err(error) => return problem(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string()),
         };
+        inbound.text = text;
         // Whoever has the key of the API is the owner.
         let envelope = envelope(agent, session, inbound, Standing::Allowed, Authority::Owner, self.clock.now());
         if let Err(error) = self.queue.push(Lane::Live, &envelope).await {

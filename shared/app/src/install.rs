@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use chela_agent::{AgentSettings, Installation, Outlet, SeenScope};
 use chela_channel_kit::{AccountSettings, ChannelDescriptor};
@@ -20,6 +21,7 @@ use chela_core::secret::{Secret, SecretRef, SecretSource, SecretStore};
 use chela_http::{HostPort, HttpClient, HttpOptions};
 use chela_tools::workspace;
 
+use crate::house;
 use crate::live::{Built, Heartbeat, OpenAccount};
 use crate::models;
 
@@ -82,11 +84,14 @@ pub(crate) async fn open(
         for id in config.agents.ids() {
             let agent = AgentId::new(&id);
             let models = opener.models_of(&id, &mut problems).await;
-            let tools = chela_tools::all();
-            let tools = tools.into_iter().filter(|tool| config.tool_allowed(&agent, &tool.spec().name)).collect();
+            let tools = chela_tools::all().into_iter().chain(house::tools(&config, &agent, &id));
+            let tools = tools.filter(|tool| config.tool_allowed(&agent, &tool.spec().name)).collect();
             let timezone = config.agents.defaults.user_timezone.as_deref().unwrap_or("UTC").into();
             let (system, max_steps, announce) = (Arc::from(""), MAX_STEPS, false);
-            agents.insert(agent, AgentSettings { system, models, tools, timezone, max_steps, announce });
+            let longest_turn = Duration::from_secs(u64::from(config.agents.defaults.timeout_seconds));
+            let voice = house::voice(&config, &id);
+            let settings = AgentSettings { system, models, tools, timezone, max_steps, announce, longest_turn, voice };
+            agents.insert(agent, settings);
         }
     }
     let api_key = match (scope, &config.gateway.auth.token) {
@@ -128,7 +133,9 @@ pub(crate) async fn with_prompt(built: &Built, files: &dyn BlobStore, agent: &Ag
             total: defaults.bootstrap_total_max_chars as usize,
         };
         let zone = defaults.user_timezone.as_deref().unwrap_or("UTC");
-        settings.system = prompt(files, agent, &limits, now, zone).await.into();
+        let prompt = prompt(files, agent, &limits, now, zone).await;
+        let persona = built.config.persona_of(agent.as_str());
+        settings.system = persona.map_or_else(|| prompt.clone(), |persona| format!("{persona}\n\n{prompt}")).into();
     }
     installation
 }

@@ -6,8 +6,10 @@ use chela_core::agent_id::{DEFAULT_AGENT_ID, normalize_agent_id};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
+use crate::identity::Identity;
 use crate::schedules::Destination;
 use crate::settings::{GroupChat, ToolPolicy};
+use crate::subagents::{SubagentDefaults, Subagents};
 
 /// `agents`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -87,6 +89,8 @@ pub struct AgentDefaults {
     pub heartbeat: Option<Heartbeat>,
     /// The agent that does the house's own work.
     pub system_agent: Option<SystemAgent>,
+    /// Work that agents give to one another.
+    pub subagents: SubagentDefaults,
 }
 
 impl Default for AgentDefaults {
@@ -99,6 +103,7 @@ impl Default for AgentDefaults {
             timeout_seconds: 600,
             heartbeat: None,
             system_agent: None,
+            subagents: SubagentDefaults::default(),
         }
     }
 }
@@ -130,6 +135,12 @@ pub struct Agent {
     pub group_chat: GroupChat,
     /// Which tools it may use, within what `tools` allows.
     pub tools: ToolPolicy,
+    /// Who it is.
+    pub identity: Identity,
+    /// What it is good at: what other agents read before they give it work.
+    pub description: Option<String>,
+    /// Work it gives to others and is given.
+    pub subagents: Subagents,
 }
 
 /// A model and what stands in for it.

@@ -1,10 +1,12 @@
 //! The configuration: one JSON5 file in OpenClaw's key names. See docs/configuration.md.
 
 mod agents;
+mod broadcast;
 mod channels;
 mod check;
 mod document;
 mod excerpt;
+mod identity;
 mod include;
 mod live;
 mod openclaw;
@@ -19,14 +21,17 @@ mod schema;
 mod secrets;
 mod settings;
 mod shape;
+mod subagents;
 mod variables;
 
 pub use agents::{Agent, AgentDefaults, AgentsSection, Heartbeat, ModelChoice, Ownership, SystemAgent};
+pub use broadcast::{BroadcastGroup, BroadcastSection, BroadcastStrategy, Choir};
 pub use channels::{
     Account, ChannelConfig, ChannelDefaults, ChannelsSection, ChunkMode, DEFAULT_ACCOUNT, OwnKeys, Streaming,
     StreamingMode, UnconfirmedPolicy,
 };
 pub use check::{Checked, Surroundings, check, schema};
+pub use identity::Identity;
 pub use live::{LiveConfig, LoadError, Refreshed};
 pub use providers::{Model, ModelCost, ModelInput, ModelsSection, Provider, ProviderApi};
 pub use report::{Finding, Report, Severity};
@@ -37,6 +42,7 @@ pub use settings::{
     MessagesSection, QueueMode, QueueSection, ToolPolicy,
 };
 pub use shape::{ChannelKeys, SecretKey};
+pub use subagents::{SessionTools, SessionVisibility, SubagentDefaults, Subagents};
 pub use variables::{MissingVariable, SecretUse};
 
 /// The reference manual: every key with its default, as a configuration that changes nothing.

@@ -12,7 +12,6 @@ pub(crate) const NOT_YET: &[(&[&str], &[&str])] = &[
             "attachments",
             "audit",
             "auth",
-            "broadcast",
             "browser",
             "cloudWorkers",
             "commands",
@@ -83,7 +82,6 @@ pub(crate) const NOT_YET: &[(&[&str], &[&str])] = &[
             "skipBootstrap",
             "skipOptionalBootstrapFiles",
             "startupContext",
-            "subagents",
             "thinkingDefault",
             "toolProgressDetail",
             "typingIntervalSeconds",
@@ -94,6 +92,12 @@ pub(crate) const NOT_YET: &[(&[&str], &[&str])] = &[
             "workspace",
         ],
     ),
+    (&["agents", "defaults", "subagents"], SUBAGENTS),
+    (&["agents", "entries", "*", "subagents"], SUBAGENTS),
+    (&["agents", "list", "*", "subagents"], SUBAGENTS),
+    (&["agents", "entries", "*", "identity"], &["avatar"]),
+    (&["agents", "list", "*", "identity"], &["avatar"]),
+    (&["broadcast", "*"], &["maxRounds", "maxTurns"]),
     (&["agents", "entries", "*"], AGENT),
     (&["agents", "list", "*"], AGENT),
     (&["agents", "defaults", "heartbeat"], HEARTBEAT),
@@ -119,10 +123,7 @@ pub(crate) const NOT_YET: &[(&[&str], &[&str])] = &[
             "threadBindings",
         ],
     ),
-    (
-        &["messages"],
-        &["inbound", "responsePrefix", "responseUsage", "statusReactions", "usageTemplate", "visibleReplies"],
-    ),
+    (&["messages"], &["inbound", "responseUsage", "statusReactions", "usageTemplate", "visibleReplies"]),
     (&["messages", "queue"], &["debounceMsByChannel", "drop"]),
     (&["messages", "groupChat"], &["historyLimit", "unmentionedInbound", "visibleReplies"]),
     (
@@ -211,12 +212,10 @@ const AGENT: &[&str] = &[
     "contextLimits",
     "cwd",
     "decisionModel",
-    "description",
     "embeddedAgent",
     "experimental",
     "fastModeDefault",
     "humanDelay",
-    "identity",
     "memory",
     "modelPolicy",
     "models",
@@ -226,7 +225,6 @@ const AGENT: &[&str] = &[
     "sandbox",
     "skills",
     "skillsLimits",
-    "subagents",
     "thinkingDefault",
     "toolProgressDetail",
     "tts",
@@ -235,6 +233,9 @@ const AGENT: &[&str] = &[
     "verboseDefault",
     "workspace",
 ];
+
+const SUBAGENTS: &[&str] =
+    &["announceTimeoutMs", "archiveAfterMinutes", "delegationMode", "requireAgentId", "runTimeoutSeconds", "thinking"];
 
 const HEARTBEAT: &[&str] = &[
     "accountId",
@@ -265,7 +266,6 @@ const TOOLS: &[&str] = &[
     "message",
     "profile",
     "sandbox",
-    "sessions",
     "sessions_spawn",
     "subagents",
     "swarm",

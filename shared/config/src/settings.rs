@@ -8,10 +8,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::agents::AgentsSection;
+use crate::broadcast::BroadcastSection;
 use crate::channels::ChannelsSection;
 use crate::providers::ModelsSection;
 use crate::schedules::CronSection;
 use crate::secrets::SecretInput;
+use crate::subagents::SessionTools;
 
 /// The whole configuration. Everything has a default: an empty file is a configuration.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -24,6 +26,8 @@ pub struct Config {
     pub agents: AgentsSection,
     /// Which agent answers what: the first rule that matches, from the narrowest kind to the widest.
     pub bindings: Vec<Binding>,
+    /// Where several agents answer each message.
+    pub broadcast: BroadcastSection,
     /// How messages are grouped into conversations.
     pub session: SessionConfig,
     /// The messaging platforms, by name.
@@ -66,6 +70,9 @@ pub struct MessagesSection {
     pub ack_reaction: String,
     /// Where it is used.
     pub ack_reaction_scope: AckReactionScope,
+    /// What every answer begins with: text with `{identity.name}`, `{identity.emoji}`, `{agentId}`; `auto` is
+    /// `[{identity.name}]`.
+    pub response_prefix: Option<String>,
 }
 
 impl Default for MessagesSection {
@@ -75,6 +82,7 @@ impl Default for MessagesSection {
             group_chat: GroupChat::default(),
             ack_reaction: "👀".to_owned(),
             ack_reaction_scope: AckReactionScope::default(),
+            response_prefix: None,
         }
     }
 }
@@ -213,6 +221,8 @@ pub struct ToolPolicy {
     pub allow: Option<Vec<String>>,
     /// Names of tools that may not be used, whatever `allow` says.
     pub deny: Vec<String>,
+    /// The tools for other conversations.
+    pub sessions: SessionTools,
 }
 
 impl ToolPolicy {
