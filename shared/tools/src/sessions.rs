@@ -167,3 +167,6 @@ fn away(error: &StoreError) -> String {
 fn not_queued(error: &QueueError) -> String {
     format!("It could not be sent ({error}). Try again in a moment.")
 }
+
+#[cfg(test)]
+mod tests;
