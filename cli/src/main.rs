@@ -13,6 +13,7 @@ mod mail;
 mod pairing;
 mod place;
 mod remote;
+mod sessions;
 mod show;
 
 use clap::{Parser, Subcommand};
@@ -51,6 +52,8 @@ enum Command {
     Channels(channels::Channels),
     /// Let senders in who asked with a pairing code
     Pairing(pairing::Pairing),
+    /// Show conversations, those of sub-agents among them
+    Sessions(sessions::Sessions),
     /// Decide about replies that were not confirmed and messages that could not be handled
     #[command(name = "deadletters")]
     DeadLetters(deadletters::DeadLetters),
@@ -69,6 +72,7 @@ fn main() -> std::process::ExitCode {
         Command::Bridge(bridge) => gateway::block_on(bridge.run()),
         Command::Channels(channels) => gateway::block_on(channels.run()),
         Command::Pairing(pairing) => gateway::block_on(pairing.run()),
+        Command::Sessions(sessions) => gateway::block_on(sessions.run()),
         Command::DeadLetters(dead_letters) => gateway::block_on(dead_letters.run()),
     };
     match done {

@@ -119,9 +119,12 @@ impl Agent {
     ) -> ToolAnswer {
         let left = self.left(until);
         let tool = attempt.tools().into_iter().find(|tool| tool.spec().name == call.name);
-        let (Some(tool), false) = (tool, left.is_zero()) else {
-            return ToolAnswer::error(format!("\"{}\" was not run: its time was over before it began.", call.name));
+        let Some(tool) = tool else {
+            return ToolAnswer::error(format!("\"{}\" may not be used in this conversation.", call.name));
         };
+        if left.is_zero() {
+            return ToolAnswer::error(format!("\"{}\" was not run: its time was over before it began.", call.name));
+        }
         let (status, caller) = (attempt.status(), attempt.caller());
         let run = tool.run(ToolCall {
             input: &call.input,

@@ -1,7 +1,8 @@
-//! The HTTP API: health, readiness, `POST /message`, pairing, channels, dead letters, metrics.
+//! The HTTP API: health, readiness, `POST /message`, pairing, channels, sessions, dead letters, metrics.
 
 mod dead_letters;
 mod pairing;
+mod sessions;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use chela_core::access::AccessStore;
 use chela_core::channel::Ack;
 use chela_core::channel_log::ChannelLog;
 use chela_core::clock::Clock;
+use chela_core::directory::Directory;
 use chela_core::message::{EventKey, Inbound, InboundKind, ReplyAddress, Sender};
 use chela_core::queue::{Authority, DeadLetters, Lane, Queue, QueueError, Standing};
 use chela_core::secret::Secret;
@@ -42,6 +44,8 @@ pub struct Api {
     pub dead_letters: Arc<dyn DeadLetters>,
     /// Where answers are found.
     pub sessions: Arc<dyn SessionStore>,
+    /// Which conversations there are.
+    pub directory: Arc<dyn Directory>,
     /// Who was let in.
     pub access: Arc<dyn AccessStore>,
     /// What happened on accounts, and which parts platforms confirmed late.
@@ -79,11 +83,12 @@ impl Api {
         match path {
             "/healthz" if method == Method::GET => return json_ack(StatusCode::OK, &json!({"status": "ok"})),
             "/readyz" if method == Method::GET => return self.ready().await,
-            "/metrics" | "/message" | "/pairing" | "/channels" => {}
+            "/metrics" | "/message" | "/pairing" | "/channels" | "/sessions" => {}
             _ if dead_letters => {}
             "/healthz" | "/readyz" => return problem(StatusCode::METHOD_NOT_ALLOWED, "only GET is served here"),
             _ => {
-                let paths = "paths: /healthz, /readyz, /metrics, /message, /pairing, /channels, /deadletters";
+                let paths =
+                    "paths: /healthz, /readyz, /metrics, /message, /pairing, /channels, /sessions, /deadletters";
                 return problem(StatusCode::NOT_FOUND, paths);
             }
         }
@@ -102,6 +107,7 @@ impl Api {
             (&Method::POST, "/pairing") => self.approve_pairing(body).await,
             (&Method::GET, "/pairing") => self.pending_pairings().await,
             (&Method::GET, "/channels") => self.activities().await,
+            (&Method::GET, "/sessions") => self.conversations(query).await,
             _ if dead_letters => self.dead_letters(method, path, body).await,
             _ => problem(StatusCode::METHOD_NOT_ALLOWED, "this path does not take that method"),
         }

@@ -42,3 +42,6 @@ pub(crate) fn answering(built: &Built, inbound: &Inbound, routed: &Routed) -> Ve
     };
     chosen.into_iter().map(one).collect()
 }
+
+#[cfg(test)]
+mod tests;

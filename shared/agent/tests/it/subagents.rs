@@ -197,6 +197,18 @@ async fn what_was_chosen_for_a_child_is_in_its_head() {
     assert_eq!((head.choices.thinking, head.last_turn), (Some(chela_core::model::Thinking::High), 1));
 }
 
+/// A model may call what nobody offered to it.
+#[tokio::test]
+async fn a_tool_that_is_not_there_for_the_caller_is_not_run() {
+    let world = world([spawns("x"), says("asked"), spawns("y"), says("I may not.")], 1);
+    world.answer_until_done(&world.says("1", "go")).await;
+    let work = next(&world).await.unwrap();
+    world.answer_until_done(&work).await;
+    let request = world.model.asked().pop().unwrap();
+    assert!(format!("{:?}", request.messages.last()).contains("may not be used in this conversation"));
+    assert_eq!(world.embedded.sessions.children(&work.session, 9).await.unwrap(), []);
+}
+
 #[tokio::test]
 async fn a_guests_sub_agent_may_no_more_than_the_guest() {
     let world = world([spawns("x"), says("asked"), says("done"), says("told")], 1);
