@@ -1,6 +1,4 @@
-//! The tools against real stores. Mutants these tests catch, each tried by hand: visibility not looked at, or the guest's
-//! taken for the owner's; a repeated call counted as a second child; ended children counted; the limits left out; an
-//! agent that is not allowed accepted; a conversation made by writing to it.
+//! The tools against real stores: who sees, reaches and employs whom, and that a repeated call is one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
