@@ -14,6 +14,7 @@ mod memory;
 mod pairing;
 mod place;
 mod remote;
+mod sessions;
 mod show;
 mod skills;
 mod usage;
@@ -58,6 +59,8 @@ enum Command {
     Pairing(pairing::Pairing),
     /// Search, name, print what agents remember, or make its index anew
     Memory(memory::Memory),
+    /// Show conversations, those of sub-agents among them
+    Sessions(sessions::Sessions),
     /// Decide about replies that were not confirmed and messages that could not be handled
     #[command(name = "deadletters")]
     DeadLetters(deadletters::DeadLetters),
@@ -81,6 +84,7 @@ fn main() -> std::process::ExitCode {
         Command::Pairing(pairing) => gateway::block_on(pairing.run()),
         Command::Usage(usage) => gateway::block_on(usage.run()),
         Command::Memory(memory) => gateway::block_on(memory.run()),
+        Command::Sessions(sessions) => gateway::block_on(sessions.run()),
         Command::DeadLetters(dead_letters) => gateway::block_on(dead_letters.run()),
     };
     match done {

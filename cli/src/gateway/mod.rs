@@ -150,6 +150,7 @@ fn doors(
         queue: queue.clone(),
         dead_letters: queue,
         sessions: sessions.clone(),
+        directory: sessions.clone(),
         access: sessions.clone(),
         channels: sessions.clone(),
         spend: sessions,

@@ -1,4 +1,4 @@
-//! The `api` function: health, readiness, `POST /message`, pairing, channels, dead letters, metrics.
+//! The `api` function: health, readiness, `POST /message`, pairing, channels, sessions, dead letters, metrics.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,6 +25,7 @@ async fn main() -> Result<(), Error> {
         queue: deployment.queue.clone(),
         dead_letters: deployment.queue,
         sessions: table.clone(),
+        directory: table.clone(),
         access: table.clone(),
         channels: table.clone(),
         spend: table,

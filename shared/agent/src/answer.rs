@@ -9,12 +9,13 @@ use chela_core::clock::{Clock, Millis};
 use chela_core::cooldown::CooldownStore;
 use chela_core::directory::{Directory, Wishes};
 use chela_core::event::{EventBus, EventName, LifecycleEvent};
+use chela_core::message::ReplyAddress;
 use chela_core::queue::{Envelope, Queue, Task};
 use chela_core::session::{Accepted, Claim, Fence, Flagged, Head, SessionStore, StoreError};
 use chela_core::session_key::SessionKey;
 use chela_core::spend::SpendStore;
-use chela_core::tool::Caller;
-use chela_core::turn::{Command, Input, Machine, Outcome, Rules, Way, deliver_to, idempotency_key};
+use chela_core::tool::{Caller, Tool};
+use chela_core::turn::{Command, Input, Machine, Outcome, Rules, Spent, Unanswered, Way, deliver_to, idempotency_key};
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -22,7 +23,8 @@ use tokio::sync::OnceCell;
 use crate::known::Known;
 use crate::notes::ChannelNotes;
 use crate::redeliver::Decided;
-use crate::settings::{AgentSettings, Installation};
+use crate::relay;
+use crate::settings::{AgentSettings, Installation, Outlet};
 
 /// Stored entries a turn looks back on.
 const WINDOW: usize = 80;
@@ -76,9 +78,15 @@ pub(crate) struct Attempt<'a> {
     pub(crate) wishes: OnceCell<Wishes>,
     /// What the owner is to be told under the next answer.
     pub(crate) notices: Arc<Mutex<Vec<String>>>,
+    pub(crate) relay: &'a Outlet,
 }
 
-impl Attempt<'_> {
+impl<'a> Attempt<'a> {
+    /// What can send to `to`: an account, or the way to another conversation.
+    pub(crate) fn outlet(&self, to: &ReplyAddress) -> Option<&'a Outlet> {
+        relay::outlet(self.installation, self.relay, to)
+    }
+
     /// Facts for `/status` and the `session_status` tool.
     pub(crate) fn status(&self) -> Value {
         let models: Vec<&str> = self.settings.models.iter().map(|choice| choice.name.as_str()).collect();
@@ -103,14 +111,40 @@ impl Attempt<'_> {
                 senders.push(sender.clone());
             }
         }
-        let (depth, reply_to) = match (self.task(), self.machine.way()) {
-            (Some(Task::Relay { depth, .. }), Way::To { address, .. }) => (*depth, Some(address.clone())),
-            (Some(Task::Relay { depth, .. }), _) => (*depth, None),
-            (_, Way::To { address, .. }) => (0, Some(address.clone())),
-            _ => (0, None),
+        let (depth, hops) = match self.task() {
+            Some(Task::Relay { depth, hops, .. }) => (*depth, *hops),
+            _ => (0, 0),
+        };
+        let reply_to = match machine.way() {
+            Way::To { address, .. } => Some(address.clone()),
+            Way::Collected | Way::Gone { .. } => None,
         };
         let authority = said().map(|fragment| fragment.authority).min().unwrap_or_default();
-        Caller { authority, senders, reply_to, depth }
+        Caller { authority, senders, reply_to, depth, hops }
+    }
+
+    /// The tools that are there for this caller.
+    pub(crate) fn tools(&self) -> Vec<&'a Arc<dyn Tool>> {
+        let caller = self.caller();
+        self.settings.tools.iter().filter(|tool| tool.offered(&caller)).collect()
+    }
+
+    /// Why the turn may not go on, in words for its sender, if it has taken too long. Time before its first step does not
+    /// count: a message may wait while the house is down.
+    pub(crate) fn overdue(&self, now: Millis) -> Option<Unanswered> {
+        let longest = self.settings.longest_turn?;
+        let began = self.machine.turn().entries.first()?.at;
+        (u128::from(now.since(began)) > longest.as_millis()).then(|| Unanswered {
+            again_after_s: None,
+            reason: format!("the turn took longer than {} s (agents.defaults.timeoutSeconds)", longest.as_secs()),
+            apology: format!(
+                "This takes longer than the {} s I may spend on one message, so I have stopped. What I did so far is \
+                 kept: tell me to go on, or ask for less at once.",
+                longest.as_secs()
+            ),
+            spent: Spent::default(),
+            parked: false,
+        })
     }
 
     /// What the turn answers.
@@ -147,9 +181,10 @@ impl Agent {
         let taken_in = |envelope| self.taken_in(installation, settings, envelope);
         let (whole, others) = join(taken_in(envelope), join_all(others.iter().map(taken_in))).await;
         let machine = Machine::new(whole, others, owner, slice.deadline, rules);
-        let wishes = OnceCell::new();
-        let mut attempt =
-            Attempt { machine, agent: &envelope.agent, settings, installation, wishes, notices: Arc::default() };
+        let (wishes, relay) = (OnceCell::new(), self.relay());
+        let agent = &envelope.agent;
+        let notices = Arc::default();
+        let mut attempt = Attempt { machine, agent, settings, installation, wishes, notices, relay: &relay };
         let mut command = attempt.machine.begin(self.clock.now());
         loop {
             let input = match command {
@@ -193,13 +228,14 @@ impl Agent {
             Command::Find(event) => {
                 let found = self.sessions.accepted(session, &event).await?;
                 Input::Found(found.map(|accepted| {
-                    let way = way(attempt.installation, accepted.task.as_ref());
+                    let way = way(attempt, accepted.task.as_ref());
                     (accepted, way)
                 }))
             }
             Command::Accept(accepted) => {
                 let put = self.sessions.accept(session, &accepted).await?;
-                let way = way(attempt.installation, accepted.task.as_ref());
+                self.note_beginning(attempt, accepted.task.as_ref(), &put).await;
+                let way = way(attempt, accepted.task.as_ref());
                 Input::Accepted(put, way)
             }
             Command::Load { after_turn } => {
@@ -244,7 +280,7 @@ impl Agent {
         let Way::To { address, .. } = attempt.machine.way() else { return Ok(Vec::new()) };
         let Some(accepted) = attempt.machine.accepted() else { return Ok(Vec::new()) };
         let session = attempt.machine.session();
-        let Some(outlet) = attempt.installation.outlet(address) else { return Ok(Vec::new()) };
+        let Some(outlet) = attempt.outlet(address) else { return Ok(Vec::new()) };
         if !outlet.steered && self.wishes(attempt).await.queue.as_deref() != Some(STEER) {
             return Ok(Vec::new());
         }
@@ -309,9 +345,9 @@ enum Done {
     NotOfTheStore(Command),
 }
 
-fn way(installation: &Installation, task: Option<&Task>) -> Way {
+fn way(attempt: &Attempt<'_>, task: Option<&Task>) -> Way {
     let Some(address) = task.and_then(deliver_to) else { return Way::Collected };
-    match installation.outlet(address) {
+    match attempt.outlet(address) {
         Some(outlet) => Way::To { address: address.clone(), unconfirmed: outlet.unconfirmed(address) },
         None => {
             Way::Gone { reason: format!("channel {}/{} is not configured any more", address.channel, address.account) }

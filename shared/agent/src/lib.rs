@@ -8,6 +8,7 @@
 //! - `ask` puts a `question` to the models, and meanwhile keeps the lease and shows the answer while it grows;
 //!   `failover` chooses the credential, `purse` pays.
 //! - `media` takes files in and sends them; below it: what models `look` at, the `words` of files, answers said `aloud`.
+//! - `relay` brings answers to other conversations of the house.
 //! - `act` runs tools and sends parts; `command` answers what needs no model.
 
 mod act;
@@ -26,9 +27,11 @@ mod outlook;
 mod purse;
 mod question;
 mod redeliver;
+mod relay;
 mod repeats;
 mod settings;
 mod spend;
+mod voice;
 mod window;
 
 pub use answer::{Agent, Slice};
@@ -42,3 +45,4 @@ pub use settings::{
     AgentSettings, AutoVoice, CommandRules, Installation, MediaSettings, ModelChoice, Outlet, Profile, SeenScope, Sees,
 };
 pub use spend::{Limits, SpendRules};
+pub use voice::Voice;

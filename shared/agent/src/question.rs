@@ -20,9 +20,11 @@ use crate::draft::Draft;
 use crate::failover::{Failover, Heard};
 use crate::media::files_for;
 use crate::outlook::{Occasion, Outlook};
+use crate::relay::{is_relay, report};
 use crate::repeats::stuck;
 use crate::settings::{AgentSettings, ModelChoice, Outlet};
 use crate::spend::{SpendRules, footer, together};
+use crate::voice::opened;
 use crate::window::context_budget;
 
 /// Longest wait for one model call.
@@ -63,6 +65,8 @@ pub(crate) struct Question<'a> {
     chosen: Choices,
     /// What was answered before in this turn.
     answers: Vec<AssistantEntry>,
+    /// What the answer begins with.
+    opening: Option<&'a str>,
     context: Context,
     tools: Vec<ToolSpec>,
     deadline: Millis,
@@ -75,9 +79,9 @@ impl<'a> Question<'a> {
     pub(crate) fn of(agent: &'a Agent, attempt: &Attempt<'a>, step: u16) -> Self {
         let machine = &attempt.machine;
         let last = step.saturating_add(1) >= attempt.settings.max_steps || stuck(&machine.turn().entries);
-        let tools = if last { vec![] } else { attempt.settings.tools.iter().map(|tool| tool.spec()).collect() };
+        let tools = if last { vec![] } else { attempt.tools().into_iter().map(|tool| tool.spec()).collect() };
         let outlet = match machine.way() {
-            Way::To { address, .. } => attempt.installation.outlet(address).map(|outlet| (outlet, address.clone())),
+            Way::To { address, .. } => attempt.outlet(address).map(|outlet| (outlet, address.clone())),
             Way::Collected | Way::Gone { .. } => None,
         };
         Self {
@@ -93,6 +97,7 @@ impl<'a> Question<'a> {
             chosen: attempt.choices(),
             answers: machine.turn().answers().cloned().collect(),
             context: Context::of(machine, &attempt.settings.knowledge),
+            opening: attempt.settings.voice.opening(attempt.task()),
             tools,
             deadline: machine.deadline(),
             before: machine.turn().answers().map(|answer| (answer.model.clone(), answer.usage)).collect(),
@@ -246,10 +251,15 @@ impl<'a> Question<'a> {
             None => vec![text.to_owned()],
         };
         if tools {
-            let enough = least.is_some_and(|least| text.chars().count() >= least);
+            let to_person = !self.outlet.as_ref().is_some_and(|(_, to)| is_relay(to));
+            let enough = to_person && least.is_some_and(|least| text.chars().count() >= least);
             return (if enough { cut(&text) } else { Vec::new() }, None);
         }
+        if self.outlet.as_ref().is_some_and(|(_, to)| is_relay(to)) {
+            return (Vec::new(), Some(report(Some(text).filter(|text| !text.is_empty()))));
+        }
         if !text.is_empty() {
+            text = opened(self.opening, text);
             let notices = std::mem::take(&mut *self.notices.lock().unwrap_or_else(PoisonError::into_inner));
             for line in notices.into_iter().chain(footer) {
                 text.push_str("\n\n");

@@ -14,6 +14,7 @@ use chela_core::session::{Flagged, SessionStore, StoreError};
 use chela_core::turn::{Outcome, Report, Turn, deliver_to, idempotency_key};
 
 use crate::answer::{Agent, Slice};
+use crate::relay;
 use crate::settings::Installation;
 
 /// Longest wait for a platform to take the part.
@@ -86,7 +87,8 @@ impl Agent {
         let Some(to) = to else {
             return self.in_vain(&flagged, "where it was to go is forgotten after eight days").await;
         };
-        let Some(outlet) = installation.outlet(&to) else {
+        let relay = self.relay();
+        let Some(outlet) = relay::outlet(installation, &relay, &to) else {
             let reason = format!("channel {}/{} is not configured any more", to.channel, to.account);
             return self.in_vain(&flagged, &reason).await;
         };

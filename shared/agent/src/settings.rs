@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chela_core::agent_id::AgentId;
 use chela_core::channel::{Channel, Unconfirmed};
@@ -182,6 +183,10 @@ pub struct AgentSettings {
     pub tools: Vec<Arc<dyn Tool>>,
     /// Whether every finished turn is published as a lifecycle event (on AWS $1 per million); failures always are.
     pub announce: bool,
+    /// Longest a turn may take from its first step on; as long as it takes if `None`.
+    pub longest_turn: Option<Duration>,
+    /// How its answers begin.
+    pub voice: crate::voice::Voice,
     /// What it knows beside its prompt.
     pub knowledge: Knowledge,
 }

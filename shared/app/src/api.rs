@@ -1,8 +1,9 @@
-//! The HTTP API: health, readiness, `POST /message`, pairing, channels, dead letters, usage, memory, metrics.
+//! The HTTP API: health, readiness, `POST /message`, pairing, channels, sessions, dead letters, usage, memory, metrics.
 
 mod dead_letters;
 mod memory;
 mod pairing;
+mod sessions;
 mod usage;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use chela_core::access::AccessStore;
 use chela_core::channel::Ack;
 use chela_core::channel_log::ChannelLog;
 use chela_core::clock::Clock;
+use chela_core::directory::Directory;
 use chela_core::message::{EventKey, Inbound, InboundKind, ReplyAddress, Sender};
 use chela_core::queue::{Authority, DeadLetters, Lane, Queue, QueueError, Standing};
 use chela_core::secret::Secret;
@@ -26,7 +28,7 @@ use subtle::ConstantTimeEq;
 
 use crate::live::Live;
 use crate::metrics::Metrics;
-use crate::receive::{envelope, route};
+use crate::receive::{Routed, envelope, route};
 
 /// The channel of messages that come through the API; its answers are collected, not sent.
 pub const API_CHANNEL: &str = "api";
@@ -45,6 +47,8 @@ pub struct Api {
     pub dead_letters: Arc<dyn DeadLetters>,
     /// Where answers are found.
     pub sessions: Arc<dyn SessionStore>,
+    /// Which conversations there are.
+    pub directory: Arc<dyn Directory>,
     /// Who was let in.
     pub access: Arc<dyn AccessStore>,
     /// What happened on accounts, and which parts platforms confirmed late.
@@ -84,11 +88,11 @@ impl Api {
         match path {
             "/healthz" if method == Method::GET => return json_ack(StatusCode::OK, &json!({"status": "ok"})),
             "/readyz" if method == Method::GET => return self.ready().await,
-            "/metrics" | "/message" | "/pairing" | "/channels" | "/usage" | "/usage/halt" => {}
+            "/metrics" | "/message" | "/pairing" | "/channels" | "/sessions" | "/usage" | "/usage/halt" => {}
             _ if dead_letters || memory::PATHS.contains(&path) => {}
             "/healthz" | "/readyz" => return problem(StatusCode::METHOD_NOT_ALLOWED, "only GET is served here"),
             _ => {
-                let paths = "paths: /healthz, /readyz, /metrics, /message, /pairing, /channels, /usage, /deadletters, \
+                let paths = "paths: /healthz, /readyz, /metrics, /message, /pairing, /channels, /sessions, /usage, /deadletters, \
                              /memory";
                 return problem(StatusCode::NOT_FOUND, paths);
             }
@@ -110,6 +114,7 @@ impl Api {
             (&Method::GET, "/channels") => self.activities().await,
             (&Method::GET, "/usage") => self.usage(query).await,
             (&Method::POST, "/usage/halt") => self.halt(body).await,
+            (&Method::GET, "/sessions") => self.conversations(query).await,
             _ if dead_letters => self.dead_letters(method, path, body).await,
             _ if memory::PATHS.contains(&path) => self.memory(method, path, query).await,
             _ => problem(StatusCode::METHOD_NOT_ALLOWED, "this path does not take that method"),
@@ -160,11 +165,12 @@ impl Api {
             }
         };
         let built = self.live.current().await;
-        let inbound = self.inbound(&ask, event_id);
-        let (agent, session) = match route(&built, &inbound) {
+        let mut inbound = self.inbound(&ask, event_id);
+        let Routed { agent, session, text } = match route(&built, &inbound) {
             Ok(routed) => routed,
             Err(error) => return problem(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string()),
         };
+        inbound.text = text;
         // Whoever has the key of the API is the owner.
         let envelope = envelope(agent, session, inbound, Standing::Allowed, Authority::Owner, self.clock.now());
         if let Err(error) = self.queue.push(Lane::Live, &envelope).await {

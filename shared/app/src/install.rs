@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use chela_agent::{AgentSettings, CommandRules, Installation, MediaSettings, Outlet, SeenScope};
 use chela_channel_kit::{AccountSettings, ChannelDescriptor};
@@ -21,6 +22,7 @@ use chela_http::{HostPort, HttpClient, HttpOptions};
 use chela_skills::Shelf;
 use chela_tools::{ToolSettings, workspace};
 
+use crate::house;
 use crate::knowledge::equip;
 use crate::live::{Built, Heartbeat, OpenAccount};
 use crate::usage;
@@ -95,7 +97,10 @@ pub(crate) async fn open(
             let models = opener.models_of(&id, &mut problems).await;
             let further_models = opener.further_models_of(&id, &mut problems).await;
             let thinking = config.agents.thinking_of(&id);
-            let tools = chela_tools::all(&tool_settings).into_iter().chain(of_media.clone());
+            let tools = chela_tools::all(&tool_settings)
+                .into_iter()
+                .chain(of_media.clone())
+                .chain(house::tools(&config, &agent, &id));
             let tools = tools.filter(|tool| config.tool_allowed(&agent, &tool.spec().name)).collect();
             let timezone = config.agents.defaults.user_timezone.as_deref().unwrap_or("UTC").into();
             let settings = AgentSettings {
@@ -105,6 +110,8 @@ pub(crate) async fn open(
                 tools,
                 timezone,
                 max_steps: MAX_STEPS,
+                longest_turn: Some(Duration::from_secs(u64::from(config.agents.defaults.timeout_seconds))),
+                voice: house::voice(&config, &id),
                 ..AgentSettings::default()
             };
             agents.insert(agent, settings);
@@ -171,7 +178,13 @@ pub(crate) async fn with_prompt(
         };
         let zone = defaults.user_timezone.as_deref().unwrap_or("UTC");
         let prompts = prompts(files, agent, &limits, now, zone).await;
-        (settings.system, settings.system_for_guests) = (prompts.owner.into(), prompts.guests.into());
+        let persona = built.config.persona_of(agent.as_str());
+        let with_persona = |prompt: String| match &persona {
+            Some(persona) => format!("{persona}\n\n{prompt}"),
+            None => prompt,
+        };
+        settings.system = with_persona(prompts.owner).into();
+        settings.system_for_guests = with_persona(prompts.guests).into();
         equip(settings, &built.config, files, shelf, agent, now).await;
     }
     installation

@@ -5,6 +5,8 @@
 pub mod answer;
 pub mod api;
 pub mod beat;
+mod broadcast;
+mod house;
 pub mod install;
 mod knowledge;
 pub mod live;

@@ -22,6 +22,7 @@ use chela_core::session::{Control, SessionStore, StoreError};
 use chela_core::session_key::{SessionKey, thread_session_key};
 use http::StatusCode;
 
+use crate::broadcast::{Answering, answering, members};
 use crate::live::{Built, Live, OpenAccount};
 use crate::metrics::{Count, Metrics};
 use crate::wished::{Wished, queue_mode};
@@ -161,7 +162,8 @@ impl Receiver {
         open.channel.parse(&verified).map_err(|rejected| self.reject(rejected))
     }
 
-    /// Routes, judges, stores the files of and queues one message.
+    /// Routes, judges, stores the files of and queues one message: once for each agent that answers it. If one of them
+    /// cannot be queued the platform sends the message again, and those that are queued know it.
     async fn let_in(
         &self,
         built: &Built,
@@ -169,14 +171,14 @@ impl Receiver {
         inbound: Inbound,
         files: &[InlineFile],
     ) -> Result<(), Kept> {
-        let (agent, session) = route(built, &inbound).map_err(|error| Kept::Ignored(error.to_string()))?;
-        let gate = gate_of(built, open, &agent);
+        let routed = route(built, &inbound).map_err(|error| Kept::Ignored(error.to_string()))?;
+        let gate = gate_of(built, open, &members(built, &inbound, &routed.agent));
         if let Gate::Ignore(reason) = decide(&gate, &inbound)
             && reason != Ignored::NotMentioned
         {
             return Err(Kept::Ignored(reason.to_string()));
         }
-        let wishes = self.wished.of(self.ports.directory.as_ref(), &session, self.ports.clock.now()).await;
+        let wishes = self.wished.of(self.ports.directory.as_ref(), &routed.session, self.ports.clock.now()).await;
         let standing = match decide_wished(&gate, &inbound, wishes.answer_all) {
             Gate::Allow(standing) => standing,
             Gate::Ignore(reason) => return Err(Kept::Ignored(reason.to_string())),
@@ -188,20 +190,26 @@ impl Receiver {
             self.metrics.add(Count::NotQueued, 1);
             Kept::Out(status, reason)
         };
-        let inbound = self
+        let mut inbound = self
             .keep(inbound, files)
             .await
             .map_err(|error| not_queued(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
         let mode = queue_mode(&wishes, &built.config.messages.queue, &inbound.channel);
         let authority = authority(&gate, &inbound);
-        let envelope = envelope(agent, session, inbound, standing, authority, self.ports.clock.now());
-        self.enqueue(built, envelope, mode).await.map_err(|error| {
-            let status = match error {
-                QueueError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-                QueueError::Expired | QueueError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            };
-            not_queued(status, error.to_string())
-        })
+        let all = answering(built, &inbound, &routed);
+        inbound.text = routed.text;
+        for Answering { agent, session, event } in all {
+            let now = self.ports.clock.now();
+            let envelope = Envelope { event, ..envelope(agent, session, inbound.clone(), standing, authority, now) };
+            self.enqueue(built, envelope, mode).await.map_err(|error| {
+                let status = match error {
+                    QueueError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+                    QueueError::Expired | QueueError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+                };
+                not_queued(status, error.to_string())
+            })?;
+        }
+        Ok(())
     }
 
     /// What the platform tells about parts that were sent. A lost confirmation would leave a flag for ever, so that the
@@ -329,7 +337,14 @@ pub(crate) fn envelope(
 }
 
 /// Who answers, and in which conversation; no client ever supplies either.
-pub(crate) fn route(built: &Built, inbound: &Inbound) -> Result<(AgentId, SessionKey), RouteError> {
+pub(crate) struct Routed {
+    pub(crate) agent: AgentId,
+    pub(crate) session: SessionKey,
+    /// What the agent reads: the text without what was for routing alone.
+    pub(crate) text: String,
+}
+
+pub(crate) fn route(built: &Built, inbound: &Inbound) -> Result<Routed, RouteError> {
     let input = RouteInput {
         channel: Some(inbound.channel.clone()),
         account_id: Some(inbound.account.clone()),
@@ -342,17 +357,20 @@ pub(crate) fn route(built: &Built, inbound: &Inbound) -> Result<(AgentId, Sessio
         ..Default::default()
     };
     let route = resolve_route(&built.routing, &input)?;
+    let text = route.text_of(&inbound.text).to_owned();
     let session = match &inbound.thread {
         Some(thread) => thread_session_key(&route.session_key, thread),
         None => route.session_key,
     };
-    Ok((route.agent_id, session))
+    Ok(Routed { agent: route.agent_id, session, text })
 }
 
-/// The account's gate, and what addresses this agent in rooms.
-fn gate_of(built: &Built, open: &OpenAccount, agent: &AgentId) -> GatePolicy {
+/// The account's gate, and what addresses these agents in rooms.
+fn gate_of(built: &Built, open: &OpenAccount, agents: &[AgentId]) -> GatePolicy {
     let mut gate = open.gate.clone();
-    gate.mention_patterns.extend_from_slice(built.config.mention_patterns(agent.as_str()));
+    for agent in agents {
+        gate.mention_patterns.extend_from_slice(built.config.mention_patterns(agent.as_str()));
+    }
     gate
 }
 

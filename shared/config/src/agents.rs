@@ -7,10 +7,12 @@ use chela_core::model::Thinking;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
+use crate::identity::Identity;
 use crate::media::MediaModels;
 use crate::schedules::Destination;
 use crate::settings::{GroupChat, ToolPolicy};
 use crate::skills::ContextRule;
+use crate::subagents::{SubagentDefaults, Subagents};
 
 /// `agents`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -113,6 +115,8 @@ pub struct AgentDefaults {
     pub skills: Option<Vec<String>>,
     /// More for the model to know, when it is needed.
     pub context: Vec<ContextRule>,
+    /// Work that agents give to one another.
+    pub subagents: SubagentDefaults,
 }
 
 impl Default for AgentDefaults {
@@ -129,6 +133,7 @@ impl Default for AgentDefaults {
             system_agent: None,
             skills: None,
             context: Vec::new(),
+            subagents: SubagentDefaults::default(),
         }
     }
 }
@@ -166,6 +171,12 @@ pub struct Agent {
     pub skills: Option<Vec<String>>,
     /// More for its model to know, beside `agents.defaults.context`.
     pub context: Vec<ContextRule>,
+    /// Who it is.
+    pub identity: Identity,
+    /// What it is good at: what other agents read before they give it work.
+    pub description: Option<String>,
+    /// Work it gives to others and is given.
+    pub subagents: Subagents,
 }
 
 /// A model and what stands in for it.

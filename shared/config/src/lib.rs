@@ -2,11 +2,13 @@
 
 mod agents;
 mod auth;
+mod broadcast;
 mod channels;
 mod check;
 mod commands;
 mod document;
 mod excerpt;
+mod identity;
 mod include;
 mod live;
 mod media;
@@ -25,16 +27,19 @@ mod settings;
 mod shape;
 mod skills;
 mod spend;
+mod subagents;
 mod variables;
 
 pub use agents::{Agent, AgentDefaults, AgentsSection, Heartbeat, ModelChoice, Ownership, SystemAgent};
 pub use auth::{AuthMode, AuthProfile, AuthSection};
+pub use broadcast::{BroadcastGroup, BroadcastSection, BroadcastStrategy, Choir};
 pub use channels::{
     Account, ChannelConfig, ChannelDefaults, ChannelsSection, ChunkMode, DEFAULT_ACCOUNT, OwnKeys, Streaming,
     StreamingMode, UnconfirmedPolicy,
 };
 pub use check::{Checked, Surroundings, check, schema};
 pub use commands::{Auto, CommandsSection, NativeCommands};
+pub use identity::Identity;
 pub use live::{LiveConfig, LoadError, Refreshed};
 pub use media::{MediaAudio, MediaCapability, MediaModel, MediaModels, MediaTools, Tts, TtsAuto, TtsProvider};
 pub use memory::{
@@ -51,6 +56,7 @@ pub use settings::{
 pub use shape::{ChannelKeys, SecretKey};
 pub use skills::{ContextRule, PromptTemplate, SkillEntry, SkillsSection};
 pub use spend::{SpendLimits, SpendSection};
+pub use subagents::{SessionTools, SessionVisibility, SubagentDefaults, Subagents};
 pub use variables::{MissingVariable, SecretUse};
 
 /// The reference manual: every key with its default, as a configuration that changes nothing.

@@ -11,7 +11,6 @@ pub(crate) const NOT_YET: &[(&[&str], &[&str])] = &[
             "approvals",
             "attachments",
             "audit",
-            "broadcast",
             "browser",
             "cloudWorkers",
             "desktop",
@@ -78,7 +77,6 @@ pub(crate) const NOT_YET: &[(&[&str], &[&str])] = &[
             "skipBootstrap",
             "skipOptionalBootstrapFiles",
             "startupContext",
-            "subagents",
             "toolProgressDetail",
             "typingIntervalSeconds",
             "typingMode",
@@ -107,6 +105,12 @@ pub(crate) const NOT_YET: &[(&[&str], &[&str])] = &[
         ],
     ),
     (&["memory", "search", "remote"], &["batch", "nonBatchConcurrency"]),
+    (&["agents", "defaults", "subagents"], SUBAGENTS),
+    (&["agents", "entries", "*", "subagents"], SUBAGENTS),
+    (&["agents", "list", "*", "subagents"], SUBAGENTS),
+    (&["agents", "entries", "*", "identity"], &["avatar"]),
+    (&["agents", "list", "*", "identity"], &["avatar"]),
+    (&["broadcast", "*"], &["maxRounds", "maxTurns"]),
     (&["agents", "entries", "*"], AGENT),
     (&["agents", "list", "*"], AGENT),
     (&["agents", "defaults", "heartbeat"], HEARTBEAT),
@@ -134,10 +138,7 @@ pub(crate) const NOT_YET: &[(&[&str], &[&str])] = &[
     ),
     (&["agents", "defaults", "mediaModels"], &["music", "video"]),
     (&["agents", "defaults", "mediaModels", "image"], &["timeoutMs"]),
-    (
-        &["messages"],
-        &["inbound", "responsePrefix", "responseUsage", "statusReactions", "usageTemplate", "visibleReplies"],
-    ),
+    (&["messages"], &["inbound", "responseUsage", "statusReactions", "usageTemplate", "visibleReplies"]),
     (&["messages", "queue"], &["debounceMsByChannel", "drop"]),
     (&["messages", "groupChat"], &["historyLimit", "unmentionedInbound", "visibleReplies"]),
     (
@@ -295,12 +296,10 @@ const AGENT: &[&str] = &[
     "contextLimits",
     "cwd",
     "decisionModel",
-    "description",
     "embeddedAgent",
     "experimental",
     "fastModeDefault",
     "humanDelay",
-    "identity",
     "memory",
     "modelPolicy",
     "models",
@@ -309,7 +308,6 @@ const AGENT: &[&str] = &[
     "runtime",
     "sandbox",
     "skillsLimits",
-    "subagents",
     "toolProgressDetail",
     "tts",
     "typingMode",
@@ -317,6 +315,9 @@ const AGENT: &[&str] = &[
     "verboseDefault",
     "workspace",
 ];
+
+const SUBAGENTS: &[&str] =
+    &["announceTimeoutMs", "archiveAfterMinutes", "delegationMode", "requireAgentId", "runTimeoutSeconds", "thinking"];
 
 const HEARTBEAT: &[&str] = &[
     "accountId",
@@ -347,7 +348,6 @@ const TOOLS: &[&str] = &[
     "message",
     "profile",
     "sandbox",
-    "sessions",
     "sessions_spawn",
     "subagents",
     "swarm",

@@ -7,6 +7,7 @@ use chela_core::agent_id::normalize_agent_id;
 use chela_core::gate::{DmPolicy, GroupPolicy};
 
 use crate::auth::AuthMode;
+use crate::broadcast::{BroadcastStrategy, MOST_AGENTS};
 use crate::channels::{Account, ChannelConfig, DEFAULT_ACCOUNT};
 use crate::check::Surroundings;
 use crate::path::Path;
@@ -26,6 +27,7 @@ pub(crate) fn inspect(config: &Config, surroundings: &Surroundings<'_>) -> Vec<M
     inspection.agents();
     inspection.credentials();
     inspection.bindings();
+    inspection.broadcast();
     for (id, channel) in &config.channels.by_id {
         inspection.channel(id, channel);
     }
@@ -90,7 +92,9 @@ impl Inspection<'_> {
             self.config.agents.entries.iter().map(|(id, agent)| (Path::of(&["agents", "entries", id]), agent));
         let list = self.config.agents.list.iter().enumerate();
         let list = list.map(|(at, agent)| (Path::of(&["agents", "list"]).index(at), agent));
+        self.allowed_agents(&Path::of(&["agents", "defaults"]), Some(&defaults.subagents.allow_agents));
         for (path, agent) in entries.chain(list) {
+            self.allowed_agents(&path, agent.subagents.allow_agents.as_ref());
             heartbeats.push((path.key("heartbeat"), agent.heartbeat.as_ref()));
             models.push((path.key("model"), agent.model.as_ref()));
         }
@@ -159,6 +163,36 @@ impl Inspection<'_> {
                     "add it to channels, or remove the binding",
                 );
             }
+        }
+    }
+
+    fn broadcast(&mut self) {
+        let broadcast = &self.config.broadcast;
+        let known = self.config.agents.ids();
+        if broadcast.strategy == BroadcastStrategy::Sequential {
+            let fix = "write \"parallel\": each agent has a line of its own";
+            self.warn(Path::of(&["broadcast", "strategy"]), "agents always answer side by side here", fix);
+        }
+        for (peer, group) in &broadcast.by_peer {
+            let path = Path::of(&["broadcast", peer]);
+            if group.agents.is_empty() || group.agents.len() > MOST_AGENTS {
+                let message = format!("names {} agents", group.agents.len());
+                self.error(path.clone(), message, format!("name 1 to {MOST_AGENTS} agents"));
+            }
+            for id in group.agents.iter().filter(|id| !known.contains(&normalize_agent_id(Some(id)))) {
+                let message = format!("there is no agent \"{}\"", normalize_agent_id(Some(id)));
+                self.error(path.clone(), message, format!("name some of: {}", known.join(", ")));
+            }
+        }
+    }
+
+    /// Agents that are to be given work and do not exist: probably misspelt.
+    fn allowed_agents(&mut self, path: &Path, allowed: Option<&Vec<String>>) {
+        let known = self.config.agents.ids();
+        let unknown = |id: &&String| *id != "*" && !known.contains(&normalize_agent_id(Some(id)));
+        for (at, _) in allowed.into_iter().flatten().enumerate().filter(|(_, id)| unknown(id)) {
+            let fix = format!("name some of: {}, or \"*\"", known.join(", "));
+            self.warn(path.key("subagents").key("allowAgents").index(at), "there is no such agent", fix);
         }
     }
 

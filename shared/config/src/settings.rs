@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::agents::AgentsSection;
 use crate::auth::AuthSection;
+use crate::broadcast::BroadcastSection;
 use crate::channels::ChannelsSection;
 use crate::commands::CommandsSection;
 use crate::media::{MediaTools, Tts};
@@ -19,6 +20,7 @@ use crate::schedules::CronSection;
 use crate::secrets::SecretInput;
 use crate::skills::{PromptTemplate, SkillsSection};
 use crate::spend::SpendSection;
+use crate::subagents::SessionTools;
 
 /// The whole configuration. Everything has a default: an empty file is a configuration.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -31,6 +33,8 @@ pub struct Config {
     pub agents: AgentsSection,
     /// Which agent answers what: the first rule that matches, from the narrowest kind to the widest.
     pub bindings: Vec<Binding>,
+    /// Where several agents answer each message.
+    pub broadcast: BroadcastSection,
     /// How messages are grouped into conversations.
     pub session: SessionConfig,
     /// The messaging platforms, by name.
@@ -87,6 +91,9 @@ pub struct MessagesSection {
     pub ack_reaction: String,
     /// Where it is used.
     pub ack_reaction_scope: AckReactionScope,
+    /// What every answer begins with: text with `{identity.name}`, `{identity.emoji}`, `{agentId}`; `auto` is
+    /// `[{identity.name}]`.
+    pub response_prefix: Option<String>,
 }
 
 impl Default for MessagesSection {
@@ -96,6 +103,7 @@ impl Default for MessagesSection {
             group_chat: GroupChat::default(),
             ack_reaction: "👀".to_owned(),
             ack_reaction_scope: AckReactionScope::default(),
+            response_prefix: None,
         }
     }
 }
@@ -241,6 +249,8 @@ pub struct ToolsSection {
     pub allow: Option<Vec<String>>,
     /// Names of tools that may not be used, whatever `allow` says.
     pub deny: Vec<String>,
+    /// The tools for other conversations.
+    pub sessions: SessionTools,
     /// What turns files of messages into words.
     pub media: MediaTools,
 }
@@ -248,7 +258,7 @@ pub struct ToolsSection {
 impl ToolsSection {
     /// Which tools may be used.
     pub fn policy(&self) -> ToolPolicy {
-        ToolPolicy { allow: self.allow.clone(), deny: self.deny.clone() }
+        ToolPolicy { allow: self.allow.clone(), deny: self.deny.clone(), sessions: self.sessions.clone() }
     }
 }
 
@@ -260,6 +270,8 @@ pub struct ToolPolicy {
     pub allow: Option<Vec<String>>,
     /// Names of tools that may not be used, whatever `allow` says.
     pub deny: Vec<String>,
+    /// The tools for other conversations.
+    pub sessions: SessionTools,
 }
 
 impl ToolPolicy {

@@ -282,7 +282,8 @@ fn addressed(policy: &GatePolicy, inbound: &Inbound) -> bool {
         || policy.mention_patterns.iter().any(|pattern| mentions(&inbound.text, pattern))
 }
 
-fn mentions(text: &str, pattern: &str) -> bool {
+/// Whether a text holds a word, or fits a glob, whatever their case.
+pub fn mentions(text: &str, pattern: &str) -> bool {
     let (text, pattern) = (text.to_lowercase(), pattern.trim().to_lowercase());
     if pattern.is_empty() {
         return false;

@@ -18,6 +18,7 @@ pub mod media;
 pub mod message;
 pub mod model;
 pub mod queue;
+pub mod relay;
 pub mod reply;
 pub mod route;
 pub mod schedule;

@@ -169,7 +169,7 @@ mod tests {
             thread: None,
             message: None,
         });
-        Caller { authority, senders: senders.iter().map(|id| (*id).to_owned()).collect(), reply_to, depth }
+        Caller { authority, senders: senders.iter().map(|id| (*id).to_owned()).collect(), reply_to, depth, ..Caller::default() }
     }
 
     #[test]

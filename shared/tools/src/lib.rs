@@ -1,7 +1,7 @@
 //! The tools every agent has, one file each, and the files of its workspace.
 //!
 //! All of them see nothing but `agents/<id>/` of the file store: configuration, media and other agents are out of reach
-//! by construction, not by a list of forbidden names.
+//! by construction, not by a list of forbidden names. Other conversations are reached by [`sessions`] alone.
 
 mod arguments;
 mod edit;
@@ -11,6 +11,7 @@ mod memory_save;
 mod memory_search;
 mod read;
 mod session_status;
+pub mod sessions;
 mod text_file;
 pub mod workspace;
 mod write;

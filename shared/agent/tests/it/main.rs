@@ -16,5 +16,6 @@ mod redelivery;
 mod room;
 mod segments;
 mod spending;
+mod subagents;
 mod together;
 mod world;

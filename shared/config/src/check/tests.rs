@@ -105,7 +105,6 @@ fn a_configuration_of_openclaw_is_read_with_warnings_only() {
     let expected = [
         "agents.defaults.workspace",
         "agents.defaults.heartbeat.target",
-        "agents.entries.main.identity",
         "bindings[0].comment",
         "session.reset",
         "channels.telegram.linkPreview",
