@@ -237,6 +237,7 @@ mod tests {
             label: None,
             text: "work".into(),
             depth: 1,
+            hops: 1,
             authority: Authority::Guest,
             deliver_to: None,
         };

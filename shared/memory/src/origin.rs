@@ -169,7 +169,13 @@ mod tests {
             thread: None,
             message: None,
         });
-        Caller { authority, senders: senders.iter().map(|id| (*id).to_owned()).collect(), reply_to, depth, ..Caller::default() }
+        Caller {
+            authority,
+            senders: senders.iter().map(|id| (*id).to_owned()).collect(),
+            reply_to,
+            depth,
+            ..Caller::default()
+        }
     }
 
     #[test]

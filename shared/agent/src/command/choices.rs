@@ -151,6 +151,7 @@ mod tests {
             id: name.into(),
             max_tokens: 1,
             context_window: 1,
+            sees: Default::default(),
             price: None,
             profiles: vec![],
         };

@@ -267,7 +267,7 @@ async fn a_conversation_is_listed_once_it_begins() {
 async fn a_turn_that_takes_too_long_ends_with_a_word() {
     let mut world = World::new([calls(&["a"]), says("never asked")]);
     let settings = world.installation.agents.get_mut(&AgentId::new("main")).unwrap();
-    settings.longest_turn = Duration::from_secs(30);
+    settings.longest_turn = Some(Duration::from_secs(30));
     // The process dies when the results of the first step are to be stored.
     world.store.dies_at(4, false);
     let envelope = world.says("1", "hi");

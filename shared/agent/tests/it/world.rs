@@ -161,6 +161,7 @@ pub(crate) fn choice<const N: usize>(name: &str, profiles: [(&str, Arc<dyn Model
         id: name.rsplit('/').next().unwrap().into(),
         max_tokens: 1000,
         context_window: 100_000,
+        sees: Default::default(),
         price: Some(price),
         profiles: profiles.into_iter().map(profile).collect(),
     }
