@@ -5,6 +5,7 @@ use chela_app::live::{Built, OpenAccount};
 use chela_core::channel::Registration;
 use chela_core::channel_log::Activity;
 use chela_core::clock::Millis;
+use chela_core::command::menu;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -71,7 +72,7 @@ impl Channels {
                         "where can {channel} reach us? Set gateway.publicOrigin, or give --origin or --url"
                     ),
                 };
-                register(open, &url).await?;
+                register(&built, open, &url).await?;
             }
             ChannelsCommand::Status { json, remote } => {
                 let remote = remote.open(&self.place).await?;
@@ -115,8 +116,10 @@ fn not_open(built: &Built, channel: &str, account: &str) -> String {
     }
 }
 
-async fn register(open: &OpenAccount, url: &str) -> anyhow::Result<()> {
-    match open.channel.register(url, chela_agent::MENU).await? {
+async fn register(built: &Built, open: &OpenAccount, url: &str) -> anyhow::Result<()> {
+    let commands = &built.config.commands;
+    let menu = if commands.native.is_on() { menu(&commands.disabled) } else { Vec::new() };
+    match open.channel.register(url, &menu).await? {
         Registration::Done { summary } => line(&format!("{GOOD}registered{GOOD:#} {summary}")),
         Registration::Manual { steps } => {
             note("This platform has no API for it. By hand:");

@@ -1,7 +1,8 @@
 //! `chela doctor`: everything that can be looked over without changing anything.
 
+use chela_app::memory::Notes;
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::place::Place;
 use crate::remote::RemoteOptions;
@@ -39,6 +40,7 @@ impl Doctor {
         self.look_at_config(&mut findings);
         self.look_at_data(&mut findings);
         self.look_at_accounts(&mut findings).await?;
+        self.look_at_memory(&mut findings).await;
         self.look_at_gateway(&mut findings).await?;
         if self.json {
             let word = |verdict| match verdict {
@@ -140,6 +142,24 @@ impl Doctor {
         Ok(())
     }
 
+    /// Proves that what is noted is found: a sentence of a note of each agent is searched for. Nothing is written.
+    async fn look_at_memory(&self, findings: &mut Vec<Finding>) {
+        let about = "memory";
+        let Ok(live) = crate::memory::live(&self.place).await else { return }; // Other findings say why.
+        let (built, clock) = (live.current().await, Place::clock());
+        for agent in built.config.agents.ids() {
+            let proof = match Notes::of(&built, live.files(), clock.as_ref(), Some(&agent)) {
+                Ok(notes) => notes.prove().await,
+                Err(error) => Err(error),
+            };
+            let finding = match proof {
+                Ok(proof) => proven(&agent, &proof),
+                Err(error) => (Verdict::Bad, format!("{agent}: {error}")),
+            };
+            findings.push(Finding { about, verdict: finding.0, text: finding.1 });
+        }
+    }
+
     async fn look_at_gateway(&self, findings: &mut Vec<Finding>) -> anyhow::Result<()> {
         let remote = self.remote.open(&self.place).await?;
         let about = "gateway";
@@ -154,5 +174,37 @@ impl Doctor {
         };
         findings.push(finding);
         Ok(())
+    }
+}
+
+fn proven(agent: &str, proof: &Value) -> (Verdict, String) {
+    let Some(path) = proof.get("path").and_then(Value::as_str) else {
+        return (Verdict::Good, format!("{agent}: no notes yet"));
+    };
+    let notes = proof.get("notes").and_then(Value::as_u64).unwrap_or_default();
+    if proof.get("found").and_then(Value::as_bool) != Some(true) {
+        return (
+            Verdict::Bad,
+            format!("{agent}: a sentence of {path} is not found; `chela memory rebuild` mends the index"),
+        );
+    }
+    match proof.get("remark").and_then(Value::as_str) {
+        Some(remark) => (Verdict::Warn, format!("{agent}: {remark}")),
+        None => (Verdict::Good, format!("{agent}: a sentence of {path} is found among {notes} notes")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_that_is_not_found_must_be_mended() {
+        let of = |proof: Value| proven("main", &proof);
+        assert!(of(Value::Null) == (Verdict::Good, "main: no notes yet".to_owned()));
+        assert!(of(json!({"path": "a.md", "notes": 2, "found": true, "remark": null})).0 == Verdict::Good);
+        assert!(of(json!({"path": "a.md", "notes": 2, "found": true, "remark": "by words alone"})).0 == Verdict::Warn);
+        let (verdict, text) = of(json!({"path": "a.md", "notes": 2, "found": false}));
+        assert!(verdict == Verdict::Bad && text.contains("chela memory rebuild"));
     }
 }

@@ -10,10 +10,14 @@ mod explain;
 mod gateway;
 mod invoke;
 mod mail;
+mod memory;
 mod pairing;
 mod place;
 mod remote;
+mod sessions;
 mod show;
+mod skills;
+mod usage;
 
 use clap::{Parser, Subcommand};
 
@@ -49,11 +53,19 @@ enum Command {
     Bridge(bridge::Bridge),
     /// Register webhooks with platforms, or ask how accounts are doing
     Channels(channels::Channels),
+    /// Instructions that agents load when they need them: install, list, verify
+    Skills(skills::Skills),
     /// Let senders in who asked with a pairing code
     Pairing(pairing::Pairing),
+    /// Search, name, print what agents remember, or make its index anew
+    Memory(memory::Memory),
+    /// Show conversations, those of sub-agents among them
+    Sessions(sessions::Sessions),
     /// Decide about replies that were not confirmed and messages that could not be handled
     #[command(name = "deadletters")]
     DeadLetters(deadletters::DeadLetters),
+    /// What was spent on models, by day; stop all spending, or let it go on
+    Usage(usage::UsageCommand),
 }
 
 fn main() -> std::process::ExitCode {
@@ -68,7 +80,11 @@ fn main() -> std::process::ExitCode {
         Command::Mail(mail) => return mail.run(),
         Command::Bridge(bridge) => gateway::block_on(bridge.run()),
         Command::Channels(channels) => gateway::block_on(channels.run()),
+        Command::Skills(skills) => gateway::block_on(skills.run()),
         Command::Pairing(pairing) => gateway::block_on(pairing.run()),
+        Command::Usage(usage) => gateway::block_on(usage.run()),
+        Command::Memory(memory) => gateway::block_on(memory.run()),
+        Command::Sessions(sessions) => gateway::block_on(sessions.run()),
         Command::DeadLetters(dead_letters) => gateway::block_on(dead_letters.run()),
     };
     match done {

@@ -50,10 +50,10 @@ class AddingAChannel(unittest.TestCase):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text)
                 files += 1
-        self.assertEqual((files, commands), (15, 2))
+        self.assertEqual((files, commands), (16, 2))
         # The laws ran, and the registry has the channel.
         for law in ["a_changed_body_is_refused", "each_refusal_has_its_fate", "mutated_bodies_never_panic"]:
-            self.assertIn(f"test channel::{law} ... ok", output)
+            self.assertIn(f"test laws::channel::{law} ... ok", output)
         self.assertIn("every_channel_can_be_played ... ok", output)
         self.assertIn("chela_channel_toy::DESCRIPTOR", (COPY / "shared/channel-registry/src/lib.rs").read_text())
 

@@ -52,6 +52,18 @@ def nobody_scans_or_drops(template):
                 yield f"{name}: {action}"
 
 
+def few_rows_are_open_to_who_faces_the_world(template):
+    """Whoever parses what strangers sent reads and writes named partitions only; the api changes rows of spending only."""
+    strangers = {"dynamodb:PutItem": {"CONTROL#*", "CHANNELS#*"}, "dynamodb:GetItem": {"WISHES#*"}, "dynamodb:": set()}
+    for name, statement in allowed(template):
+        named = strangers if name.startswith(("Webhook", "Mail")) else {"dynamodb:UpdateItem": {"SPEND#*"}} if name == "ApiRole" else {}
+        keys = statement.get("Condition", {}).get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys", ["*"])
+        for action in as_list(statement["Action"]):
+            partitions = named.get(action, named.get(action.split(":")[0] + ":"))
+            for key in set(keys) - partitions if partitions is not None else ():
+                yield f"{name}: {action} of {key}"
+
+
 def every_function_has_its_own_role(template):
     seen = set()
     for name, function in of_type(template, FUNCTION).items():

@@ -89,8 +89,12 @@ class Deployment(unittest.TestCase):
     def put_item(self, key="SESSION#x"):
         return ["dynamodb", "put_item", {"TableName": self.out["Table"], "Item": {"pk": {"S": key}, "sk": {"S": "-"}}}]
 
-    def get_item(self):
-        return ["dynamodb", "get_item", {"TableName": self.out["Table"], "Key": {"pk": {"S": "x"}, "sk": {"S": "-"}}}]
+    def get_item(self, key="x"):
+        return ["dynamodb", "get_item", {"TableName": self.out["Table"], "Key": {"pk": {"S": key}, "sk": {"S": "-"}}}]
+
+    def update_item(self, key="SESSION#x"):
+        key = {"pk": {"S": key}, "sk": {"S": "-"}}
+        return ["dynamodb", "update_item", {"TableName": self.out["Table"], "Key": key, "UpdateExpression": "REMOVE h"}]
 
     def scan(self):
         return ["dynamodb", "scan", {"TableName": self.out["Table"]}]
@@ -140,9 +144,9 @@ class Deployment(unittest.TestCase):
         # AWS also denies it every other item of the table; the emulator does not know dynamodb:LeadingKeys.
         self.check(
             "webhook-telegram",
-            [self.put_item("CONTROL#x"), self.get_object("config/chela.json5"), self.secret("telegram/botToken"), self.send("LiveQueue"),
-             self.put_object("media/incoming/telegram/1")],
-            [self.get_item(), self.scan(), self.secret("slack/signingSecret"), self.secret("models/key"), self.put_object("config/chela.json5"),
+            [self.put_item("CONTROL#x"), self.get_item("WISHES#x"), self.get_object("config/chela.json5"), self.secret("telegram/botToken"),
+             self.send("LiveQueue"), self.put_object("media/incoming/telegram/1")],
+            [self.update_item("CONTROL#x"), self.scan(), self.secret("slack/signingSecret"), self.secret("models/key"), self.put_object("config/chela.json5"),
              self.put_object("media/incoming/slack/1"), self.put_object("media/main/1.png"),
              self.get_object("agents/main/SOUL.md"), self.send("ScheduledQueue"), ["lambda", "invoke", {"FunctionName": f"chela-{STAGE}-sandbox"}]],
         )
@@ -150,12 +154,12 @@ class Deployment(unittest.TestCase):
     def test_agent(self):
         self.check(
             "agent",
-            [self.put_item(), self.get_item(), self.put_object("agents/main/SOUL.md"), self.get_object("agents/main/SOUL.md"),
+            [self.put_item(), self.get_item(), self.update_item(), self.send("LiveQueue"), self.send("BackgroundQueue"), self.put_object("agents/main/SOUL.md"), self.get_object("agents/main/SOUL.md"),
              self.put_object("media/a.png"), self.get_object("config/chela.json5"), self.secret("models/key"), self.secret("telegram/botToken"),
              ["s3", "list_objects_v2", {"Bucket": self.out["Bucket"], "Prefix": "agents/"}],
              ["lambda", "invoke", {"FunctionName": f"chela-{STAGE}-sandbox", "Payload": '{"calls": []}'}],
              ["events", "put_events", {"Entries": [{"Source": "chela", "DetailType": "t", "Detail": "{}", "EventBusName": self.out["Bus"]}]}]],
-            [self.scan(), self.put_object("config/chela.json5"), self.send("LiveQueue"),
+            [self.scan(), self.put_object("config/chela.json5"), self.send("ScheduledQueue"),
              ["dynamodb", "delete_table", {"TableName": self.out["Table"]}],
              ["dynamodb", "delete_item", {"TableName": self.out["Table"], "Key": {"pk": {"S": "x"}, "sk": {"S": "-"}}}],
              ["s3", "delete_object", {"Bucket": self.out["Bucket"], "Key": "agents/main/SOUL.md"}],
@@ -176,9 +180,9 @@ class Deployment(unittest.TestCase):
         self.client("s3").put_object(**store[2])
         self.check(
             "mail",
-            [self.put_item("CONTROL#x"), self.get_object("config/chela.json5"), self.get_object("mail/1"), self.put_object("media/incoming/email/1"),
+            [self.put_item("CONTROL#x"), self.get_item("WISHES#x"), self.get_object("config/chela.json5"), self.get_object("mail/1"), self.put_object("media/incoming/email/1"),
              self.secret("email/webhookSecret"), self.send("LiveQueue")],
-            [self.get_item(), self.scan(), store, self.secret("telegram/botToken"), self.secret("models/key"), self.get_object("media/a.png"), self.put_object("media/incoming/telegram/1"),
+            [self.update_item("CONTROL#x"), self.scan(), store, self.secret("telegram/botToken"), self.secret("models/key"), self.get_object("media/a.png"), self.put_object("media/incoming/telegram/1"),
              self.get_object("agents/main/SOUL.md"), self.put_object("config/chela.json5"), self.send("ScheduledQueue"),
              ["lambda", "invoke", {"FunctionName": f"chela-{STAGE}-agent"}]],
         )
@@ -189,7 +193,7 @@ class Deployment(unittest.TestCase):
         lanes = [self.send(queue) for queue in ("LiveQueue", "ScheduledQueue", "BackgroundQueue")]
         self.check(
             "api",
-            [*lanes, *(receive(queue) for queue in ("LiveDlq", "ScheduledDlq", "BackgroundDlq")), self.put_item("PAIRING#x"), self.get_item(), self.secret("api/key"), self.get_object("config/chela.json5"),
+            [*lanes, *(receive(queue) for queue in ("LiveDlq", "ScheduledDlq", "BackgroundDlq")), self.put_item("PAIRING#x"), self.get_item(), self.update_item("SPEND#x"), self.secret("api/key"), self.get_object("config/chela.json5"),
              ["sqs", "get_queue_attributes", {"QueueUrl": self.out["LiveQueue"], "AttributeNames": ["All"]}]],
             [self.scan(), self.secret("telegram/botToken"), self.get_object("agents/main/SOUL.md"), self.send("LiveDlq"), receive("LiveQueue"),
              receive("HeartbeatDlq"), ["dynamodb", "delete_item", {"TableName": self.out["Table"], "Key": {"pk": {"S": "x"}, "sk": {"S": "-"}}}]],

@@ -35,6 +35,13 @@ def allow(name, **change):
     return lambda template: properties(name)(template).setdefault("Policies", []).append(policy)
 
 
+TABLE = {"Fn::GetAtt": ["Table", "Arn"]}
+
+
+def leading(*keys):
+    return {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(keys)}}
+
+
 def put(name, key, value):
     return lambda template: properties(name)(template).update({key: value})
 
@@ -71,6 +78,13 @@ MUTANTS = {
         allow("AgentRole", Resource={"Fn::Sub": "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/*"}),
     ],
     guards.nobody_scans_or_drops: [allow("ApiRole", Action="dynamodb:Scan"), allow("AgentRole", Action=["dynamodb:DeleteTable"])],
+    guards.few_rows_are_open_to_who_faces_the_world: [
+        allow("WebhookTelegramRole", Action="dynamodb:GetItem", Resource=TABLE),
+        allow("MailRole", Action="dynamodb:Query", Resource=TABLE),
+        allow("WebhookTelegramRole", Action="dynamodb:PutItem", Resource=TABLE, Condition=leading("WISHES#*")),
+        allow("WebhookTelegramRole", Action="dynamodb:GetItem", Resource=TABLE, Condition=leading("WISHES#*", "S#*")),
+        allow("ApiRole", Action=["dynamodb:GetItem", "dynamodb:UpdateItem"], Resource=TABLE),
+    ],
     guards.every_function_has_its_own_role: [
         put("Api", "Role", {"Fn::GetAtt": ["AgentRole", "Arn"]}),
         put("Api", "Role", "arn:aws:iam::123456789012:role/elsewhere"),

@@ -81,7 +81,9 @@ fn adapters_do_not_know_one_another_nor_what_they_serve() {
     assert_within("chela-embedded", &["chela-core"]);
     assert_within("chela-aws", &["chela-core", "chela-http"]);
     assert_within("chela-models", &["chela-core", "chela-http"]);
-    assert_within("chela-tools", &["chela-core"]);
+    assert_within("chela-media", &["chela-core", "chela-http"]);
+    assert_within("chela-tools", &["chela-core", "chela-memory"]);
+    assert_within("chela-memory", &["chela-core", "chela-http"]);
     assert_within("chela-config", &["chela-core"]);
     assert_within("chela-http", &["chela-core"]);
     assert_within("chela-sandbox", &[]);
@@ -140,7 +142,7 @@ fn every_channel_has_its_guide_its_laws_its_samples_and_its_webhook() {
     let deployed = std::fs::read_to_string(root().join("infra/channels.yaml")).unwrap();
     for descriptor in chela_channel_registry::descriptors() {
         let folder = root().join("shared/channels").join(descriptor.id);
-        for part in ["README.md", "tests/laws.rs"] {
+        for part in ["README.md", "tests/it/laws.rs"] {
             assert!(folder.join(part).exists(), "{} misses {part}", folder.display());
         }
         let samples = std::fs::read_dir(root().join("events").join(descriptor.id)).unwrap().count();
@@ -151,6 +153,27 @@ fn every_channel_has_its_guide_its_laws_its_samples_and_its_webhook() {
             descriptor.id
         );
     }
+}
+
+/// Each binary is linked with everything, which fills disks; and a file that `main.rs` forgets would never run.
+#[test]
+fn a_crate_has_one_binary_of_tests_with_every_file_in_it() {
+    let metadata = MetadataCommand::new().no_deps().exec().unwrap();
+    let mut files = 0;
+    for package in &metadata.packages {
+        let tests: Vec<_> = package.targets.iter().filter(|target| target.is_test()).collect();
+        assert!(tests.iter().all(|test| test.name == "it"), "{}: its tests belong into tests/it", package.name);
+        for main in tests.iter().map(|test| test.src_path.as_std_path()) {
+            let text = std::fs::read_to_string(main).unwrap();
+            for file in std::fs::read_dir(main.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path()) {
+                let module = file.file_stem().unwrap().to_str().unwrap();
+                let named = text.lines().any(|line| line == format!("mod {module};"));
+                assert!(named || module == "main", "{} misses `mod {module};`", main.display());
+                files += 1;
+            }
+        }
+    }
+    assert!(files > 100, "{files}");
 }
 
 /// The size is a smoke alarm, not a law: a file that has a reason says so in its first lines.

@@ -152,7 +152,7 @@ async fn interrupted_by(mode: &str) -> (Vec<String>, usize) {
     gateway.post("/webhook/telegram", telegram_headers(TELEGRAM_SECRET), update.to_string()).await;
     let sent = loop {
         let sent = platforms.sent_to("/sendMessage");
-        if sent.iter().any(|sent| sent.body["text"].as_str().is_some_and(|text| text.contains("Version"))) {
+        if sent.iter().any(|sent| sent.body["text"].as_str().is_some_and(|text| text.contains("Conversation"))) {
             break sent.len() - 1;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -12,3 +12,4 @@ mod killed;
 mod local;
 mod oracle;
 mod platform;
+mod subagents;

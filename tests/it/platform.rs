@@ -110,16 +110,20 @@ async fn serve(State(platforms): State<Platforms>, request: Request) -> Response
     Response::builder().header("content-type", "application/json").body(Body::from(answer.to_string())).unwrap()
 }
 
-/// Whoever asks to remember something gets a call of the tool for it, and then an answer; as a model without a memory
-/// of its own does.
+/// Whoever asks to remember something, or to hand something on, gets a call of the tool for it, and then an answer; as a
+/// model without a memory or hands of its own does.
 fn model_says(request: &Value) -> String {
-    match last_text(request).split_once("please remember that ") {
-        Some((_, fact)) => {
-            let arguments = json!({"text": fact.trim_matches('"')}).to_string();
-            let function = json!({"name": "memory_save", "arguments": arguments});
-            let call = json!({"index": 0, "id": "call_1", "type": "function", "function": function});
-            streamed(&json!({"tool_calls": [call]}), "tool_calls")
-        }
+    let last = last_text(request);
+    let rest = |begin: &str| last.split_once(begin).map(|(_, rest)| rest.trim_matches('"').to_owned());
+    let call = |name: &str, arguments: Value| {
+        let function = json!({"name": name, "arguments": arguments.to_string()});
+        let call = json!({"index": 0, "id": "call_1", "type": "function", "function": function});
+        streamed(&json!({"tool_calls": [call]}), "tool_calls")
+    };
+    match (rest("please remember that "), rest("please hand on: ")) {
+        (Some(fact), _) => call("memory_save", json!({"text": fact})),
+        (_, Some(task)) => call("sessions_spawn", json!({"task": task})),
+        _ if last.starts_with("\"[Task ") => streamed(&json!({"content": "From the sub-agent."}), "stop"),
         _ => streamed(&json!({"content": "From the model."}), "stop"),
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use chela_agent::{Agent, ChannelNotes};
+use chela_agent::{Agent, ChannelNotes, Known};
 use chela_app::answer::Answerer;
 use chela_app::api::Api;
 use chela_app::beat::Beater;
@@ -19,6 +19,7 @@ use chela_app::install::Scope;
 use chela_app::live::Live;
 use chela_app::metrics::Metrics;
 use chela_app::receive::{Ports, Receiver};
+use chela_app::wished::Wished;
 use chela_core::agent_id::AgentId;
 use chela_core::clock::Clock;
 use chela_core::queue::Lane;
@@ -138,6 +139,8 @@ fn doors(
     let ports = Ports {
         queue: queue.clone(),
         sessions: sessions.clone(),
+        directory: sessions.clone(),
+        access: sessions.clone(),
         channels: Arc::new(ChannelNotes::new(sessions.clone())),
         files: store.blobs.clone(),
         clock: clock.clone(),
@@ -147,8 +150,10 @@ fn doors(
         queue: queue.clone(),
         dead_letters: queue,
         sessions: sessions.clone(),
+        directory: sessions.clone(),
         access: sessions.clone(),
-        channels: sessions,
+        channels: sessions.clone(),
+        spend: sessions,
         live: live.clone(),
         clock: clock.clone(),
         metrics: metrics.clone(),
@@ -169,9 +174,11 @@ fn answerer(store: &Embedded, live: &Arc<Live>, clock: &Arc<dyn Clock>, metrics:
         directory: store.sessions.clone(),
         spend: store.sessions.clone(),
         cooldowns: store.sessions.clone(),
+        known: Known::default(),
         clock: clock.clone(),
     };
-    Answerer { agent, queue: store.queue.clone(), live: live.clone(), metrics: metrics.clone() }
+    let (queue, wished) = (store.queue.clone(), Wished::default());
+    Answerer { agent, queue, live: live.clone(), metrics: metrics.clone(), wished }
 }
 
 async fn stopped(mut stopping: watch::Receiver<bool>) {

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use aws_lambda_events::event::sqs::SqsEvent;
-use chela_agent::{Agent, ChannelNotes, Slice};
+use chela_agent::{Agent, ChannelNotes, Known, Slice};
 use chela_app::answer::Answerer;
 use chela_app::install::Scope;
 use chela_app::live::Live;
+use chela_app::wished::Wished;
 use chela_aws::Bus;
 use chela_core::clock::Millis;
 use chela_lambda::Deployment;
@@ -39,9 +40,10 @@ async fn main() -> Result<(), Error> {
         directory: table.clone(),
         spend: table.clone(),
         cooldowns: table,
+        known: Known::default(),
         clock,
     };
-    let answerer = Answerer { agent, queue, live: Arc::new(live?), metrics: Arc::default() };
+    let answerer = Answerer { agent, queue, live: Arc::new(live?), metrics: Arc::default(), wished: Wished::default() };
     run(service_fn(async |event: LambdaEvent<SqsEvent>| {
         let started = Instant::now();
         let slice = Slice { deadline: Millis(event.context.deadline.saturating_sub(MARGIN_MS)) };

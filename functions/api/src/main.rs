@@ -1,4 +1,4 @@
-//! The `api` function: health, readiness, `POST /message`, pairing, channels, dead letters, metrics.
+//! The `api` function: health, readiness, `POST /message`, pairing, channels, sessions, dead letters, metrics.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,8 +25,10 @@ async fn main() -> Result<(), Error> {
         queue: deployment.queue.clone(),
         dead_letters: deployment.queue,
         sessions: table.clone(),
+        directory: table.clone(),
         access: table.clone(),
-        channels: table,
+        channels: table.clone(),
+        spend: table,
         live: Arc::new(live?),
         clock: deployment.clock,
         metrics: Arc::default(),

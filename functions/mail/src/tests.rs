@@ -43,7 +43,8 @@ async fn house(folder: &std::path::Path) -> (Postman, Embedded) {
     let live = Arc::new(Live::open(ground).await.unwrap());
     let (queue, sessions, files) = (store.queue.clone(), store.sessions.clone(), store.blobs.clone());
     let channels = Arc::new(ChannelNotes::new(sessions.clone()));
-    let ports = Ports { queue, sessions, channels, files, clock: clock.clone() };
+    let (directory, access) = (sessions.clone(), sessions.clone());
+    let ports = Ports { queue, sessions, directory, access, channels, files, clock: clock.clone() };
     let receiver = Receiver::new(ports, live.clone(), Arc::default());
     (Postman { files: store.blobs.clone(), secrets, live, receiver, clock }, store)
 }

@@ -12,6 +12,8 @@ use chela_core::tool::{ToolAnswer, ToolCall};
 use chela_core::turn::{Command, Input, Part, PlannedCall, idempotency_key};
 
 use crate::answer::{Agent, Attempt};
+use crate::relay::is_relay;
+use crate::repeats::with_warning;
 use crate::settings::Outlet;
 
 /// What is shown where a part will stand in a moment.
@@ -44,7 +46,7 @@ impl Agent {
 
     async fn send(&self, attempt: &Attempt<'_>, part: &Part, message: Option<&str>) -> Result<String, SendError> {
         let left = self.left(part.until);
-        let Some(outlet) = attempt.installation.outlet(&part.to) else {
+        let Some(outlet) = attempt.outlet(&part.to) else {
             return Err(SendError::Refused {
                 channel: "none",
                 reason: "the account is not configured any more".into(),
@@ -69,7 +71,7 @@ impl Agent {
 
     /// Sends the message that a part takes the place of; its id, if the platform confirmed it.
     async fn place(&self, attempt: &Attempt<'_>, to: &ReplyAddress, number: u16, until: Millis) -> Option<String> {
-        let outlet = attempt.installation.outlet(to)?;
+        let outlet = attempt.outlet(to)?;
         let event = &attempt.machine.accepted()?.event;
         let key = idempotency_key(attempt.machine.session(), event, &format!("placeholder:{number}"));
         let timeout = self.left(until);
@@ -103,11 +105,13 @@ impl Agent {
             Ok(_) => Happening::Sent,
             Err(error) => Happening::Failed(error.to_string()),
         };
-        self.channels.note(&part.to.channel, &part.to.account, happening, self.clock.now()).await;
+        if !is_relay(part.to) {
+            self.channels.note(&part.to.channel, &part.to.account, happening, self.clock.now()).await;
+        }
         sent
     }
 
-    async fn run_tool(
+    pub(crate) async fn run_tool(
         &self,
         attempt: &Attempt<'_>,
         call: &PlannedCall,
@@ -115,10 +119,13 @@ impl Agent {
         until: Millis,
     ) -> ToolAnswer {
         let left = self.left(until);
-        let tool = attempt.settings.tools.iter().find(|tool| tool.spec().name == call.name);
-        let (Some(tool), false) = (tool, left.is_zero()) else {
-            return ToolAnswer::error(format!("\"{}\" was not run: its time was over before it began.", call.name));
+        let tool = attempt.tools().into_iter().find(|tool| tool.spec().name == call.name);
+        let Some(tool) = tool else {
+            return ToolAnswer::error(format!("\"{}\" may not be used in this conversation.", call.name));
         };
+        if left.is_zero() {
+            return ToolAnswer::error(format!("\"{}\" was not run: its time was over before it began.", call.name));
+        }
         let (status, caller) = (attempt.status(), attempt.caller());
         let run = tool.run(ToolCall {
             input: &call.input,
@@ -134,7 +141,7 @@ impl Agent {
             status: &status,
         });
         match tokio::time::timeout(left, run).await {
-            Ok(answer) => answer,
+            Ok(answer) => with_warning(&attempt.machine.turn().entries, &call.name, &call.input, answer),
             Err(_) => ToolAnswer::error(format!(
                 "\"{}\" did not end within {} s and was abandoned; it may have taken effect.",
                 call.name,

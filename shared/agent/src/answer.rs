@@ -1,27 +1,32 @@
 //! Drives one attempt: performs what the machine asks for, through the ports.
 
-use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use chela_core::access::AccessStore;
 use chela_core::agent_id::AgentId;
 use chela_core::blob::BlobStore;
 use chela_core::clock::{Clock, Millis};
 use chela_core::cooldown::CooldownStore;
-use chela_core::directory::Directory;
+use chela_core::directory::{Directory, Wishes};
 use chela_core::event::{EventBus, EventName, LifecycleEvent};
+use chela_core::message::ReplyAddress;
 use chela_core::queue::{Envelope, Queue, Task};
 use chela_core::session::{Accepted, Claim, Entry, EntryBody, Fence, Flagged, Head, SessionStore, StoreError};
 use chela_core::session_key::SessionKey;
 use chela_core::spend::SpendStore;
-use chela_core::tool::Caller;
-use chela_core::turn::{Command, Input, Machine, Outcome, Rules, Way, bytes_of_blocks, deliver_to, idempotency_key};
+use chela_core::tool::{Caller, Tool};
+use chela_core::turn::{
+    Command, Input, Machine, Outcome, Rules, Spent, Unanswered, Way, bytes_of_blocks, deliver_to, idempotency_key,
+};
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
+use crate::known::Known;
 use crate::notes::ChannelNotes;
 use crate::redeliver::Decided;
-use crate::settings::{AgentSettings, Installation};
+use crate::relay;
+use crate::settings::{AgentSettings, Installation, Outlet};
 
 /// Stored entries a turn looks back on at first: enough for most, and cheap.
 const FIRST_WINDOW: usize = 80;
@@ -34,6 +39,9 @@ const WINDOW_BYTES: usize = 2 * 1024 * 1024;
 
 /// Most messages a running turn is steered by at one step; more wait for their own turn.
 const STEERED_AT_ONCE: usize = 20;
+
+/// The name of the queue's mode in which a turn heeds messages that come while it runs.
+const STEER: &str = "steer";
 
 /// The time an attempt has.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +70,8 @@ pub struct Agent {
     pub spend: Arc<dyn SpendStore>,
     /// Credentials that are left in peace.
     pub cooldowns: Arc<dyn CooldownStore>,
+    /// What this process knows of the two.
+    pub known: Known,
     /// Time and names.
     pub clock: Arc<dyn Clock>,
 }
@@ -74,9 +84,19 @@ pub(crate) struct Attempt<'a> {
     pub(crate) installation: &'a Installation,
     /// When it was begun.
     pub(crate) began: Millis,
+    /// What was wished for the conversation, once somebody asked.
+    pub(crate) wishes: OnceCell<Wishes>,
+    /// What the owner is to be told under the next answer.
+    pub(crate) notices: Arc<Mutex<Vec<String>>>,
+    pub(crate) relay: &'a Outlet,
 }
 
-impl Attempt<'_> {
+impl<'a> Attempt<'a> {
+    /// What can send to `to`: an account, or the way to another conversation.
+    pub(crate) fn outlet(&self, to: &ReplyAddress) -> Option<&'a Outlet> {
+        relay::outlet(self.installation, self.relay, to)
+    }
+
     /// Facts for `/status` and the `session_status` tool.
     pub(crate) fn status(&self) -> Value {
         let models: Vec<&str> = self.settings.models.iter().map(|choice| choice.name.as_str()).collect();
@@ -101,14 +121,40 @@ impl Attempt<'_> {
                 senders.push(sender.clone());
             }
         }
-        let (depth, reply_to) = match (self.task(), self.machine.way()) {
-            (Some(Task::Relay { depth, .. }), Way::To { address, .. }) => (*depth, Some(address.clone())),
-            (Some(Task::Relay { depth, .. }), _) => (*depth, None),
-            (_, Way::To { address, .. }) => (0, Some(address.clone())),
-            _ => (0, None),
+        let (depth, hops) = match self.task() {
+            Some(Task::Relay { depth, hops, .. }) => (*depth, *hops),
+            _ => (0, 0),
+        };
+        let reply_to = match machine.way() {
+            Way::To { address, .. } => Some(address.clone()),
+            Way::Collected | Way::Gone { .. } => None,
         };
         let authority = said().map(|fragment| fragment.authority).min().unwrap_or_default();
-        Caller { authority, senders, reply_to, depth }
+        Caller { authority, senders, reply_to, depth, hops }
+    }
+
+    /// The tools that are there for this caller.
+    pub(crate) fn tools(&self) -> Vec<&'a Arc<dyn Tool>> {
+        let caller = self.caller();
+        self.settings.tools.iter().filter(|tool| tool.offered(&caller)).collect()
+    }
+
+    /// Why the turn may not go on, in words for its sender, if it has taken too long. Time before its first step does not
+    /// count: a message may wait while the house is down.
+    pub(crate) fn overdue(&self, now: Millis) -> Option<Unanswered> {
+        let longest = self.settings.longest_turn?;
+        let began = self.machine.turn().entries.first()?.at;
+        (u128::from(now.since(began)) > longest.as_millis()).then(|| Unanswered {
+            again_after_s: None,
+            reason: format!("the turn took longer than {} s (agents.defaults.timeoutSeconds)", longest.as_secs()),
+            apology: format!(
+                "This takes longer than the {} s I may spend on one message, so I have stopped. What I did so far is \
+                 kept: tell me to go on, or ask for less at once.",
+                longest.as_secs()
+            ),
+            spent: Spent::default(),
+            parked: false,
+        })
     }
 
     /// What the turn answers.
@@ -142,12 +188,13 @@ impl Agent {
         let tools = settings.tools.iter().map(|tool| (tool.spec().name, tool.effect())).collect();
         let rules = Rules { tools, announce: settings.announce };
         let owner = self.clock.unique();
-        let with_files = |envelope| self.with_files(installation, envelope);
-        let (whole, others) = join(with_files(envelope), join_all(others.iter().map(with_files))).await;
-        let others = others.into_iter().map(Cow::into_owned).collect();
-        let machine = Machine::new(whole.into_owned(), others, owner, slice.deadline, rules);
-        let began = self.clock.now();
-        let mut attempt = Attempt { machine, agent: &envelope.agent, settings, installation, began };
+        let taken_in = |envelope| self.taken_in(installation, settings, envelope);
+        let (whole, others) = join(taken_in(envelope), join_all(others.iter().map(taken_in))).await;
+        let machine = Machine::new(whole, others, owner, slice.deadline, rules);
+        let (wishes, relay) = (OnceCell::new(), self.relay());
+        let agent = &envelope.agent;
+        let (notices, began) = (Arc::default(), self.clock.now());
+        let mut attempt = Attempt { machine, agent, settings, installation, wishes, notices, began, relay: &relay };
         let mut command = attempt.machine.begin(began);
         loop {
             let input = match command {
@@ -160,6 +207,13 @@ impl Agent {
             };
             command = attempt.machine.handle(self.clock.now(), input);
         }
+    }
+
+    /// The message as its turn takes it: its sender looked up, its files stored.
+    async fn taken_in(&self, installation: &Installation, settings: &AgentSettings, envelope: &Envelope) -> Envelope {
+        let admitted = self.admitted(installation, envelope).await;
+        let whole = self.with_files(installation, &admitted).await;
+        settings.knowledge.expanded(whole).into_owned()
     }
 
     /// Does one thing.
@@ -184,13 +238,14 @@ impl Agent {
             Command::Find(event) => {
                 let found = self.sessions.accepted(session, &event).await?;
                 Input::Found(found.map(|accepted| {
-                    let way = way(attempt.installation, accepted.task.as_ref());
+                    let way = way(attempt, accepted.task.as_ref());
                     (accepted, way)
                 }))
             }
             Command::Accept(accepted) => {
                 let put = self.sessions.accept(session, &accepted).await?;
-                let way = way(attempt.installation, accepted.task.as_ref());
+                self.note_beginning(attempt, accepted.task.as_ref(), &put).await;
+                let way = way(attempt, accepted.task.as_ref());
                 Input::Accepted(put, way)
             }
             Command::Load { after_turn } => {
@@ -246,17 +301,30 @@ impl Agent {
     async fn steering(&self, attempt: &Attempt<'_>) -> Result<Vec<Envelope>, StoreError> {
         let Way::To { address, .. } = attempt.machine.way() else { return Ok(Vec::new()) };
         let Some(accepted) = attempt.machine.accepted() else { return Ok(Vec::new()) };
-        if !attempt.installation.outlet(address).is_some_and(|outlet| outlet.steered) {
+        let session = attempt.machine.session();
+        let Some(outlet) = attempt.outlet(address) else { return Ok(Vec::new()) };
+        if !outlet.steered && self.wishes(attempt).await.queue.as_deref() != Some(STEER) {
             return Ok(Vec::new());
         }
-        let session = attempt.machine.session();
         let mut fresh = Vec::new();
         for envelope in self.sessions.left(session, accepted.at, STEERED_AT_ONCE).await? {
-            if envelope.agent == *attempt.agent && self.sessions.accepted(session, &envelope.event).await?.is_none() {
-                fresh.push(envelope);
+            if envelope.agent != *attempt.agent || self.sessions.accepted(session, &envelope.event).await?.is_some() {
+                continue;
             }
+            // Fetching and hearing files takes longer than a lease lasts: such a message waits for a turn of its own, and
+            // so does what was said after it.
+            if brings_files(&envelope) {
+                break;
+            }
+            fresh.push(envelope);
         }
         Ok(fresh)
+    }
+
+    /// What was wished for the conversation: one read for the whole attempt, and nothing if it fails.
+    async fn wishes(&self, attempt: &Attempt<'_>) -> Wishes {
+        let read = || self.directory.wishes(attempt.machine.session());
+        attempt.wishes.get_or_try_init(read).await.cloned().unwrap_or_default()
     }
 
     async fn save(
@@ -300,15 +368,19 @@ fn bytes(entries: &[Entry]) -> usize {
     entries.iter().map(of_entry).sum()
 }
 
+fn brings_files(envelope: &Envelope) -> bool {
+    matches!(&envelope.task, Task::Message { inbound, .. } if !inbound.media.is_empty())
+}
+
 /// A command of the store done, or one that is not of the store.
 enum Done {
     Input(Input),
     NotOfTheStore(Command),
 }
 
-fn way(installation: &Installation, task: Option<&Task>) -> Way {
+fn way(attempt: &Attempt<'_>, task: Option<&Task>) -> Way {
     let Some(address) = task.and_then(deliver_to) else { return Way::Collected };
-    match installation.outlet(address) {
+    match attempt.outlet(address) {
         Some(outlet) => Way::To { address: address.clone(), unconfirmed: outlet.unconfirmed(address) },
         None => {
             Way::Gone { reason: format!("channel {}/{} is not configured any more", address.channel, address.account) }

@@ -9,7 +9,7 @@ use chela_core::queue::Task;
 use chela_core::reply::growing;
 use chela_core::session_key::PeerKind;
 use chela_core::turn::{Command, Input, Phase, TICK_MS, Way, idempotency_key};
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, FutureExt, select};
 
 use crate::answer::{Agent, Attempt, failpoint};
 use crate::draft::Draft;
@@ -29,8 +29,14 @@ impl Agent {
     /// Asks, and returns what the machine wants then.
     pub(crate) async fn ask(&self, attempt: &mut Attempt<'_>, step: u16) -> Command {
         failpoint("asking", "before");
+        if let Some(overdue) = attempt.overdue(self.clock.now()) {
+            return attempt.machine.handle(self.clock.now(), Input::Unanswered(overdue));
+        }
+        attempt.reword();
         let draft = Draft::default();
-        let mut call = pin!(Question::of(self, attempt, step).put(self.clock.as_ref(), &draft));
+        let (question, aloud) = (Question::of(self, attempt, step), self.aloud(attempt, step));
+        let call = question.put(self.clock.as_ref(), self.files.as_ref(), &draft);
+        let mut call = pin!(call.then(|answer| aloud.added(answer)));
         let mut answer = None;
         let mut progress = Progress::new(attempt, self.clock.now());
         while answer.is_none() {
@@ -116,7 +122,7 @@ impl Agent {
 /// Sends or renews the preview; returns the platform's id of it if the platform confirmed.
 async fn show(attempt: &Attempt<'_>, text: &str, timeout: Duration, message: Option<&str>) -> Option<String> {
     let Way::To { address: to, .. } = attempt.machine.way() else { return None };
-    let outlet = attempt.installation.outlet(to)?;
+    let outlet = attempt.outlet(to)?;
     let parts = outlet.parts(to, text);
     let event = &attempt.machine.accepted()?.event;
     let key = idempotency_key(attempt.machine.session(), event, "preview");
@@ -176,7 +182,7 @@ impl<'a> Progress<'a> {
         // Nobody waits for a heartbeat, and it may well end silently.
         let watched = !matches!(attempt.task(), Some(Task::Heartbeat { .. }));
         let outlet = match attempt.machine.way() {
-            Way::To { address, .. } if watched => attempt.installation.outlet(address),
+            Way::To { address, .. } if watched => attempt.outlet(address),
             _ => None,
         };
         let wait = if outlet.is_some() { TYPING_AFTER } else { Duration::from_millis(TICK_MS) };

@@ -1,34 +1,66 @@
-//! What is answered without a model: commands, and strangers.
+//! What is answered without a model: strangers ([`pairing`]), and the commands of [`chela_core::command::TABLE`], by group.
+//!
+//! Every command passes the same three questions before it does anything: may this sender use it here, is it turned on,
+//! is it written as it should be. What it changes of the conversation travels in its [`Reply`] and is stored with it;
+//! everything else it does may be done twice, because a turn that dies is answered again.
 
-use chela_core::access::{Pairing, SenderRef};
-use chela_core::channel::MenuEntry;
-use chela_core::event::EventName;
+mod approvals;
+mod choices;
+mod context;
+mod conversation;
+mod export;
+mod help;
+mod memory;
+mod money;
+mod others;
+mod pairing;
+mod room;
+mod status;
+
+use chela_core::command::{Name, Spec, Spoken, Who, directed, for_model, heard, own_chat, thinking};
 use chela_core::message::Inbound;
-use chela_core::queue::{Standing, Task};
-use chela_core::session::StoreError;
-use chela_core::turn::Reply;
+use chela_core::queue::{Authority, Standing, Task};
+use chela_core::session::{Choices, StoreError};
+use chela_core::turn::{Reply, Way};
 
 use crate::answer::{Agent, Attempt};
-use crate::compact;
 use crate::report::context_report;
 
-const HELP: &str = "I answer whatever you write. Commands:\n\
-    /new – begin a new conversation; what we said before is set aside\n\
-    /status – which agent and model answer here, and how long the conversation is\n\
-    /context – what fills my model's window\n\
-    /compact – put what we said before into a summary; what you write behind it says how\n\
-    /stop – end what I am doing at its next step\n\
-    /help – this list";
+/// A command on its way.
+struct Asked<'a> {
+    attempt: &'a Attempt<'a>,
+    inbound: &'a Inbound,
+    spoken: Spoken<'a>,
+    authority: Authority,
+}
 
-/// The commands, for platforms that show a menu of them.
-pub const MENU: &[MenuEntry] = &[
-    MenuEntry { name: "new", description: "Begin a new conversation", takes_text: false },
-    MenuEntry { name: "status", description: "Which agent and model answer here", takes_text: false },
-    MenuEntry { name: "context", description: "What fills my model's window", takes_text: false },
-    MenuEntry { name: "compact", description: "Put what we said before into a summary", takes_text: true },
-    MenuEntry { name: "stop", description: "End what I am doing at its next step", takes_text: false },
-    MenuEntry { name: "help", description: "What I understand", takes_text: false },
-];
+impl Attempt<'_> {
+    /// The command that the message begins with.
+    fn spoken(&self) -> Option<(&Inbound, Spoken<'_>)> {
+        let Some(Task::Message { inbound, .. }) = self.task() else { return None };
+        Some((inbound, heard(inbound, self.installation.commands.typed)?))
+    }
+
+    /// What is chosen for this turn: what is chosen for its conversation, but for what stands before the message's words.
+    pub(crate) fn choices(&self) -> Choices {
+        let mut choices = self.machine.head().choices.clone();
+        let Some(directed) = self.spoken().and_then(|(inbound, _)| directed(&inbound.text)) else { return choices };
+        if let Some(model) = directed.model.and_then(|word| choices::model(&self.settings.models, word)) {
+            choices.model = model;
+        }
+        if let Some(level) = directed.thinking.and_then(thinking) {
+            choices.thinking = level;
+        }
+        choices
+    }
+
+    /// Takes what is not for the model away from the message.
+    pub(crate) fn reword(&mut self) {
+        if let Some(words) = self.spoken().and_then(|(inbound, _)| for_model(&inbound.text)) {
+            self.machine.reword(&words);
+        }
+    }
+}
 
 impl Agent {
     /// The answer to a stranger or a command; `None` if the model is to answer.
@@ -39,54 +71,88 @@ impl Agent {
         {
             return Ok(Some(reply));
         }
-        Ok(self.command(attempt, inbound.text.trim()))
-    }
-
-    fn command(&self, attempt: &Attempt<'_>, text: &str) -> Option<Reply> {
-        match command_word(text)? {
-            "/new" => Some(Reply { forget: true, ..say("A new conversation begins here.") }),
-            "/status" => Some(say(self.status_text(attempt))),
-            "/context" => Some(say(context_report(attempt))),
-            "/stop" => Some(say("Stopped.")),
-            _ => Some(say(HELP)),
-        }
-    }
-
-    fn status_text(&self, attempt: &Attempt<'_>) -> String {
-        let models: Vec<&str> = attempt.settings.models.iter().map(|choice| choice.name.as_str()).collect();
-        let head = attempt.machine.head();
-        let turns = head.last_turn.saturating_sub(head.forgotten);
-        format!(
-            "**Agent** {}\n**Model** {}\n**Conversation** {turns} turns\n**Session** `{}`\n**Version** {}",
-            attempt.agent.as_str(),
-            models.join(", then "),
-            attempt.machine.session().as_str(),
-            env!("CARGO_PKG_VERSION"),
-        )
-    }
-
-    /// Lets an approved sender through; gives a stranger a code, once.
-    async fn pair(&self, attempt: &Attempt<'_>, inbound: &Inbound) -> Result<Option<Reply>, StoreError> {
-        let who = SenderRef {
-            channel: inbound.channel.clone(),
-            account: inbound.account.clone(),
-            sender: inbound.sender.id.clone(),
+        let Some((inbound, spoken)) = attempt.spoken() else { return Ok(None) };
+        let asked = Asked { attempt, inbound, spoken, authority: attempt.caller().authority };
+        let reply = match asked.refusal() {
+            Some(refusal) => Some(say(refusal)),
+            None => self.obey(&asked).await?,
         };
-        if self.access.approved(&who).await? {
-            return Ok(None);
+        Ok(reply.map(|reply| fitted(attempt, reply)))
+    }
+
+    async fn obey(&self, asked: &Asked<'_>) -> Result<Option<Reply>, StoreError> {
+        if let Some(directed) = directed(&asked.inbound.text) {
+            return Ok(directed.model.and_then(|word| choices::unknown(asked, word)));
         }
-        let code = pairing_code(&self.clock.unique());
-        match self.access.request_pairing(&who, &code, self.clock.now()).await? {
-            Pairing::New(request) => {
-                self.publish(EventName::PairingRequested, attempt).await;
-                Ok(Some(say(format!(
-                    "I do not know you yet. Your pairing code is `{}`. The owner can let you in with\n\
-                     `chela pairing approve {} {}`",
-                    request.code, who.channel, request.code
-                ))))
-            }
-            Pairing::Waiting | Pairing::Full => Ok(Some(Reply::default())),
+        if !asked.spoken.fits() {
+            return Ok(Some(usage(asked.spoken.spec)));
         }
+        Ok(Some(match asked.spoken.spec.name {
+            // The model is asked for it, in other words; or the conversation is summed up where it is put together.
+            Name::Skill if !asked.spoken.rest.is_empty() => return Ok(None),
+            Name::Compact => return Ok(None),
+            Name::Skill => usage(asked.spoken.spec),
+            Name::New => conversation::new(asked),
+            // OpenClaw's `/reset soft` keeps what was said; nobody who asks for that shall lose it.
+            Name::Reset if !asked.spoken.rest.is_empty() => usage(asked.spoken.spec),
+            Name::Reset => conversation::reset(),
+            Name::Stop => say("Stopped."),
+            Name::Export => self.export(asked).await?,
+            Name::Status => say(self.status_text(asked).await),
+            Name::Help => say(help::help(asked)),
+            Name::Commands => say(help::commands(asked)),
+            Name::Whoami => say(help::whoami(asked)),
+            Name::Context if ["", "list"].contains(&asked.spoken.rest.trim()) => say(context_report(asked.attempt)),
+            Name::Context => say(context::told(asked)),
+            Name::Usage => self.usage(asked).await,
+            Name::Model => choices::choose_model(asked),
+            Name::Models => say(choices::list(asked, asked.spoken.rest)),
+            Name::Think => choices::think(asked),
+            Name::Verbose => choices::verbose(asked),
+            Name::Memory => self.memory(asked).await,
+            Name::Agents => say(others::agents(asked)),
+            Name::Subagents => self.subagents(asked).await?,
+            Name::Approve => approvals::approve(asked),
+            Name::Deny => approvals::deny(asked),
+            Name::Activation => self.activation(asked).await?,
+            Name::Queue => self.queue_mode(asked).await?,
+        }))
+    }
+}
+
+impl Asked<'_> {
+    /// Whether the sender may use a command.
+    fn allows(&self, spec: &Spec) -> bool {
+        spec.allows(self.authority, own_chat(self.inbound, self.attempt.machine.session()))
+    }
+
+    fn is_disabled(&self, spec: &Spec) -> bool {
+        let disabled = &self.attempt.installation.commands.disabled;
+        disabled.iter().any(|word| chela_core::command::named(word).is_some_and(|other| other.name == spec.name))
+    }
+
+    /// Why nothing is done.
+    fn refusal(&self) -> Option<String> {
+        let spec = self.spoken.spec;
+        if !self.allows(spec) {
+            let why = match spec.who {
+                Who::InOwnChat => "others have a part in this conversation",
+                Who::Everybody | Who::Owner => "it changes or shows how I work, what I know or what I cost",
+            };
+            return Some(format!(
+                "`/{}` is for my owner here: {why}. Nothing was done. The owner can do it for you, or make you an owner \
+                 by the id that `/whoami` shows.",
+                spec.word
+            ));
+        }
+        self.is_disabled(spec).then(|| format!("`/{}` is turned off here.", spec.word))
+    }
+
+    /// The conversation's choices with one of them changed.
+    fn chosen(&self, change: impl FnOnce(&mut Choices)) -> Option<Choices> {
+        let mut choices = self.attempt.machine.head().choices.clone();
+        change(&mut choices);
+        Some(choices)
     }
 }
 
@@ -94,41 +160,20 @@ fn say(text: impl Into<String>) -> Reply {
     Reply { parts: vec![text.into()], ..Reply::default() }
 }
 
-/// Whether a message is a command and not for the model.
-pub fn is_command(text: &str) -> bool {
-    command_word(text).is_some() || compact::wanted(text).is_some()
+/// What somebody stored, as a quotation: nothing in it is taken for a file to send or for buttons.
+fn quoted(text: &str) -> String {
+    text.trim().lines().map(|line| format!("> {line}\n")).collect::<String>().replace("[[", "[ [").trim_end().to_owned()
 }
 
-/// The command a message is, if it is one.
-fn command_word(text: &str) -> Option<&'static str> {
-    const WORDS: [&str; 5] = ["/new", "/status", "/context", "/stop", "/help"];
-    let word = text.split_whitespace().next()?;
-    WORDS.into_iter().find(|known| word.eq_ignore_ascii_case(known))
+/// How a command is written.
+fn usage(spec: &Spec) -> Reply {
+    say(format!("{}. Write it as `{}`.", spec.does, spec.usage()))
 }
 
-/// Eight characters that cannot be confused with one another, from a unique name.
-fn pairing_code(unique: &str) -> String {
-    const ALPHABET: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
-    use sha2::Digest;
-    let digest = sha2::Sha256::digest(unique.as_bytes());
-    digest
-        .iter()
-        .take(8)
-        .filter_map(|byte| ALPHABET.get(usize::from(byte % 32)))
-        .map(|byte| char::from(*byte))
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_code_has_eight_clear_characters() {
-        let code = pairing_code("abc");
-        assert_eq!(code.len(), 8);
-        assert!(code.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit()));
-        assert!(!code.contains(['0', 'O', '1', 'I']));
-        assert_ne!(code, pairing_code("abd"));
-    }
+/// The reply cut to what the channel takes.
+fn fitted(attempt: &Attempt<'_>, reply: Reply) -> Reply {
+    let Way::To { address, .. } = attempt.machine.way() else { return reply };
+    let Some(outlet) = attempt.installation.outlet(address) else { return reply };
+    let parts = reply.parts.iter().flat_map(|part| outlet.parts(address, part)).collect();
+    Reply { parts, ..reply }
 }

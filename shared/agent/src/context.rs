@@ -8,6 +8,7 @@ use chela_core::turn::{
     validate,
 };
 
+use crate::knowledge::Knowledge;
 use crate::prune::{self, Stage, middle_left_out};
 use crate::settings::{ContextSettings, ModelChoice};
 use crate::window::{Budget, summary, with_margin};
@@ -76,9 +77,12 @@ impl Estimate {
 
 impl Context {
     /// The conversation of an attempt, beside a system prompt and tools of `base` tokens.
-    pub(crate) fn of(machine: &Machine, settings: &ContextSettings, base: u64) -> Self {
+    pub(crate) fn of(machine: &Machine, settings: &ContextSettings, knowledge: &Knowledge, base: u64) -> Self {
         let mut open = Vec::new();
         add_open_turn(&mut open, machine.user(), machine.turn());
+        if let (Some(text), Some(first)) = (knowledge.called_up(machine.user()), open.first_mut()) {
+            first.blocks.push(Block::Text { text });
+        }
         let head = machine.head();
         Self {
             settings: settings.clone(),

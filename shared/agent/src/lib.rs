@@ -5,7 +5,10 @@
 //!
 //! - [`Agent::answer`] runs one envelope to its [`Outcome`].
 //! - `redeliver` sends a flagged part again when its owner asks for it.
-//! - `ask` puts a `question` to the models, and meanwhile keeps the lease and shows the answer while it grows.
+//! - `ask` puts a `question` to the models, and meanwhile keeps the lease and shows the answer while it grows;
+//!   `failover` chooses the credential, `purse` pays.
+//! - `media` takes files in and sends them; below it: what models `look` at, the `words` of files, answers said `aloud`.
+//! - `relay` brings answers to other conversations of the house.
 //! - `act` runs tools and sends parts; `command` answers what needs no model.
 //! - `context` is what a model reads of the conversation; `window` says how much fits, `prune` shortens old results of
 //!   tools, `compact` lets a summary stand for what is long ago, after `flush` has noted what must last.
@@ -13,28 +16,41 @@
 mod act;
 mod answer;
 mod ask;
+mod blocks;
 mod command;
 mod compact;
 mod context;
 mod draft;
+mod failover;
 mod flush;
+mod knowledge;
+mod known;
 mod media;
 mod notes;
 mod offer;
+mod outlook;
 mod prune;
+mod purse;
 mod question;
 mod redeliver;
+mod relay;
+mod repeats;
 mod report;
 mod settings;
+mod spend;
+mod voice;
 mod window;
 
 pub use answer::{Agent, Slice};
 pub use chela_core::turn::{LEASE_MS, Outcome, Report};
-pub use command::{MENU, is_command};
+pub use knowledge::{Addition, Knowledge};
+pub use known::Known;
 pub use media::{INCOMING, STORED};
 pub use notes::ChannelNotes;
 pub use redeliver::{Undelivered, undelivered};
 pub use settings::{
-    AgentSettings, CompactionSettings, ContextSettings, FlushSettings, Installation, ModelChoice, Outlet,
-    PruningSettings, SeenScope,
+    AgentSettings, AutoVoice, CommandRules, CompactionSettings, ContextSettings, FlushSettings, Installation,
+    MediaSettings, ModelChoice, Outlet, Profile, PruningSettings, SeenScope, Sees,
 };
+pub use spend::{Limits, SpendRules};
+pub use voice::Voice;

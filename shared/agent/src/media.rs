@@ -1,6 +1,10 @@
 //! Files: those of messages are fetched, judged and stored before a turn begins; those of answers are read and sent.
 //! Nothing is decoded here: a picture's size is read from its head.
 
+mod aloud;
+mod look;
+mod words;
+
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -14,6 +18,8 @@ use futures_util::future::join_all;
 
 use crate::answer::Agent;
 use crate::settings::{Installation, Outlet};
+
+pub(crate) use look::files_for;
 
 /// Begins the reference of a file that lies in our own store; its key follows.
 pub const STORED: &str = "stored:";
@@ -50,15 +56,37 @@ impl Agent {
         if inbound.media.is_empty() {
             return Cow::Borrowed(envelope);
         }
+        let number = inbound.media.len().min(MOST_FILES);
         let files = inbound.media.iter().take(MOST_FILES).enumerate();
-        let media = join_all(files.map(|(number, file)| self.fetched(installation, envelope, inbound, number, file)));
-        let media = media.await;
+        let files = join_all(files.map(async |(at, file)| {
+            let fetched = self.fetched(installation, envelope, inbound, at, file).await;
+            let told = match &fetched {
+                Ok(stored) => self.words_of(installation, envelope, stored, number).await,
+                Err(_) => None,
+            };
+            (fetched, told)
+        }));
+        let files = files.await;
         let mut whole = envelope.clone();
         if let Task::Message { inbound, .. } = &mut whole.task {
             for left_out in inbound.media.iter_mut().skip(MOST_FILES) {
                 left_out.missing = Some(format!("a message may bring {MOST_FILES} files"));
             }
-            inbound.media.splice(..media.len(), media);
+            for (media, (fetched, told)) in inbound.media.iter_mut().zip(files) {
+                match fetched {
+                    Ok(stored) => {
+                        media.reference = format!("{STORED}{}", stored.key);
+                        media.content_type = Some(stored.content_type.to_owned());
+                        media.size = Some(stored.bytes.len() as u64);
+                        media.missing = None;
+                    }
+                    Err(reason) => media.missing = Some(reason),
+                }
+                if let Some(line) = told {
+                    let lines = [inbound.text.as_str(), &line].into_iter().filter(|text| !text.is_empty());
+                    inbound.text = lines.collect::<Vec<_>>().join("\n");
+                }
+            }
         }
         Cow::Owned(whole)
     }
@@ -70,29 +98,17 @@ impl Agent {
         inbound: &Inbound,
         number: usize,
         media: &Media,
-    ) -> Media {
-        let stored = async {
-            let Some(outlet) = installation.outlet(&inbound.reply_to) else {
-                return Err("the account is not configured any more".to_owned());
-            };
-            let bytes = self.content(outlet, media).await?;
-            let (content_type, extension) = judged(&bytes)?;
-            let name = format!("{}-{number}.{extension}", envelope.event.short());
-            let key = format!("media/{}/{name}", envelope.agent.as_str());
-            let size = bytes.len() as u64;
-            self.files.put(&key, bytes, Precondition::None).await.map_err(|error| error.to_string())?;
-            Ok((format!("{STORED}{key}"), content_type, size))
+    ) -> Result<Stored, String> {
+        let Some(outlet) = installation.outlet(&inbound.reply_to) else {
+            return Err("the account is not configured any more".to_owned());
         };
-        match stored.await {
-            Ok((reference, content_type, size)) => Media {
-                reference,
-                content_type: Some(content_type.to_owned()),
-                size: Some(size),
-                name: media.name.clone(),
-                missing: None,
-            },
-            Err(reason) => Media { missing: Some(reason), ..media.clone() },
-        }
+        let bytes = self.content(outlet, media).await?;
+        let (content_type, extension) = judged(&bytes)?;
+        let content_type = heard_as(content_type, media.content_type.as_deref());
+        let name = format!("{}-{number}", envelope.event.short());
+        let key = format!("media/{}/{name}.{extension}", envelope.agent.as_str());
+        self.files.put(&key, bytes.clone(), Precondition::None).await.map_err(|error| error.to_string())?;
+        Ok(Stored { key, name, content_type, extension, bytes })
     }
 
     async fn content(&self, outlet: &Outlet, media: &Media) -> Result<Bytes, String> {
@@ -163,6 +179,16 @@ impl Agent {
     }
 }
 
+/// A file of a message that lies in our store now.
+pub(crate) struct Stored {
+    key: String,
+    /// The last segment of the key, without its extension.
+    name: String,
+    content_type: &'static str,
+    extension: &'static str,
+    bytes: Bytes,
+}
+
 /// Why a file cannot be sent.
 enum Unreadable {
     /// It never can.
@@ -188,6 +214,16 @@ fn judged(bytes: &[u8]) -> Result<(&'static str, &'static str), String> {
     Ok(if text { ("text/plain", "txt") } else { UNKNOWN })
 }
 
+/// Sound in a container that mostly holds films: a browser records voice into WebM, a phone into MP4, and then only what
+/// the platform says tells them apart.
+fn heard_as(content_type: &'static str, claimed: Option<&str>) -> &'static str {
+    match content_type {
+        "video/webm" if claimed.is_some_and(|claimed| claimed.starts_with("audio/")) => "audio/webm",
+        "video/mp4" | "video/3gpp" if claimed.is_some_and(|claimed| claimed.starts_with("audio/")) => "audio/mp4",
+        other => other,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,6 +234,15 @@ mod tests {
         assert_eq!(judged("héllo".as_bytes()), Ok(("text/plain", "txt")));
         assert_eq!(judged(b"\0\x01\xff"), Ok(UNKNOWN));
         assert_eq!(judged(b""), Ok(("text/plain", "txt")));
+    }
+
+    #[test]
+    fn sound_in_a_container_of_films_is_sound_where_the_platform_says_so() {
+        assert_eq!(heard_as("video/webm", Some("audio/webm;codecs=opus")), "audio/webm");
+        assert_eq!(heard_as("video/mp4", Some("audio/mp4")), "audio/mp4");
+        assert_eq!(heard_as("video/mp4", Some("video/mp4")), "video/mp4");
+        assert_eq!(heard_as("video/mp4", None), "video/mp4");
+        assert_eq!(heard_as("application/pdf", Some("audio/ogg")), "application/pdf", "the bytes say what they are");
     }
 
     #[test]

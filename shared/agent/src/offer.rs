@@ -12,8 +12,9 @@ use chela_core::turn::Turn;
 use serde_json::Value;
 
 /// The tools to offer, those that were found behind the others.
-pub(crate) fn offered(tools: &[Arc<dyn Tool>], turn: &Turn) -> Vec<ToolSpec> {
-    let (hidden, always): (Vec<_>, Vec<_>) = tools.iter().partition(|tool| tool.on_demand());
+pub(crate) fn offered(tools: &[&Arc<dyn Tool>], turn: &Turn) -> Vec<ToolSpec> {
+    let (hidden, always): (Vec<&Arc<dyn Tool>>, Vec<&Arc<dyn Tool>>) =
+        tools.iter().copied().partition(|tool| tool.on_demand());
     let mut offered: Vec<ToolSpec> = always.iter().map(|tool| tool.spec()).collect();
     if !hidden.is_empty() {
         let found = found(turn);

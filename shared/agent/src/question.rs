@@ -1,32 +1,73 @@
 //! What models are asked for one step, one after the other until one answers.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use chela_core::blob::BlobStore;
 use chela_core::clock::{Clock, Millis};
 use chela_core::message::ReplyAddress;
-use chela_core::model::{Block, Delta, ModelAnswer, ModelError, ModelRequest, Stop, Thinking, ToolSpec, Usage};
+use chela_core::model::{Block, ModelAnswer, ModelError, ModelRequest, Stop, ToolSpec, Usage};
 use chela_core::queue::Task;
-use chela_core::reply::visible;
-use chela_core::session::AssistantEntry;
+use chela_core::session::{AssistantEntry, Choices};
+use chela_core::spend::Scope;
 use chela_core::turn::{Answer, COMMAND, Input, Spent, Unanswered, Way, tokens, tokens_of_tools};
 
 use crate::answer::{Agent, Attempt};
+use crate::blocks::{said, unshown};
 use crate::compact::{Compactor, Hindrance, When, on_demand, told_to_user};
 use crate::context::{Context, Form};
 use crate::draft::Draft;
+use crate::failover::{Failover, Heard, Unheard};
+use crate::media::files_for;
 use crate::offer::offered;
+use crate::outlook::{Occasion, Outlook};
+use crate::relay::{is_relay, report};
+use crate::repeats::stuck;
 use crate::settings::{AgentSettings, ModelChoice, Outlet};
+use crate::spend::{SpendRules, footer, together};
+use crate::voice::opened;
 
 /// Longest wait for one model call.
 const MODEL_TIMEOUT: Duration = Duration::from_secs(75);
 
+/// A call that has less time than this would only fail, and its credential would be blamed for it.
+const LEAST_MS: u64 = 5_000;
+
+/// Rests that one attempt waits for; then it ends, and the queue waits.
+const MOST_WAITS: u16 = 2;
+
+/// Models that may call the same request wrong; then it is.
+const MOST_REJECTIONS: u16 = 2;
+
+/// Characters of an answer; the rest is cut, and the reader is told.
+const MOST_CHARS: usize = 100_000;
+
+/// What is said for a model that only calls tools when it has none left.
+const NO_END: &str = "I have stopped here: I kept calling tools without coming to an answer. Please ask again, perhaps in \
+                      smaller steps.";
+
 /// One step's question.
 pub(crate) struct Question<'a> {
     settings: &'a AgentSettings,
+    rules: &'a SpendRules,
+    failover: Failover<'a>,
+    /// The prompt for those whose words are in the turn.
+    system: &'a str,
     /// What sends the answer, and where to.
     outlet: Option<(&'a Outlet, ReplyAddress)>,
     heartbeat: bool,
+    /// Only the owner reads the answer.
+    private: bool,
+    accepted_at: Option<Millis>,
+    /// What was chosen for the conversation.
+    choices: Choices,
+    /// The same, with what was chosen for this turn alone.
+    chosen: Choices,
+    /// What was answered before in this turn.
+    answers: Vec<AssistantEntry>,
+    /// What the answer begins with.
+    opening: Option<&'a str>,
     context: Context,
     compactor: Compactor<'a>,
     /// The user wants the past summed up and nothing else, perhaps with instructions.
@@ -34,81 +75,136 @@ pub(crate) struct Question<'a> {
     first_step: bool,
     tools: Vec<ToolSpec>,
     deadline: Millis,
+    /// Model calls of the steps before.
+    before: Vec<(String, Usage)>,
+    notices: Arc<Mutex<Vec<String>>>,
 }
 
 impl<'a> Question<'a> {
     pub(crate) fn of(agent: &'a Agent, attempt: &Attempt<'a>, step: u16) -> Self {
         let machine = &attempt.machine;
-        let last = step.saturating_add(1) >= attempt.settings.max_steps;
-        let tools = if last { vec![] } else { offered(&attempt.settings.tools, machine.turn()) };
-        let base = tokens(&attempt.settings.system).saturating_add(tokens_of_tools(&tools));
+        let last = step.saturating_add(1) >= attempt.settings.max_steps || stuck(&machine.turn().entries);
+        let tools = if last { vec![] } else { offered(&attempt.tools(), machine.turn()) };
+        let system = attempt.settings.system_for(attempt.caller().authority);
+        let base = tokens(system).saturating_add(tokens_of_tools(&tools));
         let outlet = match machine.way() {
-            Way::To { address, .. } => attempt.installation.outlet(address).map(|outlet| (outlet, address.clone())),
+            Way::To { address, .. } => attempt.outlet(address).map(|outlet| (outlet, address.clone())),
             Way::Collected | Way::Gone { .. } => None,
         };
         Self {
             settings: attempt.settings,
+            rules: &attempt.installation.spend,
+            failover: Failover::of(agent, attempt),
+            system,
             outlet,
             heartbeat: matches!(attempt.task(), Some(Task::Heartbeat { .. })),
-            context: Context::of(machine, &attempt.settings.context, base),
+            private: attempt.private(),
+            accepted_at: machine.accepted().map(|accepted| accepted.at),
+            choices: machine.head().choices.clone(),
+            chosen: attempt.choices(),
+            answers: machine.turn().answers().cloned().collect(),
+            context: Context::of(machine, &attempt.settings.context, &attempt.settings.knowledge, base),
             compactor: Compactor::of(agent, attempt),
             on_demand: on_demand(attempt),
             first_step: step == 0,
+            opening: attempt.settings.voice.opening(attempt.task()),
             tools,
             deadline: machine.deadline(),
+            before: machine.turn().answers().map(|answer| (answer.model.clone(), answer.usage)).collect(),
+            notices: attempt.notices.clone(),
         }
     }
 
     /// Asks until a model answers.
-    pub(crate) async fn put(mut self, clock: &dyn Clock, draft: &Draft) -> Input {
-        let mut spent = Spent::default();
-        let mut failure = None;
-        for choice in &self.settings.models {
-            match self.make_room(choice, false, &mut spent).await {
+    pub(crate) async fn put(mut self, clock: &dyn Clock, files: &dyn BlobStore, draft: &Draft) -> Input {
+        let (mut spent, mut waits) = (Spent::default(), 0u16);
+        loop {
+            let outlook = match self.ask_all(clock, files, draft, &mut spent).await {
+                Ok(input) => return input,
+                Err(outlook) => outlook,
+            };
+            let now = self.failover.now();
+            let latest = Millis(self.deadline.0.saturating_sub(LEAST_MS));
+            match outlook.worth_waiting(now, latest).filter(|_| waits < MOST_WAITS) {
+                Some(until) => self.failover.wait(until).await,
+                None => return self.unanswered(outlook, now, spent),
+            }
+            waits = waits.saturating_add(1);
+        }
+    }
+
+    /// Asks each model in turn.
+    async fn ask_all(
+        &mut self,
+        clock: &dyn Clock,
+        files: &dyn BlobStore,
+        draft: &Draft,
+        spent: &mut Spent,
+    ) -> Result<Input, Outlook> {
+        let mut outlook = Outlook::default();
+        let mut rejections = 0u16;
+        for choice in self.in_order() {
+            match self.make_room(choice, false, spent).await {
                 Ok(None) => {}
-                Ok(Some(input)) => return input,
-                Err(error) => {
-                    failure = Some(failure.filter(patient).unwrap_or(error));
+                Ok(Some(input)) => return Ok(input),
+                Err(unheard) => {
+                    outlook.add(unheard);
                     continue;
                 }
             }
             let limit = self.context.budget(choice).limit;
-            let (mut budget, mut form) = (limit, Form::Whole);
-            loop {
-                let request = self.request(choice, budget, form, clock.now());
-                spent.calls = spent.calls.saturating_add(1);
-                draft.clear();
-                let mut on_delta = |delta: &Delta| match delta {
-                    Delta::Text(text) => draft.push(text),
+            let (mut budget, mut form, mut silent) = (limit, Form::Whole, false);
+            let unheard = loop {
+                if self.deadline.since(clock.now()) < LEAST_MS {
+                    outlook.late = true;
+                    return Err(outlook);
+                }
+                let mut request = self.request(choice, budget, form, clock.now());
+                request.files = files_for(files, choice.sees, &mut request.messages).await;
+                let unheard = match self.failover.ask(choice, &request, draft).await {
+                    Ok(heard) => {
+                        let answer = &heard.paid.answer;
+                        spent.calls = spent.calls.saturating_add(heard.calls);
+                        spent.usage = together(&spent.usage, &answer.usage);
+                        self.note(&heard.paid.crossed);
+                        if says_something(answer) || self.heartbeat && silent {
+                            return Ok(self.answered(choice, heard, *spent, form));
+                        }
+                        if silent || answer.stop == Stop::Refusal {
+                            return Ok(Input::Unanswered(nothing_said(answer.stop, *spent)));
+                        }
+                        silent = true;
+                        continue;
+                    }
+                    Err(unheard) => unheard,
                 };
-                match choice.model.call(&request, &mut on_delta).await {
-                    Ok(answer) => return self.answered(choice, answer, spent, form),
+                spent.calls = spent.calls.saturating_add(unheard.calls);
+                match &unheard.failure {
                     // The past in short; if it is short already, half of it once.
-                    Err(ModelError::TooLong { .. }) if budget == limit => {
+                    Some(ModelError::TooLong { .. }) if budget == limit => {
                         let compacted = self.context.compacted();
-                        match self.make_room(choice, true, &mut spent).await {
-                            Ok(Some(input)) => return input,
+                        match self.make_room(choice, true, spent).await {
+                            Ok(Some(input)) => return Ok(input),
                             Ok(None) if self.context.compacted() != compacted => {}
                             Ok(None) | Err(_) => budget /= 2,
                         }
                     }
-                    Err(error) => {
-                        if let Some(simpler) = self.context.simpler(form, &error) {
-                            form = simpler;
-                            continue;
-                        }
-                        failure = Some(failure.filter(patient).unwrap_or(error));
-                        break;
-                    }
+                    Some(error) => match self.context.simpler(form, error) {
+                        Some(simpler) => form = simpler,
+                        None => break unheard,
+                    },
+                    None => break unheard,
                 }
+            };
+            if matches!(unheard.failure, Some(ModelError::Rejected { .. })) {
+                rejections = rejections.saturating_add(1);
+            }
+            outlook.add(unheard);
+            if outlook.halted() || rejections >= MOST_REJECTIONS {
+                break;
             }
         }
-        let none = || ModelError::Rejected {
-            provider: "the configuration".into(),
-            reason: "none of the configured models can be opened; the owner finds the reason with `chela doctor`"
-                .into(),
-        };
-        Input::Unanswered(unanswered(&failure.unwrap_or_else(none), spent))
+        Err(outlook)
     }
 
     /// Sums up the past where it is time for that, and answers if the turn ends with it or cannot go on now. An error is
@@ -118,26 +214,44 @@ impl<'a> Question<'a> {
         choice: &ModelChoice,
         refused: bool,
         spent: &mut Spent,
-    ) -> Result<Option<Input>, ModelError> {
+    ) -> Result<Option<Input>, Unheard> {
         let when = match &self.on_demand {
             Some(wishes) => When::Asked(wishes),
             None if refused => When::Refused,
             None => When::Crowded { first_step: self.first_step },
         };
-        let ask = |request: ModelRequest| async move { choice.model.call(&request, &mut |_: &Delta| {}).await };
-        match self.compactor.make_room(&mut self.context, choice, when, spent, ask).await {
-            Ok(compacted) if self.on_demand.is_some() => {
-                let text = told_to_user(compacted);
-                let answer =
-                    ModelAnswer { blocks: vec![Block::Text { text }], stop: Stop::End, usage: Usage::default() };
-                let mut input = self.answered(choice, answer, *spent, Form::Whole);
-                if let Input::Answered(answer) = &mut input {
-                    COMMAND.clone_into(&mut answer.entry.model);
+        let lost = Mutex::new(None);
+        let (failover, notes) = (&self.failover, Mutex::new(Vec::new()));
+        let ask = |request: ModelRequest| {
+            let (lost, notes) = (&lost, &notes);
+            async move {
+                match failover.ask(choice, &request, &Draft::default()).await {
+                    Ok(heard) => {
+                        notes.lock().unwrap_or_else(PoisonError::into_inner).extend(heard.paid.crossed);
+                        Ok(heard.paid.answer)
+                    }
+                    Err(mut unheard) => {
+                        let none = || ModelError::Unavailable {
+                            provider: choice.provider().to_owned(),
+                            reason: "none of its credentials may be asked now".to_owned(),
+                        };
+                        let error = unheard.failure.take().unwrap_or_else(none);
+                        *lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(unheard);
+                        Err(error)
+                    }
                 }
-                Ok(Some(input))
             }
+        };
+        let made = self.compactor.make_room(&mut self.context, choice, when, spent, ask).await;
+        self.note(&notes.into_inner().unwrap_or_else(PoisonError::into_inner));
+        match made {
+            Ok(compacted) if self.on_demand.is_some() => Ok(Some(self.concluded(told_to_user(compacted), *spent))),
             Ok(_) => Ok(None),
-            Err(Hindrance::Model(error)) => Err(error),
+            Err(Hindrance::Model(error)) => {
+                let unheard = lost.into_inner().unwrap_or_else(PoisonError::into_inner).unwrap_or_default();
+                let failure = unheard.stopped.is_none().then_some(error);
+                Err(Unheard { failure, ..unheard })
+            }
             Err(Hindrance::Store(error)) => Ok(Some(Input::Failed(error))),
             Err(Hindrance::NoTime) => Ok(Some(Input::Unanswered(Unanswered {
                 again_after_s: Some(0),
@@ -149,89 +263,167 @@ impl<'a> Question<'a> {
         }
     }
 
+    /// The end of a turn with words no model gave.
+    fn concluded(&self, text: String, spent: Spent) -> Input {
+        let outbox = match &self.outlet {
+            Some((outlet, to)) => outlet.parts(to, &text),
+            None => vec![text.clone()],
+        };
+        let entry = AssistantEntry {
+            blocks: vec![Block::Text { text }],
+            model: COMMAND.to_owned(),
+            outbox: Some(outbox),
+            compacted: self.context.compacted(),
+            ..AssistantEntry::default()
+        };
+        Input::Answered(Box::new(Answer { entry, spent, plain: false }))
+    }
+
+    /// The conversation's own model first, then the configured ones.
+    fn in_order(&self) -> impl Iterator<Item = &'a ModelChoice> + use<'a> {
+        let chosen = self.chosen.model.as_deref();
+        let chosen = self.settings.all_models().find(|choice| Some(choice.name.as_str()) == chosen);
+        let others = self.settings.models.iter().filter(move |choice| chosen.is_none_or(|it| it.name != choice.name));
+        chosen.into_iter().chain(others)
+    }
+
     fn request(&self, choice: &ModelChoice, budget: u64, form: Form, now: Millis) -> ModelRequest {
         ModelRequest {
             model: choice.id.clone(),
-            system: self.settings.system.to_string(),
+            system: self.system.to_owned(),
             messages: self.context.messages(choice, budget, form),
             tools: self.tools.clone(),
-            thinking: Thinking::Off,
+            thinking: self.chosen.thinking.unwrap_or(self.settings.thinking),
             files: BTreeMap::new(),
             max_tokens: choice.max_tokens,
             timeout: MODEL_TIMEOUT.min(Duration::from_millis(self.deadline.since(now))),
         }
     }
 
-    fn answered(&self, choice: &ModelChoice, answer: ModelAnswer, mut spent: Spent, form: Form) -> Input {
+    fn answered(&self, choice: &ModelChoice, heard: Heard, spent: Spent, form: Form) -> Input {
+        let Heard { paid, profile, .. } = heard;
+        let ModelAnswer { mut blocks, usage, .. } = paid.answer;
         let plain = form == Form::PlainPast;
-        spent.add(&answer.usage);
-        let wants_tools = answer.blocks.iter().any(|block| matches!(block, Block::ToolUse { .. }));
-        let outbox = if wants_tools { None } else { Some(self.parts(&answer)) };
+        let wants_tools = |blocks: &[Block]| blocks.iter().any(|block| matches!(block, Block::ToolUse { .. }));
+        if self.tools.is_empty() && wants_tools(&blocks) {
+            blocks.retain(|block| !matches!(block, Block::ToolUse { .. }));
+            if !blocks.iter().any(is_words) {
+                blocks.push(Block::Text { text: NO_END.to_owned() });
+            }
+        }
+        cut(&mut blocks);
+        let calls = self.before.iter().map(|(model, usage)| (model.as_str(), usage));
+        let calls = calls.chain([(choice.name.as_str(), &usage)]);
+        let footer = footer(self.choices.usage, self.settings, &choice.name, calls);
+        let (interim, outbox) = self.parts(&blocks, wants_tools(&blocks), footer);
+        // With a single credential there is nothing to remember.
+        let moved = choice.profiles.len() > 1 && self.choices.profile.as_ref() != Some(&profile);
+        let choices = moved.then(|| Box::new(Choices { profile: Some(profile), ..self.choices.clone() }));
         let entry = AssistantEntry {
             user: vec![],
-            blocks: answer.blocks,
+            blocks,
             model: choice.name.clone(),
-            usage: answer.usage,
+            usage,
+            interim,
             outbox,
             forget: false,
             plain,
             summary: if form == Form::Segment { self.context.words() } else { None },
             compacted: self.context.compacted().filter(|_| form != Form::Segment),
-            choices: None,
+            choices,
         };
         Input::Answered(Box::new(Answer { entry, spent, plain }))
     }
 
-    /// The visible answer, cut to what the channel takes; empty if the model chose silence.
-    fn parts(&self, answer: &ModelAnswer) -> Vec<String> {
-        let texts: Vec<&str> = answer
-            .blocks
-            .iter()
-            .filter_map(|block| match block {
-                Block::Text { text } => Some(text.as_str()),
-                _ => None,
-            })
-            .collect();
-        let Some(text) = visible(&texts.join("\n\n"), self.heartbeat) else { return vec![] };
-        self.outlet.as_ref().map_or_else(|| vec![text.clone()], |(outlet, to)| outlet.parts(to, &text))
+    /// What is sent of an answer: on the way if tools are to run, else as the end of the turn, with what its reader is to
+    /// know beside it. Cut to what the channel takes; empty if the model chose silence.
+    fn parts(&self, blocks: &[Block], tools: bool, footer: Option<String>) -> (Vec<String>, Option<Vec<String>>) {
+        let least = self.outlet.as_ref().and_then(|(outlet, _)| outlet.blocks);
+        let mut text = match least {
+            Some(_) => unshown(self.answers.iter(), blocks, self.heartbeat),
+            None => said(blocks, self.heartbeat),
+        };
+        let cut = |text: &str| match &self.outlet {
+            _ if text.is_empty() => Vec::new(),
+            Some((outlet, to)) => outlet.parts(to, text),
+            None => vec![text.to_owned()],
+        };
+        if tools {
+            let to_person = !self.outlet.as_ref().is_some_and(|(_, to)| is_relay(to));
+            let enough = to_person && least.is_some_and(|least| text.chars().count() >= least);
+            return (if enough { cut(&text) } else { Vec::new() }, None);
+        }
+        if self.outlet.as_ref().is_some_and(|(_, to)| is_relay(to)) {
+            return (Vec::new(), Some(report(Some(text).filter(|text| !text.is_empty()))));
+        }
+        if !text.is_empty() {
+            text = opened(self.opening, text);
+            let notices = std::mem::take(&mut *self.notices.lock().unwrap_or_else(PoisonError::into_inner));
+            for line in notices.into_iter().chain(footer) {
+                text.push_str("\n\n");
+                text.push_str(&line);
+            }
+        }
+        (Vec::new(), Some(cut(&text)))
+    }
+
+    /// Warnings wait for the next words that the owner alone reads.
+    fn note(&self, crossed: &[Scope]) {
+        if self.private {
+            let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
+            notices.extend(crossed.iter().map(|scope| self.rules.warning(scope)));
+        }
+    }
+
+    fn unanswered(&self, outlook: Outlook, now: Millis, spent: Spent) -> Input {
+        if self.heartbeat && outlook.out_of_money() {
+            // Nobody asked, and the next heartbeat would say so again.
+            let entry = AssistantEntry { model: COMMAND.to_owned(), outbox: Some(vec![]), ..AssistantEntry::default() };
+            return Input::Answered(Box::new(Answer { entry, spent, plain: false }));
+        }
+        let accepted_at = self.accepted_at.unwrap_or(now);
+        let occasion = Occasion { rules: self.rules, private: self.private, accepted_at, now };
+        Input::Unanswered(outlook.unanswered(&occasion, spent))
     }
 }
 
-/// Whether a failure only asks for patience: a later provider's must not hide that.
-fn patient(error: &ModelError) -> bool {
-    matches!(error, ModelError::RateLimited { .. } | ModelError::Overloaded { .. } | ModelError::Unavailable { .. })
+fn is_words(block: &Block) -> bool {
+    matches!(block, Block::Text { text } if !text.trim().is_empty())
 }
 
-fn unanswered(error: &ModelError, spent: Spent) -> Unanswered {
-    let again_after_s = match error {
-        ModelError::RateLimited { after, .. } | ModelError::Overloaded { after, .. } => {
-            Some(after.map_or(5, |after| after.as_secs()))
-        }
-        ModelError::Unavailable { .. } => Some(0),
-        ModelError::Credential { .. }
-        | ModelError::Billing { .. }
-        | ModelError::TooLong { .. }
-        | ModelError::Rejected { .. } => None,
-    };
-    let apology = match error {
-        ModelError::RateLimited { .. } | ModelError::Overloaded { .. } | ModelError::Unavailable { .. } => {
-            format!(
-                "I cannot reach my model at the moment ({error}). Your message is kept; please ask again in a while."
-            )
-        }
-        ModelError::Credential { provider, .. } => format!(
-            "I cannot answer: {provider} refuses the configured credential. The owner can mend it at \
-             models.providers.{provider}.apiKey."
+fn says_something(answer: &ModelAnswer) -> bool {
+    answer.blocks.iter().any(|block| is_words(block) || matches!(block, Block::ToolUse { .. }))
+}
+
+/// No model answers with nothing twice and with something the third time.
+fn nothing_said(stop: Stop, spent: Spent) -> Unanswered {
+    let (reason, apology) = match stop {
+        Stop::Refusal => ("the model refuses", "My model refuses to answer this. Please ask in other words."),
+        Stop::MaxTokens => (
+            "the model used up its tokens without a word",
+            "My model thought until its tokens were used up and said nothing. Please ask for less at once, or choose a \
+             lower thinking level.",
         ),
-        ModelError::Billing { provider, .. } => {
-            format!("I cannot answer: the account with {provider} has run out of money. The owner can add some there.")
-        }
-        ModelError::TooLong { .. } => {
-            "This conversation has grown too long for my model. Send /new to begin afresh.".into()
-        }
-        ModelError::Rejected { .. } => {
-            format!("I cannot answer: {error}. Send /new to begin afresh if it happens again.")
-        }
+        Stop::End | Stop::ToolUse => (
+            "the model said nothing, twice",
+            "My model answered with nothing at all, twice. Please ask again, perhaps in other words.",
+        ),
     };
-    Unanswered { again_after_s, reason: error.to_string(), apology, spent, parked: false }
+    Unanswered { again_after_s: None, reason: reason.to_owned(), apology: apology.to_owned(), spent, parked: false }
+}
+
+/// Cuts what no reader would read and no row would hold.
+fn cut(blocks: &mut [Block]) {
+    let mut left = MOST_CHARS;
+    for block in blocks {
+        let Block::Text { text } = block else { continue };
+        match text.char_indices().nth(left) {
+            Some((end, _)) => {
+                text.truncate(end);
+                text.push_str("\n\n[cut here: the answer was longer]");
+                left = 0;
+            }
+            None => left = left.saturating_sub(text.chars().count()),
+        }
+    }
 }

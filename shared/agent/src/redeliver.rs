@@ -14,6 +14,7 @@ use chela_core::session::{Flagged, SessionStore, StoreError};
 use chela_core::turn::{Outcome, Report, Turn, deliver_to, idempotency_key};
 
 use crate::answer::{Agent, Slice};
+use crate::relay;
 use crate::settings::Installation;
 
 /// Longest wait for a platform to take the part.
@@ -35,7 +36,7 @@ pub struct Undelivered {
 pub async fn undelivered(sessions: &dyn SessionStore, flagged: &Flagged) -> Result<Undelivered, StoreError> {
     let entries = sessions.turn(&flagged.session, flagged.turn).await?;
     let turn = Turn { number: flagged.turn, entries, ..Turn::default() };
-    let markdown = turn.outbox().and_then(|parts| parts.get(usize::from(flagged.part)).cloned());
+    let markdown = turn.parts().get(usize::from(flagged.part)).map(|part| (*part).clone());
     let accepted = sessions.accepted(&flagged.session, &flagged.event).await?;
     Ok(Undelivered { markdown, to: accepted.and_then(|accepted| accepted.task.as_ref().and_then(deliver_to).cloned()) })
 }
@@ -86,7 +87,8 @@ impl Agent {
         let Some(to) = to else {
             return self.in_vain(&flagged, "where it was to go is forgotten after eight days").await;
         };
-        let Some(outlet) = installation.outlet(&to) else {
+        let relay = self.relay();
+        let Some(outlet) = relay::outlet(installation, &relay, &to) else {
             let reason = format!("channel {}/{} is not configured any more", to.channel, to.account);
             return self.in_vain(&flagged, &reason).await;
         };

@@ -10,9 +10,9 @@ use crate::offer::offered;
 /// What fills the window of the agent's first model in this conversation, as markdown.
 pub(crate) fn context_report(attempt: &Attempt<'_>) -> String {
     let settings = attempt.settings;
-    let tools: Vec<ToolSpec> = offered(&settings.tools, attempt.machine.turn());
+    let tools: Vec<ToolSpec> = offered(&attempt.tools(), attempt.machine.turn());
     let (system, offer) = (tokens(&settings.system), tokens_of_tools(&tools));
-    let context = Context::of(&attempt.machine, &settings.context, system.saturating_add(offer));
+    let context = Context::of(&attempt.machine, &settings.context, &settings.knowledge, system.saturating_add(offer));
     let mut lines = vec![format!("**System prompt** about {} tokens", grouped(system))];
     for (name, text) in sections(&settings.system) {
         lines.push(format!("- {name}: {}", grouped(tokens(&text))));

@@ -2,22 +2,52 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chela_core::agent_id::AgentId;
 use chela_core::channel::{Channel, Unconfirmed};
 use chela_core::chunk::{ChunkMode, chunk_markdown};
+use chela_core::media::{Documents, Ears, Voice};
 use chela_core::message::{ChannelId, ReplyAddress};
-use chela_core::model::Model;
+use chela_core::model::{Model, Thinking};
+use chela_core::queue::Authority;
 use chela_core::reply::{Piece, Said, numbered, pieces};
+use chela_core::spend::Price;
 use chela_core::tool::Tool;
 
+use crate::knowledge::Knowledge;
+use crate::spend::SpendRules;
+
 /// Everything that is installed: channels to answer on, agents to answer.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Installation {
     /// By channel and account.
     pub outlets: HashMap<(ChannelId, String), Outlet>,
     /// By id.
     pub agents: HashMap<AgentId, AgentSettings>,
+    /// What hears, reads and speaks.
+    pub media: MediaSettings,
+    /// What may be spent.
+    pub spend: SpendRules,
+    /// What is a command here.
+    pub commands: CommandRules,
+}
+
+/// What configuration says about commands.
+#[derive(Clone, Debug)]
+pub struct CommandRules {
+    /// Whether commands that are merely typed count, beside those of a platform's menu.
+    pub typed: bool,
+    /// Words of commands that are turned off.
+    pub disabled: Vec<String>,
+    /// Whether the owners are named: then being paired makes nobody one.
+    pub owners_named: bool,
+}
+
+impl Default for CommandRules {
+    fn default() -> Self {
+        Self { typed: true, disabled: Vec::new(), owners_named: false }
+    }
 }
 
 impl Installation {
@@ -25,6 +55,35 @@ impl Installation {
     pub fn outlet(&self, address: &ReplyAddress) -> Option<&Outlet> {
         self.outlets.get(&(address.channel.clone(), address.account.clone()))
     }
+}
+
+/// What hears, reads and speaks for all agents.
+#[derive(Clone, Default)]
+pub struct MediaSettings {
+    /// What turns voice notes into words; `None`: they stay files.
+    pub ears: Option<Arc<dyn Ears>>,
+    /// What is sent before the answer to a voice note, with `{transcript}` in it; `None` for nothing.
+    pub echo: Option<String>,
+    /// What turns PDFs into words; `None`: they stay files.
+    pub documents: Option<Arc<dyn Documents>>,
+    /// What speaks.
+    pub voice: Option<Arc<dyn Voice>>,
+    /// When an answer is spoken unasked.
+    pub aloud: AutoVoice,
+}
+
+/// When an answer is spoken beside being written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AutoVoice {
+    /// Never.
+    #[default]
+    Off,
+    /// Always.
+    Always,
+    /// When it answers a voice note.
+    Inbound,
+    /// When the model says so.
+    Tagged,
 }
 
 /// One account to answer on, and how answers are to look there.
@@ -38,6 +97,8 @@ pub struct Outlet {
     pub chunk_mode: ChunkMode,
     /// Whether an answer is shown while it grows, where the channel can edit.
     pub streaming: bool,
+    /// Fewest characters of what is said before tools run and is sent as a message of its own; `None` if nothing is.
+    pub blocks: Option<usize>,
     /// Whether a turn heeds messages that come while it runs.
     pub steered: bool,
     /// Largest file of a message that is fetched, in bytes.
@@ -102,12 +163,18 @@ pub enum SeenScope {
 }
 
 /// One agent.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct AgentSettings {
     /// The system prompt: workspace files and standing instructions.
     pub system: Arc<str>,
+    /// The same without what only the owner may read.
+    pub system_for_guests: Arc<str>,
     /// Models to ask, in order of preference. Without any the sender is told that none can be asked.
     pub models: Vec<ModelChoice>,
+    /// Further models that a conversation may choose to be asked first.
+    pub further_models: Vec<ModelChoice>,
+    /// How hard they think, unless a conversation chooses otherwise.
+    pub thinking: Thinking,
     /// The zone its person lives in: days of notes begin there.
     pub timezone: Arc<str>,
     /// Most model calls in one turn; the last one gets no tools.
@@ -116,8 +183,31 @@ pub struct AgentSettings {
     pub tools: Vec<Arc<dyn Tool>>,
     /// Whether every finished turn is published as a lifecycle event (on AWS $1 per million); failures always are.
     pub announce: bool,
+    /// Longest a turn may take from its first step on; as long as it takes if `None`.
+    pub longest_turn: Option<Duration>,
+    /// How its answers begin.
+    pub voice: crate::voice::Voice,
+    /// What it knows beside its prompt.
+    pub knowledge: Knowledge,
     /// What becomes of a conversation that grows longer than its models read.
     pub context: ContextSettings,
+}
+
+impl AgentSettings {
+    /// All models it may ask.
+    pub fn all_models(&self) -> impl Iterator<Item = &ModelChoice> {
+        self.models.iter().chain(&self.further_models)
+    }
+}
+
+impl AgentSettings {
+    /// The prompt of a turn: one in which a guest's words are does not tell what the owner's memory holds.
+    pub(crate) fn system_for(&self, authority: Authority) -> &str {
+        match authority {
+            Authority::Owner => &self.system,
+            Authority::Guest => &self.system_for_guests,
+        }
+    }
 }
 
 /// `agents.defaults.compaction` and `agents.defaults.contextPruning`.
@@ -201,6 +291,35 @@ pub struct ModelChoice {
     pub max_tokens: u32,
     /// Tokens the model reads at once; older turns are left out beyond it.
     pub context_window: u32,
-    /// The endpoint.
+    /// What it looks at itself.
+    pub sees: Sees,
+    /// What it costs; `None` if nobody knows.
+    pub price: Option<Price>,
+    /// The credentials it is asked with, in order of preference.
+    pub profiles: Vec<Profile>,
+}
+
+impl ModelChoice {
+    /// The provider's id.
+    pub fn provider(&self) -> &str {
+        self.name.split_once('/').map_or(self.name.as_str(), |(provider, _)| provider)
+    }
+}
+
+/// One credential of a provider.
+#[derive(Clone)]
+pub struct Profile {
+    /// Its id: `anthropic:work`, or `anthropic:default` where there is but one. Rests are noted under it.
+    pub id: String,
+    /// The provider's endpoint, asked with this credential.
     pub model: Arc<dyn Model>,
+}
+
+/// What a model looks at itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sees {
+    /// Pictures.
+    pub image: bool,
+    /// PDFs.
+    pub pdf: bool,
 }

@@ -6,8 +6,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chela_agent::{Agent, Outcome, Slice, is_command};
-use chela_config::{QueueMode, QueueSection};
+use chela_agent::{Agent, Outcome, Slice};
+use chela_config::QueueMode;
+use chela_core::command;
 use chela_core::message::ReplyAddress;
 use chela_core::queue::{Delivery, ENVELOPE_VERSION, Envelope, Lane, Queue, Standing, Task};
 use chela_core::turn::COLLECTED;
@@ -16,6 +17,7 @@ use serde::Deserialize;
 
 use crate::live::Live;
 use crate::metrics::{Count, Metrics};
+use crate::wished::{Wished, queue_mode};
 
 /// How long the messages of a running turn stay hidden if its process dies.
 pub const VISIBILITY_S: u32 = 60;
@@ -39,6 +41,8 @@ pub struct Answerer {
     pub live: Arc<Live>,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// What was wished for conversations.
+    pub wished: Wished,
 }
 
 /// What became of a batch.
@@ -114,10 +118,7 @@ impl Answerer {
         slice: Slice,
     ) -> Result<bool, String> {
         let installation = self.live.installation(&envelope.agent).await;
-        let queue = self.live.current().await.config.messages.queue.clone();
-        let together =
-            waiting.iter().map_while(|(_, other)| other.as_ref().ok().filter(|it| joins(&queue, envelope, it)));
-        let others: Vec<Envelope> = together.take((queue.cap as usize).saturating_sub(1)).cloned().collect();
+        let others = self.together(envelope, waiting).await;
         let held: Vec<Delivery> =
             std::iter::once(delivery).chain(waiting.iter().map(|(other, _)| other)).cloned().collect();
         let turn = self.agent.answer_together(&installation, envelope, &others, slice);
@@ -152,6 +153,20 @@ impl Answerer {
         }
     }
 
+    /// The messages behind `first` that are answered with it.
+    async fn together(&self, first: &Envelope, waiting: &VecDeque<Waiting>) -> Vec<Envelope> {
+        let joined = waiting.iter().map_while(|(_, other)| other.as_ref().ok().filter(|it| joins(first, it)));
+        let joined: Vec<&Envelope> = joined.collect();
+        let (false, Task::Message { inbound, .. }) = (joined.is_empty(), &first.task) else { return Vec::new() };
+        let built = self.live.current().await;
+        let queue = &built.config.messages.queue;
+        let wishes = self.wished.of(self.agent.directory.as_ref(), &first.session, self.agent.clock.now()).await;
+        if queue_mode(&wishes, queue, &inbound.channel) == QueueMode::Followup {
+            return Vec::new();
+        }
+        joined.into_iter().take((queue.cap as usize).saturating_sub(1)).cloned().collect()
+    }
+
     async fn bury(&self, delivery: &Delivery, reason: &str) -> Result<(), String> {
         self.queue.bury(delivery, reason).await.map_err(|error| format!("not buried: {error}"))?;
         self.metrics.add(Count::Buried, 1);
@@ -180,20 +195,19 @@ impl Answerer {
 
 /// Whether a message that waits behind `first` may be answered together with it: the same conversation and place, no
 /// command, nobody whose standing is still to be looked up.
-fn joins(queue: &QueueSection, first: &Envelope, other: &Envelope) -> bool {
+fn joins(first: &Envelope, other: &Envelope) -> bool {
     let (Task::Message { inbound: one, standing: Standing::Allowed, .. }, Task::Message { inbound: two, standing, .. }) =
         (&first.task, &other.task)
     else {
         return false;
     };
     let place = |address: &ReplyAddress| ReplyAddress { message: None, ..address.clone() };
-    queue.mode_of(&one.channel) != QueueMode::Followup
-        && *standing == Standing::Allowed
+    *standing == Standing::Allowed
         && first.agent == other.agent
         && one.channel != COLLECTED
         && place(&one.reply_to) == place(&two.reply_to)
-        && !is_command(&one.text)
-        && !is_command(&two.text)
+        && command::parse(&one.text).is_none()
+        && command::parse(&two.text).is_none()
 }
 
 /// Least wait before a message that was received so often is received again: the queue gives it up after a hundred
@@ -263,12 +277,10 @@ mod tests {
             }))
             .unwrap()
         };
-        let collect = QueueSection::default();
         let (one, two) = (message("1", "one"), message("2", "two"));
-        assert!(joins(&collect, &one, &two));
-        let followup = QueueSection { mode: QueueMode::Followup, ..QueueSection::default() };
-        assert!(!joins(&followup, &one, &two));
-        assert!(!joins(&collect, &one, &message("2", "/new")) && !joins(&collect, &message("1", "/stop"), &two));
+        assert!(joins(&one, &two));
+        assert!(!joins(&one, &message("2", "/think high and why?")), "what is chosen for one message is not for two");
+        assert!(!joins(&one, &message("2", "/new")) && !joins(&message("1", "/stop"), &two));
         let changed = |change: fn(&mut Inbound, &mut Standing)| {
             let mut other = two.clone();
             if let Task::Message { inbound, standing, .. } = &mut other.task {
@@ -276,10 +288,10 @@ mod tests {
             }
             other
         };
-        assert!(!joins(&collect, &one, &changed(|_, standing| *standing = Standing::IfPaired)));
-        assert!(!joins(&collect, &one, &changed(|inbound, _| inbound.reply_to.to = "8".into())));
-        assert!(!joins(&collect, &one, &changed(|inbound, _| inbound.reply_to.thread = Some("9".into()))));
-        assert!(joins(&collect, &one, &changed(|inbound, _| inbound.reply_to.message = Some("9".into()))));
-        assert!(!joins(&collect, &one, &Envelope { agent: AgentId::new("work"), ..two.clone() }));
+        assert!(!joins(&one, &changed(|_, standing| *standing = Standing::IfPaired)));
+        assert!(!joins(&one, &changed(|inbound, _| inbound.reply_to.to = "8".into())));
+        assert!(!joins(&one, &changed(|inbound, _| inbound.reply_to.thread = Some("9".into()))));
+        assert!(joins(&one, &changed(|inbound, _| inbound.reply_to.message = Some("9".into()))));
+        assert!(!joins(&one, &Envelope { agent: AgentId::new("work"), ..two.clone() }));
     }
 }

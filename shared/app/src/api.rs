@@ -1,7 +1,10 @@
-//! The HTTP API: health, readiness, `POST /message`, pairing, channels, dead letters, metrics.
+//! The HTTP API: health, readiness, `POST /message`, pairing, channels, sessions, dead letters, usage, memory, metrics.
 
 mod dead_letters;
+mod memory;
 mod pairing;
+mod sessions;
+mod usage;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +14,13 @@ use chela_core::access::AccessStore;
 use chela_core::channel::Ack;
 use chela_core::channel_log::ChannelLog;
 use chela_core::clock::Clock;
+use chela_core::directory::Directory;
 use chela_core::message::{EventKey, Inbound, InboundKind, ReplyAddress, Sender};
 use chela_core::queue::{Authority, DeadLetters, Lane, Queue, QueueError, Standing};
 use chela_core::secret::Secret;
 use chela_core::session::{EntryBody, SessionStore, StoreError};
 use chela_core::session_key::{Peer, PeerKind, SessionKey};
+use chela_core::spend::SpendStore;
 use http::{HeaderMap, Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -23,7 +28,7 @@ use subtle::ConstantTimeEq;
 
 use crate::live::Live;
 use crate::metrics::Metrics;
-use crate::receive::{envelope, route};
+use crate::receive::{Routed, envelope, route};
 
 /// The channel of messages that come through the API; its answers are collected, not sent.
 pub const API_CHANNEL: &str = "api";
@@ -42,10 +47,14 @@ pub struct Api {
     pub dead_letters: Arc<dyn DeadLetters>,
     /// Where answers are found.
     pub sessions: Arc<dyn SessionStore>,
+    /// Which conversations there are.
+    pub directory: Arc<dyn Directory>,
     /// Who was let in.
     pub access: Arc<dyn AccessStore>,
     /// What happened on accounts, and which parts platforms confirmed late.
     pub channels: Arc<dyn ChannelLog>,
+    /// What was spent.
+    pub spend: Arc<dyn SpendStore>,
     /// What is configured.
     pub live: Arc<Live>,
     /// Time and names.
@@ -79,11 +88,12 @@ impl Api {
         match path {
             "/healthz" if method == Method::GET => return json_ack(StatusCode::OK, &json!({"status": "ok"})),
             "/readyz" if method == Method::GET => return self.ready().await,
-            "/metrics" | "/message" | "/pairing" | "/channels" => {}
-            _ if dead_letters => {}
+            "/metrics" | "/message" | "/pairing" | "/channels" | "/sessions" | "/usage" | "/usage/halt" => {}
+            _ if dead_letters || memory::PATHS.contains(&path) => {}
             "/healthz" | "/readyz" => return problem(StatusCode::METHOD_NOT_ALLOWED, "only GET is served here"),
             _ => {
-                let paths = "paths: /healthz, /readyz, /metrics, /message, /pairing, /channels, /deadletters";
+                let paths = "paths: /healthz, /readyz, /metrics, /message, /pairing, /channels, /sessions, /usage, /deadletters, \
+                             /memory";
                 return problem(StatusCode::NOT_FOUND, paths);
             }
         }
@@ -102,7 +112,11 @@ impl Api {
             (&Method::POST, "/pairing") => self.approve_pairing(body).await,
             (&Method::GET, "/pairing") => self.pending_pairings().await,
             (&Method::GET, "/channels") => self.activities().await,
+            (&Method::GET, "/usage") => self.usage(query).await,
+            (&Method::POST, "/usage/halt") => self.halt(body).await,
+            (&Method::GET, "/sessions") => self.conversations(query).await,
             _ if dead_letters => self.dead_letters(method, path, body).await,
+            _ if memory::PATHS.contains(&path) => self.memory(method, path, query).await,
             _ => problem(StatusCode::METHOD_NOT_ALLOWED, "this path does not take that method"),
         }
     }
@@ -151,11 +165,12 @@ impl Api {
             }
         };
         let built = self.live.current().await;
-        let inbound = self.inbound(&ask, event_id);
-        let (agent, session) = match route(&built, &inbound) {
+        let mut inbound = self.inbound(&ask, event_id);
+        let Routed { agent, session, text } = match route(&built, &inbound) {
             Ok(routed) => routed,
             Err(error) => return problem(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string()),
         };
+        inbound.text = text;
         // Whoever has the key of the API is the owner.
         let envelope = envelope(agent, session, inbound, Standing::Allowed, Authority::Owner, self.clock.now());
         if let Err(error) = self.queue.push(Lane::Live, &envelope).await {

@@ -3,9 +3,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use chela_agent::{
-    AgentSettings, CompactionSettings, ContextSettings, FlushSettings, Installation, Outlet, PruningSettings, SeenScope,
+    AgentSettings, CommandRules, CompactionSettings, ContextSettings, FlushSettings, Installation, MediaSettings,
+    Outlet, PruningSettings, SeenScope,
 };
 use chela_channel_kit::{AccountSettings, ChannelDescriptor};
 use chela_config::{
@@ -21,10 +23,14 @@ use chela_core::route::RoutingTable;
 use chela_core::secret::{Secret, SecretRef, SecretSource, SecretStore};
 use chela_core::tool::TOOL_SEARCH;
 use chela_http::{HostPort, HttpClient, HttpOptions};
-use chela_tools::workspace;
+use chela_skills::Shelf;
+use chela_tools::{ToolSettings, workspace};
 
+use crate::house;
+use crate::knowledge::equip;
 use crate::live::{Built, Heartbeat, OpenAccount};
-use crate::models;
+use crate::usage;
+use crate::{media, memory, models};
 
 /// Model calls in one turn.
 const MAX_STEPS: u16 = 12;
@@ -80,19 +86,42 @@ pub(crate) async fn open(
         }
     }
     let mut agents = HashMap::new();
+    let mut for_media = MediaSettings::default();
+    let memory = match (scope, &http) {
+        (Scope::Everything | Scope::Api, Some(http)) => memory::open(&config, secrets, http, &mut problems).await,
+        _ => Arc::default(),
+    };
     if let (Scope::Everything, Some(http)) = (scope, &http) {
+        let media::Media { settings, tools: of_media } = media::open(&config, secrets, http, &mut problems).await;
+        for_media = settings;
+        let tool_settings = ToolSettings { memory: memory.clone() };
         let mut opener = models::Opener::new(&config, secrets, http);
         for id in config.agents.ids() {
             let agent = AgentId::new(&id);
             let models = opener.models_of(&id, &mut problems).await;
-            let tools = chela_tools::all();
-            let tools = tools.into_iter().filter(|tool| config.tool_allowed(&agent, &tool.spec().name)).collect();
+            let further_models = opener.further_models_of(&id, &mut problems).await;
+            let thinking = config.agents.thinking_of(&id);
+            let tools = chela_tools::all(&tool_settings)
+                .into_iter()
+                .chain(of_media.clone())
+                .chain(house::tools(&config, &agent, &id));
+            let tools = tools.filter(|tool| config.tool_allowed(&agent, &tool.spec().name)).collect();
             let search = config.tool_allowed(&agent, TOOL_SEARCH);
             let tools = if search { chela_tools::on_demand::offered(tools) } else { tools };
             let timezone = config.agents.defaults.user_timezone.as_deref().unwrap_or("UTC").into();
-            let (system, max_steps, announce) = (Arc::from(""), MAX_STEPS, false);
-            let context = context_settings(&config.agents.defaults);
-            agents.insert(agent, AgentSettings { system, models, tools, timezone, max_steps, announce, context });
+            let settings = AgentSettings {
+                models,
+                further_models,
+                thinking,
+                tools,
+                timezone,
+                max_steps: MAX_STEPS,
+                longest_turn: Some(Duration::from_secs(u64::from(config.agents.defaults.timeout_seconds))),
+                voice: house::voice(&config, &id),
+                context: context_settings(&config.agents.defaults),
+                ..AgentSettings::default()
+            };
+            agents.insert(agent, settings);
         }
     }
     let api_key = match (scope, &config.gateway.auth.token) {
@@ -105,10 +134,26 @@ pub(crate) async fn open(
         routing: RoutingTable::new(&config.routing),
         heartbeats: heartbeats(&config),
         accounts,
-        installation: Installation { outlets, agents },
+        installation: Installation {
+            outlets,
+            agents,
+            commands: command_rules(&config),
+            spend: usage::rules(&config),
+            media: for_media,
+        },
         api_key,
+        memory,
         problems,
         config,
+    }
+}
+
+fn command_rules(config: &Config) -> CommandRules {
+    let section = &config.commands;
+    CommandRules {
+        typed: section.text,
+        disabled: section.disabled.clone(),
+        owners_named: section.owner_allow_from.is_some(),
     }
 }
 
@@ -150,9 +195,14 @@ pub(crate) async fn seed_workspace(files: &dyn BlobStore, agent: &AgentId) {
 
 /// The installation with a fresh prompt for one agent. An unreadable workspace leaves the agent without it, and the
 /// agent says so.
-pub(crate) async fn with_prompt(built: &Built, files: &dyn BlobStore, agent: &AgentId, now: Millis) -> Installation {
-    let mut installation =
-        Installation { outlets: built.installation.outlets.clone(), agents: built.installation.agents.clone() };
+pub(crate) async fn with_prompt(
+    built: &Built,
+    files: &dyn BlobStore,
+    shelf: &Arc<Shelf>,
+    agent: &AgentId,
+    now: Millis,
+) -> Installation {
+    let mut installation = built.installation.clone();
     if let Some(settings) = installation.agents.get_mut(agent) {
         let defaults = &built.config.agents.defaults;
         let limits = workspace::Limits {
@@ -160,27 +210,50 @@ pub(crate) async fn with_prompt(built: &Built, files: &dyn BlobStore, agent: &Ag
             total: defaults.bootstrap_total_max_chars as usize,
         };
         let zone = defaults.user_timezone.as_deref().unwrap_or("UTC");
-        settings.system = prompt(files, agent, &limits, now, zone).await.into();
+        let prompts = prompts(files, agent, &limits, now, zone).await;
+        let persona = built.config.persona_of(agent.as_str());
+        let with_persona = |prompt: String| match &persona {
+            Some(persona) => format!("{persona}\n\n{prompt}"),
+            None => prompt,
+        };
+        settings.system = with_persona(prompts.owner).into();
+        settings.system_for_guests = with_persona(prompts.guests).into();
+        equip(settings, &built.config, files, shelf, agent, now).await;
     }
     installation
 }
 
 /// What the workspace says, or that it cannot be read: a store that fails must not silence the agent.
-async fn prompt(files: &dyn BlobStore, agent: &AgentId, limits: &workspace::Limits, now: Millis, zone: &str) -> String {
+async fn prompts(
+    files: &dyn BlobStore,
+    agent: &AgentId,
+    limits: &workspace::Limits,
+    now: Millis,
+    zone: &str,
+) -> workspace::Prompts {
+    let today = |context| format!("{context}\n\nToday is {}.", today(now, zone));
     match workspace::context(files, agent, limits).await {
-        Ok(context) => format!("{context}\n\nToday is {}.", today(now, zone)),
-        Err(error) => format!(
-            "Your workspace files cannot be read at the moment ({error}). Answer without them, and say so if it matters."
-        ),
+        Ok(prompts) => workspace::Prompts { owner: today(prompts.owner), guests: today(prompts.guests) },
+        Err(error) => {
+            let text = format!(
+                "Your workspace files cannot be read at the moment ({error}). Answer without them, and say so if it matters."
+            );
+            workspace::Prompts { owner: text.clone(), guests: text }
+        }
     }
 }
 
 /// The day, not the time: a prompt that changes once a day can be cached by the provider.
 fn today(now: Millis, zone: &str) -> String {
+    date(now, zone).strftime("%A, %Y-%m-%d").to_string()
+}
+
+/// The day in this zone.
+pub(crate) fn date(now: Millis, zone: &str) -> jiff::civil::Date {
     let instant =
         i64::try_from(now.0).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()).unwrap_or_default();
     let zone = jiff::tz::TimeZone::get(zone).unwrap_or(jiff::tz::TimeZone::UTC);
-    instant.to_zoned(zone).strftime("%A, %Y-%m-%d").to_string()
+    instant.to_zoned(zone).date()
 }
 
 fn wanted(scope: &Scope, account: &Account) -> bool {
@@ -247,6 +320,11 @@ fn outlet(account: &Account, open: &OpenAccount, config: &Config) -> Outlet {
             ChunkMode::Newline => chela_core::chunk::ChunkMode::Newline,
         },
         streaming: account.streaming.mode != StreamingMode::Off,
+        blocks: account
+            .streaming
+            .block
+            .enabled
+            .then(|| usize::try_from(account.streaming.block.coalesce.min_chars).unwrap_or(usize::MAX)),
         media_bytes: (account.media_max_mb as usize).saturating_mul(1024 * 1024),
         seen: seen(&config.messages),
         wished: account.unconfirmed.map(|policy| match policy {
@@ -296,7 +374,12 @@ fn http_client(config: &Config, problems: &mut Vec<String>) -> Option<HttpClient
         urls.unwrap_or_default().into_iter().map(str::to_owned).collect::<Vec<_>>()
     });
     let of_models = models::base_urls(config);
-    let allow_hosts = of_channels.chain(of_models).filter_map(|url| HostPort::of_url(&url).ok()).collect();
+    let allow_hosts = of_channels
+        .chain(of_models)
+        .chain(media::base_urls(config))
+        .chain(memory::base_url(config))
+        .filter_map(|url| HostPort::of_url(&url).ok())
+        .collect();
     let options = HttpOptions {
         allow_hosts,
         user_agent: concat!("Chela/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -362,7 +445,9 @@ mod tests {
     #[tokio::test]
     async fn an_agent_whose_files_are_out_of_reach_answers_and_says_so() {
         let limits = workspace::Limits { per_file: 1_000, total: 1_000 };
-        let prompt = prompt(&Away, &AgentId::new("main"), &limits, Millis(0), "UTC").await;
-        assert!(prompt.contains("cannot be read") && prompt.contains("503"), "{prompt}");
+        let prompts = prompts(&Away, &AgentId::new("main"), &limits, Millis(0), "UTC").await;
+        for prompt in [prompts.owner, prompts.guests] {
+            assert!(prompt.contains("cannot be read") && prompt.contains("503"), "{prompt}");
+        }
     }
 }

@@ -15,6 +15,8 @@ use chela_core::message::ReplyAddress;
 use chela_core::route::RoutingTable;
 use chela_core::schedule::Schedule;
 use chela_core::secret::{Secret, SecretStore};
+use chela_memory::Memory;
+use chela_skills::Shelf;
 use tokio::sync::Mutex;
 
 use crate::install::{self, Scope};
@@ -51,6 +53,7 @@ pub struct Live {
     ground: Ground,
     config: LiveConfig,
     channels: Vec<ChannelKeys>,
+    shelf: Arc<Shelf>,
     state: Mutex<State>,
 }
 
@@ -75,6 +78,8 @@ pub struct Built {
     pub heartbeats: Vec<Heartbeat>,
     /// The key of the API; without one it answers nobody.
     pub api_key: Option<Secret>,
+    /// How notes are searched.
+    pub memory: Arc<Memory>,
     /// What could not be opened, for people. No secret is in it.
     pub problems: Vec<String>,
 }
@@ -122,7 +127,8 @@ impl Live {
             LiveConfig::load(&ground.config_key, ground.config_files.as_ref(), &surroundings(&ground, &channels), now)
                 .await?;
         warn_of(&report);
-        let live = Self { ground, config, channels, state: Mutex::default() };
+        let shelf = Arc::new(Shelf::new(ground.files.clone()));
+        let live = Self { ground, config, channels, shelf, state: Mutex::default() };
         live.current().await;
         Ok(live)
     }
@@ -146,9 +152,15 @@ impl Live {
         if !state.prompted.contains_key(agent) {
             install::seed_workspace(self.ground.files.as_ref(), agent).await;
         }
-        let installation = Arc::new(install::with_prompt(&built, self.ground.files.as_ref(), agent, now).await);
+        let installation =
+            Arc::new(install::with_prompt(&built, self.ground.files.as_ref(), &self.shelf, agent, now).await);
         state.prompted.insert(agent.clone(), (now, installation.clone()));
         installation
+    }
+
+    /// Where workspaces are.
+    pub fn files(&self) -> &dyn BlobStore {
+        self.ground.files.as_ref()
     }
 
     async fn refresh(&self, state: &mut State) -> Arc<Built> {

@@ -4,14 +4,17 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use chela_agent::{ChannelNotes, INCOMING, STORED, is_command};
+use chela_agent::{ChannelNotes, INCOMING, STORED};
 use chela_config::QueueMode;
+use chela_core::access::{AccessStore, SenderRef};
 use chela_core::agent_id::AgentId;
 use chela_core::blob::{BlobError, BlobStore, Precondition};
 use chela_core::channel::{Ack, Delivery, InlineFile, Parsed, RawRequest, Rejected, SendError};
 use chela_core::channel_log::Happening;
 use chela_core::clock::{Clock, Millis};
-use chela_core::gate::{Gate, GatePolicy, authority, decide};
+use chela_core::command::{Name, heard, is_command, own_chat};
+use chela_core::directory::Directory;
+use chela_core::gate::{Gate, GatePolicy, Ignored, authority, decide, decide_wished};
 use chela_core::message::Inbound;
 use chela_core::queue::{Authority, ENVELOPE_VERSION, Envelope, Lane, Queue, QueueError, Standing, Task};
 use chela_core::route::{RouteError, RouteInput, resolve_route};
@@ -19,8 +22,10 @@ use chela_core::session::{Control, SessionStore, StoreError};
 use chela_core::session_key::{SessionKey, thread_session_key};
 use http::StatusCode;
 
+use crate::broadcast::{Answering, answering, members};
 use crate::live::{Built, Live, OpenAccount};
 use crate::metrics::{Count, Metrics};
+use crate::wished::{Wished, queue_mode};
 
 /// Largest body that is read at all, in bytes: what a Function URL takes. The configuration sets a lower limit.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
@@ -28,9 +33,6 @@ pub const MAX_BODY: usize = 6 * 1024 * 1024;
 
 /// Senders whose rate is remembered; the memory is emptied when it is full.
 const RATES_REMEMBERED: usize = 10_000;
-
-/// Leaves a mark that ends a running turn.
-pub const STOP: &str = "/stop";
 
 /// Whom a webhook's URL means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +59,7 @@ pub struct Receiver {
     live: Arc<Live>,
     metrics: Arc<Metrics>,
     rates: Mutex<HashMap<String, (u64, u32)>>,
+    wished: Wished,
 }
 
 /// What a [`Receiver`] works through.
@@ -65,6 +68,10 @@ pub struct Ports {
     pub queue: Arc<dyn Queue>,
     /// Where control marks are left.
     pub sessions: Arc<dyn SessionStore>,
+    /// What was wished for conversations.
+    pub directory: Arc<dyn Directory>,
+    /// Who was paired.
+    pub access: Arc<dyn AccessStore>,
     /// What happened on accounts.
     pub channels: Arc<ChannelNotes>,
     /// Files that come with messages.
@@ -95,7 +102,7 @@ pub struct Received {
 impl Receiver {
     /// A receiver with an empty memory of rates.
     pub fn new(ports: Ports, live: Arc<Live>, metrics: Arc<Metrics>) -> Self {
-        Self { ports, live, metrics, rates: Mutex::default() }
+        Self { ports, live, metrics, rates: Mutex::default(), wished: Wished::default() }
     }
 
     /// Answers one request of a platform. 2xx means that everything in it is queued or was rightly ignored; receiving
@@ -155,7 +162,8 @@ impl Receiver {
         open.channel.parse(&verified).map_err(|rejected| self.reject(rejected))
     }
 
-    /// Routes, judges, stores the files of and queues one message.
+    /// Routes, judges, stores the files of and queues one message: once for each agent that answers it. If one of them
+    /// cannot be queued the platform sends the message again, and those that are queued know it.
     async fn let_in(
         &self,
         built: &Built,
@@ -163,9 +171,15 @@ impl Receiver {
         inbound: Inbound,
         files: &[InlineFile],
     ) -> Result<(), Kept> {
-        let (agent, session) = route(built, &inbound).map_err(|error| Kept::Ignored(error.to_string()))?;
-        let gate = gate_of(built, open, &agent);
-        let standing = match decide(&gate, &inbound) {
+        let routed = route(built, &inbound).map_err(|error| Kept::Ignored(error.to_string()))?;
+        let gate = gate_of(built, open, &members(built, &inbound, &routed.agent));
+        if let Gate::Ignore(reason) = decide(&gate, &inbound)
+            && reason != Ignored::NotMentioned
+        {
+            return Err(Kept::Ignored(reason.to_string()));
+        }
+        let wishes = self.wished.of(self.ports.directory.as_ref(), &routed.session, self.ports.clock.now()).await;
+        let standing = match decide_wished(&gate, &inbound, wishes.answer_all) {
             Gate::Allow(standing) => standing,
             Gate::Ignore(reason) => return Err(Kept::Ignored(reason.to_string())),
         };
@@ -176,20 +190,26 @@ impl Receiver {
             self.metrics.add(Count::NotQueued, 1);
             Kept::Out(status, reason)
         };
-        let inbound = self
+        let mut inbound = self
             .keep(inbound, files)
             .await
             .map_err(|error| not_queued(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
-        let mode = built.config.messages.queue.mode_of(&inbound.channel);
+        let mode = queue_mode(&wishes, &built.config.messages.queue, &inbound.channel);
         let authority = authority(&gate, &inbound);
-        let envelope = envelope(agent, session, inbound, standing, authority, self.ports.clock.now());
-        self.enqueue(envelope, mode).await.map_err(|error| {
-            let status = match error {
-                QueueError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-                QueueError::Expired | QueueError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            };
-            not_queued(status, error.to_string())
-        })
+        let all = answering(built, &inbound, &routed);
+        inbound.text = routed.text;
+        for Answering { agent, session, event } in all {
+            let now = self.ports.clock.now();
+            let envelope = Envelope { event, ..envelope(agent, session, inbound.clone(), standing, authority, now) };
+            self.enqueue(built, envelope, mode).await.map_err(|error| {
+                let status = match error {
+                    QueueError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+                    QueueError::Expired | QueueError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+                };
+                not_queued(status, error.to_string())
+            })?;
+        }
+        Ok(())
     }
 
     /// What the platform tells about parts that were sent. A lost confirmation would leave a flag for ever, so that the
@@ -223,11 +243,12 @@ impl Receiver {
     }
 
     /// Queues one message that passed the gate.
-    async fn enqueue(&self, envelope: Envelope, mode: QueueMode) -> Result<(), QueueError> {
+    async fn enqueue(&self, built: &Built, envelope: Envelope, mode: QueueMode) -> Result<(), QueueError> {
         let Task::Message { inbound, standing, .. } = &envelope.task else { return Ok(()) };
-        let stops = inbound.text.trim().eq_ignore_ascii_case(STOP);
-        let command = is_command(&inbound.text);
-        if stops || (mode == QueueMode::Interrupt && !command) {
+        let spoken = heard(inbound, built.config.commands.text);
+        let command = spoken.is_some() && is_command(&inbound.text);
+        let stops = spoken.is_some_and(|spoken| spoken.spec.name == Name::Stop);
+        if (stops || (mode == QueueMode::Interrupt && !command)) && self.may_end_turn(built, &envelope).await {
             let control = Control { stop_before: envelope.accepted_at };
             // Without the mark the running turn merely goes on to its end.
             let _ = self.ports.sessions.set_control(&envelope.session, &control).await;
@@ -235,12 +256,32 @@ impl Receiver {
         chela_failpoint::reached("queueing.before");
         self.ports.queue.push(Lane::Live, &envelope).await?;
         chela_failpoint::reached("queueing.after");
-        // A file is fetched when a turn begins, not in its middle.
-        if mode == QueueMode::Steer && !command && inbound.media.is_empty() && *standing == Standing::Allowed {
+        // A file is fetched when a turn begins, not in its middle; a command has a turn of its own.
+        let plain = spoken.is_none() && inbound.media.is_empty();
+        if mode == QueueMode::Steer && plain && *standing == Standing::Allowed {
             // Without it the message has a turn of its own.
             let _ = self.ports.sessions.leave(&envelope).await;
         }
         Ok(())
+    }
+
+    /// Whether a message may end the running turn of its conversation: no stranger's may, and a guest's `/stop` only in a
+    /// chat of their own.
+    async fn may_end_turn(&self, built: &Built, envelope: &Envelope) -> bool {
+        let Task::Message { inbound, standing, authority } = &envelope.task else { return false };
+        let mut authority = *authority;
+        if *standing == Standing::IfPaired {
+            let (channel, account) = (inbound.channel.clone(), inbound.account.clone());
+            let who = SenderRef { channel, account, sender: inbound.sender.id.clone() };
+            if !matches!(self.ports.access.approved(&who).await, Ok(true)) {
+                return false;
+            }
+            if built.config.commands.owner_allow_from.is_none() {
+                authority = Authority::Owner;
+            }
+        }
+        let own_chat = own_chat(inbound, &envelope.session);
+        heard(inbound, built.config.commands.text).is_none_or(|spoken| spoken.spec.allows(authority, own_chat))
     }
 
     fn reject(&self, rejected: Rejected) -> (Ack, Received) {
@@ -296,7 +337,14 @@ pub(crate) fn envelope(
 }
 
 /// Who answers, and in which conversation; no client ever supplies either.
-pub(crate) fn route(built: &Built, inbound: &Inbound) -> Result<(AgentId, SessionKey), RouteError> {
+pub(crate) struct Routed {
+    pub(crate) agent: AgentId,
+    pub(crate) session: SessionKey,
+    /// What the agent reads: the text without what was for routing alone.
+    pub(crate) text: String,
+}
+
+pub(crate) fn route(built: &Built, inbound: &Inbound) -> Result<Routed, RouteError> {
     let input = RouteInput {
         channel: Some(inbound.channel.clone()),
         account_id: Some(inbound.account.clone()),
@@ -309,17 +357,20 @@ pub(crate) fn route(built: &Built, inbound: &Inbound) -> Result<(AgentId, Sessio
         ..Default::default()
     };
     let route = resolve_route(&built.routing, &input)?;
+    let text = route.text_of(&inbound.text).to_owned();
     let session = match &inbound.thread {
         Some(thread) => thread_session_key(&route.session_key, thread),
         None => route.session_key,
     };
-    Ok((route.agent_id, session))
+    Ok(Routed { agent: route.agent_id, session, text })
 }
 
-/// The account's gate, and what addresses this agent in rooms.
-fn gate_of(built: &Built, open: &OpenAccount, agent: &AgentId) -> GatePolicy {
+/// The account's gate, and what addresses these agents in rooms.
+fn gate_of(built: &Built, open: &OpenAccount, agents: &[AgentId]) -> GatePolicy {
     let mut gate = open.gate.clone();
-    gate.mention_patterns.extend_from_slice(built.config.mention_patterns(agent.as_str()));
+    for agent in agents {
+        gate.mention_patterns.extend_from_slice(built.config.mention_patterns(agent.as_str()));
+    }
     gate
 }
 

@@ -3,7 +3,7 @@
 //!
 //! | row | `pk` | `sk` | attributes |
 //! |---|---|---|---|
-//! | head | `S#<session>` | `HEAD` | `e` epoch · `o` owner · `l` lease end, ms · `n` last finished turn · `c` event in progress · `a` attempts of it · `r` finished events, `,x,y,` · `i` intents, JSON · `s` settled parts, JSON · `p` preview · `f` forgotten up to |
+//! | head | `S#<session>` | `HEAD` | `e` epoch · `o` owner · `l` lease end, ms · `n` last finished turn · `c` event in progress · `a` attempts of it · `r` finished events, `,x,y,` · `i` intents, JSON · `s` settled parts, JSON · `p` preview · `f` forgotten up to · `x` choices, JSON |
 //! | event | `S#<session>` | `E#<event>` | `j` `Accepted`, JSON · `ttl` eight days |
 //! | entry | `S#<session>` | `M#<turn>#<step>#…` | `j` `Entry`, JSON |
 //! | flag | `FLAGGED` | `S#<session>#<turn>#<part>` | `j` `Flagged`, JSON, left out once it is settled · `ttl` thirty days |
@@ -12,19 +12,27 @@
 //! | confirmation | `CHANNELS#D#<idempotency key>` | `CONFIRMED` | `ttl` seven days |
 //! | approval | `ACCESS#<channel>#<account>` | `A#<sender>` | – |
 //! | pairing | `ACCESS#<channel>#<account>` | `PAIRING` | `j` the requests that wait, JSON · `ttl` their end |
+//! | gate | `SPEND#<tenant>` | `HALT` | `h` there while spending is halted · `v` changes of that |
+//! | spending | `SPEND#<tenant>` | `D#<date>` | the gate's · of each scope, named by a letter and its mark: `j` scope, JSON · `t` spent and reserved · `s` spent · `n` calls · `i` `o` `c` `w` tokens · `r<name>` an open reservation · `ttl` ninety days |
+//! | rest | `COOLDOWNS` | `P#<credential>` | `j` `Cooldown`, JSON, left out once it works · `ttl` its end and thirty days |
+//! | listing | `LIST#A#<agent>`, `LIST#P#<parent session>` | time left at its beginning, `#S#<session>` | `j` `Listing`, JSON |
+//! | wishes | `WISHES#S#<session>` | `WISHES` | `j` `Wishes`, JSON |
 //!
 //! Attributes that are empty or zero are left out. Names that are longer than a key may be are replaced by their hash,
-//! marked `H#` instead of `S#` (or `~` instead of `#`), so that they meet no other name. Controls and what
-//! channels note have partitions of their own so that a webhook's role can be limited to them (`dynamodb:LeadingKeys`).
+//! marked `H#` instead of `S#` (or `~` instead of `#`), so that they meet no other name. Controls, wishes, money and what
+//! channels note have partitions of their own so that a role can be limited to them (`dynamodb:LeadingKeys`).
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use chela_core::access::SenderRef;
+use chela_core::agent_id::AgentId;
 use chela_core::clock::Millis;
+use chela_core::directory::Listing;
 use chela_core::message::EventKey;
 use chela_core::session::{Entry, Flagged, StoreError};
 use chela_core::session_key::SessionKey;
+use chela_core::spend::Day;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
@@ -33,6 +41,9 @@ const NAME_BYTES: usize = 900;
 
 /// Begins the keys of messages left for a running turn.
 const LEFT: &str = "LEFT#";
+
+/// The last instant that fifteen digits can tell.
+const LAST_MS: u64 = 999_999_999_999_999;
 
 /// A row as the SDK carries it.
 pub(crate) type Item = HashMap<String, AttributeValue>;
@@ -99,6 +110,44 @@ impl Key {
 
     pub(crate) fn pairing(channel: &str, account: &str) -> Self {
         Self { pk: account_name(channel, account), sk: "PAIRING".to_owned() }
+    }
+
+    /// What all days of a tenant begin with.
+    pub(crate) const DAY: &str = "D";
+
+    pub(crate) fn day(day: &Day) -> Self {
+        Self { sk: name("D#", "D~", &day.date), ..Self::gate(&day.tenant) }
+    }
+
+    pub(crate) fn gate(tenant: &str) -> Self {
+        Self { pk: name("SPEND#", "SPEND~", tenant), sk: "HALT".to_owned() }
+    }
+
+    /// The partition of all rests.
+    pub(crate) const COOLDOWNS: &str = "COOLDOWNS";
+
+    pub(crate) fn cooldown(profile: &str) -> Self {
+        Self { pk: Self::COOLDOWNS.to_owned(), sk: name("P#", "P~", profile) }
+    }
+
+    /// The partition of an agent's conversations.
+    pub(crate) fn listed(agent: &AgentId) -> String {
+        name("LIST#A#", "LIST#A~", agent.as_str())
+    }
+
+    /// The partition of the conversations that this one gave work to.
+    pub(crate) fn children(parent: &SessionKey) -> String {
+        format!("LIST#P#{}", session_name(parent))
+    }
+
+    /// Rows are read from the first on, so the newest bears the least number.
+    pub(crate) fn listing(partition: String, listing: &Listing) -> Self {
+        let left = LAST_MS.saturating_sub(listing.began.0);
+        Self { pk: partition, sk: format!("{left:015}#{}", session_name(&listing.session)) }
+    }
+
+    pub(crate) fn wishes(session: &SessionKey) -> Self {
+        Self { pk: format!("WISHES#{}", session_name(session)), sk: "WISHES".to_owned() }
     }
 
     /// The key's two attributes, to put others beside.
@@ -180,7 +229,7 @@ impl Row<'_> {
         self.json("j")?.ok_or_else(|| self.damaged("j"))
     }
 
-    fn damaged(&self, name: &str) -> StoreError {
+    pub(crate) fn damaged(&self, name: &str) -> StoreError {
         let (pk, sk) = (self.text("pk").unwrap_or_default(), self.text("sk").unwrap_or_default());
         StoreError::Damaged(format!("attribute \"{name}\" of pk \"{pk}\", sk \"{sk}\""))
     }
@@ -221,12 +270,29 @@ mod tests {
             Key::flag(&flagged(session(&"x".repeat(NAME_BYTES)), u64::MAX, u16::MAX)),
             Key::control(&session(&long)),
             Key::approval(&SenderRef { channel: long.clone(), account: long.clone(), sender: long.clone() }),
+            Key::gate(&long),
+            Key::day(&Day { tenant: long.clone(), date: long.clone() }),
+            Key::cooldown(&long),
+            Key::listing(Key::children(&session(&long)), &listing(&long, 0)),
+            Key::wishes(&session(&long)),
         ];
         for key in &keys {
             assert!(key.pk.len() <= 2048 && key.sk.len() <= 1024, "{key:?}");
         }
         let apart: std::collections::BTreeSet<_> = keys.iter().map(|key| (&key.pk, &key.sk)).collect();
         assert_eq!(apart.len(), keys.len());
+    }
+
+    fn listing(name: &str, began: u64) -> Listing {
+        let (session, agent) = (session(name), AgentId::new("main"));
+        Listing { session, agent, label: None, parent: None, began: Millis(began), ended: None }
+    }
+
+    #[test]
+    fn the_newest_listing_comes_first() {
+        let key = |began| Key::listing(Key::listed(&AgentId::new("main")), &listing("a", began)).sk;
+        assert!(key(u64::MAX) == key(LAST_MS) && key(LAST_MS) < key(1_795_219_200_001));
+        assert!(key(1_795_219_200_001) < key(1_795_219_200_000) && key(1_795_219_200_000) < key(0));
     }
 
     #[test]

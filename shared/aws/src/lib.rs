@@ -2,7 +2,7 @@
 //!
 //! | port | adapter | service |
 //! |---|---|---|
-//! | `SessionStore`, `AccessStore` | [`Table`] | DynamoDB, one table |
+//! | `SessionStore`, `AccessStore`, `ChannelLog`, `Directory`, `SpendStore`, `CooldownStore` | [`Table`] | DynamoDB, one table |
 //! | `Queue` | [`Lanes`] | SQS FIFO, three queues |
 //! | `BlobStore` | [`Bucket`] | S3 |
 //! | `Schedules` | [`ScheduleGroup`] | EventBridge Scheduler |
@@ -14,8 +14,11 @@
 
 mod access;
 mod blob;
+mod change;
 mod channel_log;
 mod client;
+mod cooldown;
+mod directory;
 mod environment;
 mod event;
 mod item;
@@ -23,6 +26,7 @@ mod queue;
 mod schedule;
 mod secret;
 mod session;
+mod spend;
 mod table;
 
 pub use blob::Bucket;

@@ -245,20 +245,9 @@ impl Table {
         }
     }
 
-    /// The values of all rows of a query, page by page.
+    /// The values of all rows of a query.
     pub(crate) async fn bodies<T: DeserializeOwned>(&self, query: QueryFluentBuilder) -> Result<Vec<T>, StoreError> {
-        let mut bodies = Vec::new();
-        let mut from = None;
-        loop {
-            let page = query.clone().set_exclusive_start_key(from).send().await.map_err(|error| self.failed(&error))?;
-            for item in page.items() {
-                bodies.push(Row(item).body()?);
-            }
-            from = page.last_evaluated_key;
-            if from.is_none() {
-                return Ok(bodies);
-            }
-        }
+        self.rows(query).await?.iter().map(|item| Row(item).body()).collect()
     }
 }
 
@@ -290,7 +279,7 @@ fn fitting(key: &Key, item: Item) -> Result<Item, StoreError> {
     Ok(item)
 }
 
-fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
+pub(crate) fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|error| StoreError::Damaged(format!("a value cannot be stored: {error}")))
 }
 
@@ -310,6 +299,7 @@ fn encode_head(session: &SessionKey, head: &Head) -> Result<Item, StoreError> {
         forgotten,
         plain,
         recent,
+        choices,
     } = head;
     let key = Key::head(session);
     let mut item = key.item();
@@ -349,6 +339,9 @@ fn encode_head(session: &SessionKey, head: &Head) -> Result<Item, StoreError> {
     if !recent.is_empty() {
         set("r", text(format!(",{},", recent.join(","))));
     }
+    if !choices.is_none() {
+        set("x", text(json(choices)?));
+    }
     fitting(&key, item)
 }
 
@@ -373,14 +366,15 @@ fn decode_head(item: &Item) -> Result<Head, StoreError> {
         forgotten: row.number("f")?,
         plain: row.number("t")?,
         recent: recent.map(str::to_owned).collect(),
+        choices: row.json("x")?.unwrap_or_default(),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use chela_core::model::{Block, Usage};
-    use chela_core::queue::{Standing, Task};
-    use chela_core::session::{AssistantEntry, EntryBody, Intent, Settled, UserFragment};
+    use chela_core::queue::{Authority, Standing, Task};
+    use chela_core::session::{AssistantEntry, Choices, EntryBody, Intent, Settled, UsageFooter, UserFragment};
     use chela_core::turn::fit_entry;
     use serde_json::json;
 
@@ -412,6 +406,12 @@ mod tests {
             preview: Some("1700000000.000100".into()),
             forgotten: 123_000,
             recent: (0..chela_core::session::RECENT_EVENTS).map(|n| event(n).short().to_owned()).collect(),
+            choices: Choices {
+                model: Some("anthropic/claude-sonnet-4-5-20250929".into()),
+                usage: Some(UsageFooter::Tokens),
+                profile: Some("anthropic:default".into()),
+                ..Choices::default()
+            },
         }
     }
 
@@ -433,13 +433,15 @@ mod tests {
             "reply_to": {"channel": "telegram", "account": "main", "to": "123456789", "message": "4711"},
         });
         let inbound = Box::new(serde_json::from_value(inbound).unwrap());
-        let task = Task::Message { inbound, standing: Standing::Allowed };
+        let task = Task::Message { inbound, standing: Standing::Allowed, authority: Authority::Owner };
         let accepted = Accepted { event: event(0), turn: 123_457, at: NOW, task: Some(task) };
         let user = UserFragment {
             event: None,
             sender: "123456789".into(),
             name: Some("Ada Lovelace".into()),
             text: text.into(),
+            authority: Authority::Owner,
+            files: Vec::new(),
         };
         let reply = "I will remind you at nine. Tomorrow will be dry and mild, with some sun in the afternoon.";
         let body = AssistantEntry {

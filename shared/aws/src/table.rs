@@ -1,8 +1,9 @@
-//! The DynamoDB table that keeps sessions and access: one client, and the calls the two ports share.
+//! The DynamoDB table that keeps sessions and all small rows: one client, and the calls its ports share.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -12,7 +13,7 @@ use crate::client::{AwsClients, Lazy, reason};
 use crate::environment::{AwsEnvironment, MissingVariable};
 use crate::item::{Item, Key, text};
 
-/// Sessions and access in one DynamoDB table with the keys `pk` and `sk` (both strings) and the TTL attribute `ttl`.
+/// Sessions, access, money and lists in one DynamoDB table with the keys `pk` and `sk` (both strings) and the TTL attribute `ttl`.
 /// It is never scanned, no row is deleted but by TTL, and no write is a transaction.
 #[derive(Clone, Debug)]
 pub struct Table {
@@ -74,6 +75,20 @@ impl Table {
                 Ok(Written::Refused(refusal.item().cloned()))
             }
             _ => Err(self.failed(&error)),
+        }
+    }
+
+    /// All rows of a query, page by page.
+    pub(crate) async fn rows(&self, query: QueryFluentBuilder) -> Result<Vec<Item>, StoreError> {
+        let mut rows = Vec::new();
+        let mut from = None;
+        loop {
+            let page = query.clone().set_exclusive_start_key(from).send().await.map_err(|error| self.failed(&error))?;
+            rows.extend(page.items.unwrap_or_default());
+            from = page.last_evaluated_key;
+            if from.is_none() {
+                return Ok(rows);
+            }
         }
     }
 

@@ -3,12 +3,17 @@
 use std::collections::BTreeMap;
 
 use chela_core::agent_id::{DEFAULT_AGENT_ID, normalize_agent_id};
+use chela_core::model::Thinking;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
 use crate::context::{Compaction, ContextPruning};
+use crate::identity::Identity;
+use crate::media::MediaModels;
 use crate::schedules::Destination;
 use crate::settings::{GroupChat, ToolPolicy};
+use crate::skills::ContextRule;
+use crate::subagents::{SubagentDefaults, Subagents};
 
 /// `agents`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -53,6 +58,21 @@ impl AgentsSection {
         own.or(self.defaults.model.as_ref()).map(ModelChoice::in_order).unwrap_or_default()
     }
 
+    /// The only skills this agent may use, if something says so.
+    pub fn skills_of(&self, id: &str) -> Option<&[String]> {
+        self.entry(id).and_then(|agent| agent.skills.as_deref()).or(self.defaults.skills.as_deref())
+    }
+
+    /// What the model of this agent is told when it is needed.
+    pub fn context_of(&self, id: &str) -> Vec<&ContextRule> {
+        self.defaults.context.iter().chain(self.entry(id).iter().flat_map(|agent| &agent.context)).collect()
+    }
+
+    /// How hard the models of this agent think, unless a conversation chooses otherwise.
+    pub fn thinking_of(&self, id: &str) -> Thinking {
+        self.entry(id).and_then(|agent| agent.thinking_default).unwrap_or(self.defaults.thinking_default)
+    }
+
     /// The heartbeat of this agent.
     pub fn heartbeat_of(&self, id: &str) -> Option<&Heartbeat> {
         self.entry(id).and_then(|agent| agent.heartbeat.as_ref()).or(self.defaults.heartbeat.as_ref())
@@ -73,6 +93,8 @@ pub enum Ownership {
 pub struct AgentDefaults {
     /// The model, as `provider/model`. Without one the offline model `echo` answers.
     pub model: Option<ModelChoice>,
+    /// How hard models think before they answer.
+    pub thinking_default: Thinking,
     /// The zone in which days of notes begin and schedules are meant, as in `Europe/Berlin`; UTC if left out.
     pub user_timezone: Option<String>,
     /// Most characters of one workspace file in the prompt.
@@ -86,26 +108,39 @@ pub struct AgentDefaults {
     pub timeout_seconds: u32,
     /// A turn at regular intervals, if something says how often.
     pub heartbeat: Option<Heartbeat>,
+    /// Models that make something else than words.
+    pub media_models: MediaModels,
     /// The agent that does the house's own work.
     pub system_agent: Option<SystemAgent>,
     /// How a conversation that grows too long for its model becomes a summary.
     pub compaction: Compaction,
     /// How old results of tools are shortened for the model; what is stored stays whole.
     pub context_pruning: ContextPruning,
+    /// Names of the only skills that agents may use; all if left out.
+    pub skills: Option<Vec<String>>,
+    /// More for the model to know, when it is needed.
+    pub context: Vec<ContextRule>,
+    /// Work that agents give to one another.
+    pub subagents: SubagentDefaults,
 }
 
 impl Default for AgentDefaults {
     fn default() -> Self {
         Self {
             model: None,
+            thinking_default: Thinking::Off,
             user_timezone: None,
             bootstrap_max_chars: 8_000,
             bootstrap_total_max_chars: 24_000,
             timeout_seconds: 600,
             heartbeat: None,
+            media_models: MediaModels::default(),
             system_agent: None,
             compaction: Compaction::default(),
             context_pruning: ContextPruning::default(),
+            skills: None,
+            context: Vec::new(),
+            subagents: SubagentDefaults::default(),
         }
     }
 }
@@ -131,12 +166,24 @@ pub struct Agent {
     pub is_default: Option<bool>,
     /// Its model, instead of `agents.defaults.model`.
     pub model: Option<ModelChoice>,
+    /// How hard its models think, instead of `agents.defaults.thinkingDefault`.
+    pub thinking_default: Option<Thinking>,
     /// Its heartbeat, instead of `agents.defaults.heartbeat`.
     pub heartbeat: Option<Heartbeat>,
     /// What addresses it in rooms.
     pub group_chat: GroupChat,
     /// Which tools it may use, within what `tools` allows.
     pub tools: ToolPolicy,
+    /// Names of the only skills it may use, instead of `agents.defaults.skills`.
+    pub skills: Option<Vec<String>>,
+    /// More for its model to know, beside `agents.defaults.context`.
+    pub context: Vec<ContextRule>,
+    /// Who it is.
+    pub identity: Identity,
+    /// What it is good at: what other agents read before they give it work.
+    pub description: Option<String>,
+    /// Work it gives to others and is given.
+    pub subagents: Subagents,
 }
 
 /// A model and what stands in for it.
@@ -149,7 +196,8 @@ pub struct ModelChoice {
 }
 
 impl ModelChoice {
-    fn in_order(&self) -> Vec<String> {
+    /// All of them, the first one first.
+    pub fn in_order(&self) -> Vec<String> {
         self.primary.iter().chain(&self.fallbacks).cloned().collect()
     }
 }

@@ -93,6 +93,33 @@ pub struct Streaming {
     pub mode: StreamingMode,
     /// Where long answers are cut.
     pub chunk_mode: ChunkMode,
+    /// What is said on the way to an answer.
+    pub block: BlockStreaming,
+}
+
+/// `streaming.block`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BlockStreaming {
+    /// Whether what the model says before it uses a tool is sent at once, as a message of its own.
+    pub enabled: bool,
+    /// What is too short waits for more.
+    pub coalesce: Coalesce,
+}
+
+/// `streaming.block.coalesce`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Coalesce {
+    /// Fewest characters of such a message.
+    #[schemars(range(min = 1))]
+    pub min_chars: u32,
+}
+
+impl Default for Coalesce {
+    fn default() -> Self {
+        Self { min_chars: 80 }
+    }
 }
 
 /// `streaming.mode`.
@@ -238,6 +265,7 @@ impl Config {
                 groups: merged.groups.unwrap_or_default(),
                 require_mention: merged.require_mention.unwrap_or(true),
                 mention_patterns: patterns,
+                owners: self.commands.owner_allow_from.clone(),
             },
             text_chunk_limit: merged.text_chunk_limit,
             media_max_mb: merged.media_max_mb.unwrap_or(MEDIA_MAX_MB),

@@ -1,13 +1,19 @@
 //! The configuration: one JSON5 file in OpenClaw's key names. See docs/configuration.md.
 
 mod agents;
+mod auth;
+mod broadcast;
 mod channels;
 mod check;
+mod commands;
 mod context;
 mod document;
 mod excerpt;
+mod identity;
 mod include;
 mod live;
+mod media;
+mod memory;
 mod openclaw;
 mod path;
 mod providers;
@@ -20,25 +26,39 @@ mod schema;
 mod secrets;
 mod settings;
 mod shape;
+mod skills;
+mod spend;
+mod subagents;
 mod variables;
 
 pub use agents::{Agent, AgentDefaults, AgentsSection, Heartbeat, ModelChoice, Ownership, SystemAgent};
+pub use auth::{AuthMode, AuthProfile, AuthSection};
+pub use broadcast::{BroadcastGroup, BroadcastSection, BroadcastStrategy, Choir};
 pub use channels::{
     Account, ChannelConfig, ChannelDefaults, ChannelsSection, ChunkMode, DEFAULT_ACCOUNT, OwnKeys, Streaming,
     StreamingMode, UnconfirmedPolicy,
 };
 pub use check::{Checked, Surroundings, check, schema};
+pub use commands::{Auto, CommandsSection, NativeCommands};
 pub use context::{Compaction, CompactionMode, ContextPruning, HardClear, MemoryFlush, PruningMode, SoftTrim};
+pub use identity::Identity;
 pub use live::{LiveConfig, LoadError, Refreshed};
-pub use providers::{Model, ModelCost, ModelInput, ModelsSection, Provider, ProviderApi};
+pub use media::{MediaAudio, MediaCapability, MediaModel, MediaModels, MediaTools, Tts, TtsAuto, TtsProvider};
+pub use memory::{
+    MemoryChunking, MemoryDecay, MemoryHybrid, MemoryMmr, MemoryQuery, MemoryRemote, MemorySearch, MemorySection,
+};
+pub use providers::{MaxTokensField, Model, ModelCompat, ModelCost, ModelInput, ModelsSection, Provider, ProviderApi};
 pub use report::{Finding, Report, Severity};
 pub use schedules::{CronSection, Destination, HEARTBEAT_PROMPT, Job, Planned};
 pub use secrets::SecretInput;
 pub use settings::{
     AckReactionScope, Config, GatewayAuth, GatewayLimits, GatewaySection, GroupChat, LogLevel, LoggingSection,
-    MessagesSection, QueueMode, QueueSection, ToolPolicy,
+    MessagesSection, QueueMode, QueueSection, ToolPolicy, ToolsSection,
 };
 pub use shape::{ChannelKeys, SecretKey};
+pub use skills::{ContextRule, PromptTemplate, SkillEntry, SkillsSection};
+pub use spend::{SpendLimits, SpendSection};
+pub use subagents::{SessionTools, SessionVisibility, SubagentDefaults, Subagents};
 pub use variables::{MissingVariable, SecretUse};
 
 /// The reference manual: every key with its default, as a configuration that changes nothing.

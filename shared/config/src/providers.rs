@@ -27,6 +27,8 @@ pub struct Provider {
     pub api_key: Option<SecretInput>,
     /// Headers for every request, such as a tenant's name.
     pub headers: BTreeMap<String, SecretInput>,
+    /// The region of AWS, for Amazon Bedrock; otherwise that of `AWS_REGION`.
+    pub region: Option<String>,
     /// Longest a call may take, in seconds.
     #[schemars(range(min = 1, max = 900))]
     pub timeout_seconds: Option<u32>,
@@ -45,6 +47,16 @@ pub enum ProviderApi {
     AnthropicMessages,
     /// OpenAI's chat completions, which most others speak too.
     OpenaiCompletions,
+    /// OpenAI's Responses.
+    OpenaiResponses,
+    /// OpenAI's Responses at Azure: the base URL is `https://<resource>.openai.azure.com`, the model that of a deployment.
+    AzureOpenaiResponses,
+    /// Gemini's own.
+    GoogleGenerativeAi,
+    /// Amazon Bedrock's Converse.
+    BedrockConverseStream,
+    /// Ollama's own, which unlike its imitation of OpenAI's takes the size of the context.
+    Ollama,
 }
 
 /// One model of a provider.
@@ -63,10 +75,30 @@ pub struct Model {
     pub max_tokens: Option<u32>,
     /// Whether it reasons before it answers.
     pub reasoning: Option<bool>,
-    /// What it reads: `text`, `image`.
+    /// What it reads: `text`, `image`, `pdf`.
     pub input: Option<Vec<ModelInput>>,
     /// What it costs.
     pub cost: Option<ModelCost>,
+    /// Where it differs from others of its wire format.
+    pub compat: ModelCompat,
+}
+
+/// Where a model differs from others of its wire format.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ModelCompat {
+    /// Under which name it is told the most tokens of an answer.
+    pub max_tokens_field: Option<MaxTokensField>,
+}
+
+/// The name of a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MaxTokensField {
+    /// OpenAI's old one, which most others know.
+    MaxTokens,
+    /// OpenAI's new one, which its newer models insist on.
+    MaxCompletionTokens,
 }
 
 /// What a model reads.
@@ -77,6 +109,8 @@ pub enum ModelInput {
     Text,
     /// Pictures.
     Image,
+    /// PDFs as they are; without it their text is read to the model.
+    Pdf,
 }
 
 /// Dollars per million tokens.

@@ -219,6 +219,6 @@ fn the_settings_of_the_reference_manual_that_are_commented_out_are_right_too() {
     assert!(checked.report.is_usable(), "{}\n{open}", checked.report.render());
     let config = checked.config.unwrap();
     assert!(
-        config.channels.by_id.contains_key("telegram") && config.cron.jobs.len() == 1 && config.bindings.len() == 2
+        config.channels.by_id.contains_key("telegram") && config.cron.jobs.len() == 1 && config.bindings.len() == 3
     );
 }

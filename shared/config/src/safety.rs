@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use chela_core::agent_id::normalize_agent_id;
 use chela_core::gate::{DmPolicy, GroupPolicy};
 
+use crate::auth::AuthMode;
+use crate::broadcast::{BroadcastStrategy, MOST_AGENTS};
 use crate::channels::{Account, ChannelConfig, DEFAULT_ACCOUNT};
 use crate::check::Surroundings;
 use crate::path::Path;
@@ -23,11 +25,16 @@ pub(crate) fn inspect(config: &Config, surroundings: &Surroundings<'_>) -> Vec<M
     let mut inspection = Inspection { config, surroundings, misfits: Vec::new() };
     inspection.gateway();
     inspection.agents();
+    inspection.credentials();
     inspection.bindings();
+    inspection.broadcast();
     for (id, channel) in &config.channels.by_id {
         inspection.channel(id, channel);
     }
     inspection.schedules();
+    inspection.prompts();
+    inspection.commands();
+    inspection.misfits.extend(crate::media::inspect(config));
     inspection.misfits
 }
 
@@ -85,7 +92,9 @@ impl Inspection<'_> {
             self.config.agents.entries.iter().map(|(id, agent)| (Path::of(&["agents", "entries", id]), agent));
         let list = self.config.agents.list.iter().enumerate();
         let list = list.map(|(at, agent)| (Path::of(&["agents", "list"]).index(at), agent));
+        self.allowed_agents(&Path::of(&["agents", "defaults"]), Some(&defaults.subagents.allow_agents));
         for (path, agent) in entries.chain(list) {
+            self.allowed_agents(&path, agent.subagents.allow_agents.as_ref());
             heartbeats.push((path.key("heartbeat"), agent.heartbeat.as_ref()));
             models.push((path.key("model"), agent.model.as_ref()));
         }
@@ -100,6 +109,32 @@ impl Inspection<'_> {
             let names = model.map(|model| model.primary.iter().chain(&model.fallbacks)).into_iter().flatten();
             if names.into_iter().any(|name| !name.contains('/')) {
                 self.error(path, "a model is named without its provider", "write it as \"provider/model\"");
+            }
+        }
+    }
+
+    /// Credentials that are never asked although somebody wrote them down.
+    fn credentials(&mut self) {
+        let auth = &self.config.auth;
+        for (id, profile) in &auth.profiles {
+            let path = Path::of(&["auth", "profiles", id]);
+            if profile.provider.is_empty() {
+                self.error(path, "the provider of this credential is missing", "add provider: \"anthropic\"");
+            } else if profile.mode != AuthMode::ApiKey {
+                let fix = "use mode \"api_key\" with apiKey, or leave it for OpenClaw";
+                self.warn(path.key("mode"), "Chela reads keys only: this credential is never asked", fix);
+            } else if profile.api_key.as_ref().is_none_or(SecretInput::is_blank) {
+                let fix = "add apiKey: \"${NAME}\", or a secret reference such as { source: \"ssm\", id: \"…\" }";
+                self.warn(path, "this credential has no apiKey and is never asked", fix);
+            }
+        }
+        for (provider, order) in &auth.order {
+            let path = Path::of(&["auth", "order", provider]);
+            for (at, id) in order.iter().enumerate() {
+                if auth.profiles.get(id).is_none_or(|profile| profile.provider != *provider) {
+                    let message = format!("there is no credential of {provider} with this id");
+                    self.error(path.index(at), message, "name one of auth.profiles, or add it there");
+                }
             }
         }
     }
@@ -128,6 +163,36 @@ impl Inspection<'_> {
                     "add it to channels, or remove the binding",
                 );
             }
+        }
+    }
+
+    fn broadcast(&mut self) {
+        let broadcast = &self.config.broadcast;
+        let known = self.config.agents.ids();
+        if broadcast.strategy == BroadcastStrategy::Sequential {
+            let fix = "write \"parallel\": each agent has a line of its own";
+            self.warn(Path::of(&["broadcast", "strategy"]), "agents always answer side by side here", fix);
+        }
+        for (peer, group) in &broadcast.by_peer {
+            let path = Path::of(&["broadcast", peer]);
+            if group.agents.is_empty() || group.agents.len() > MOST_AGENTS {
+                let message = format!("names {} agents", group.agents.len());
+                self.error(path.clone(), message, format!("name 1 to {MOST_AGENTS} agents"));
+            }
+            for id in group.agents.iter().filter(|id| !known.contains(&normalize_agent_id(Some(id)))) {
+                let message = format!("there is no agent \"{}\"", normalize_agent_id(Some(id)));
+                self.error(path.clone(), message, format!("name some of: {}", known.join(", ")));
+            }
+        }
+    }
+
+    /// Agents that are to be given work and do not exist: probably misspelt.
+    fn allowed_agents(&mut self, path: &Path, allowed: Option<&Vec<String>>) {
+        let known = self.config.agents.ids();
+        let unknown = |id: &&String| *id != "*" && !known.contains(&normalize_agent_id(Some(id)));
+        for (at, _) in allowed.into_iter().flatten().enumerate().filter(|(_, id)| unknown(id)) {
+            let fix = format!("name some of: {}, or \"*\"", known.join(", "));
+            self.warn(path.key("subagents").key("allowAgents").index(at), "there is no such agent", fix);
         }
     }
 
@@ -229,6 +294,35 @@ impl Inspection<'_> {
         }
     }
 
+    /// Templates must be callable, and context must say something.
+    fn prompts(&mut self) {
+        for (name, template) in &self.config.prompts {
+            let path = Path::of(&["prompts", name]);
+            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+            if name.is_empty() || name.len() > 32 || !name.chars().all(plain) {
+                let message = "it could not be called by this name";
+                self.error(path, message, "name it with 1 to 32 lower-case letters, digits, `_` or `-`");
+            } else if template.text.trim().is_empty() {
+                self.error(path, "it says nothing", "set text");
+            }
+        }
+        let agents = &self.config.agents;
+        let own = agents.ids().into_iter().filter_map(|id| agents.entry(&id).map(|agent| (id, &agent.context)));
+        let lists = std::iter::once((String::new(), &agents.defaults.context)).chain(own);
+        let empty: Vec<String> = lists
+            .filter(|(_, rules)| rules.iter().any(|rule| rule.text.is_none() && rule.file.is_none()))
+            .map(|(id, _)| id)
+            .collect();
+        for id in empty {
+            let path = if id.is_empty() {
+                Path::of(&["agents", "defaults", "context"])
+            } else {
+                Path::of(&["agents", "entries", &id, "context"])
+            };
+            self.error(path, "one of its rules says nothing", "set text or file in every rule");
+        }
+    }
+
     fn patterns(&mut self, scope: &Scope<'_>, account: &Account) {
         if account.gate.mention_patterns.iter().any(|pattern| pattern.contains(['\\', '(', '[', '^', '$', '|', '+'])) {
             let path = scope.at("mentionPatterns", |own| own.mention_patterns.is_some());
@@ -298,6 +392,26 @@ impl Inspection<'_> {
         }
     }
 
+    fn commands(&mut self) {
+        let path = Path::of(&["commands", "ownerAllowFrom"]);
+        let config = self.config;
+        if let Some(owners) = &config.commands.owner_allow_from {
+            if owners.iter().any(|id| id.trim() == "*") {
+                let fix = "name the owners by their ids; /whoami shows them";
+                self.error(path.clone(), "\"*\" would make an owner of everybody who is answered", fix);
+            } else if owners.is_empty() {
+                self.warn(path.clone(), "nobody is an owner", "name the owners by their ids, or leave it out");
+            }
+            self.names(&path, owners);
+        }
+        for (at, word) in config.commands.disabled.iter().enumerate() {
+            if chela_core::command::named(word).is_none() {
+                let path = Path::of(&["commands", "disabled"]).index(at);
+                self.error(path, "there is no such command", "write a word of docs/commands.md without its slash");
+            }
+        }
+    }
+
     fn destination(&mut self, path: &Path, destination: Option<&Destination>) {
         let Some(to) = destination else { return };
         match self.config.channels.by_id.get(&to.channel) {
@@ -330,7 +444,7 @@ impl Scope<'_> {
     }
 }
 
-fn is_http_url(text: &str) -> bool {
+pub(crate) fn is_http_url(text: &str) -> bool {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     host.is_some_and(|host| !host.is_empty() && !host.starts_with('/') && !host.contains(char::is_whitespace))
 }

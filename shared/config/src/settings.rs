@@ -1,5 +1,6 @@
 //! The sections of `chela.json5`. Comments of fields are what `chela config schema` and docs/configuration.md say.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use chela_core::agent_id::AgentId;
@@ -8,10 +9,18 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::agents::AgentsSection;
+use crate::auth::AuthSection;
+use crate::broadcast::BroadcastSection;
 use crate::channels::ChannelsSection;
+use crate::commands::CommandsSection;
+use crate::media::{MediaTools, Tts};
+use crate::memory::MemorySection;
 use crate::providers::ModelsSection;
 use crate::schedules::CronSection;
 use crate::secrets::SecretInput;
+use crate::skills::{PromptTemplate, SkillsSection};
+use crate::spend::SpendSection;
+use crate::subagents::SessionTools;
 
 /// The whole configuration. Everything has a default: an empty file is a configuration.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -24,20 +33,36 @@ pub struct Config {
     pub agents: AgentsSection,
     /// Which agent answers what: the first rule that matches, from the narrowest kind to the widest.
     pub bindings: Vec<Binding>,
+    /// Where several agents answer each message.
+    pub broadcast: BroadcastSection,
     /// How messages are grouped into conversations.
     pub session: SessionConfig,
     /// The messaging platforms, by name.
     pub channels: ChannelsSection,
     /// The providers of models.
     pub models: ModelsSection,
+    /// Several credentials of one provider.
+    pub auth: AuthSection,
+    /// What may be spent on models.
+    pub spend: SpendSection,
+    /// What agents remember.
+    pub memory: MemorySection,
     /// How messages are taken in.
     pub messages: MessagesSection,
+    /// What is answered without a model, and who is the owner.
+    pub commands: CommandsSection,
     /// Turns that nobody has to ask for.
     pub cron: CronSection,
     /// The HTTP server and its API.
     pub gateway: GatewaySection,
-    /// Which tools agents may use.
-    pub tools: ToolPolicy,
+    /// Which tools agents may use, and what they are given.
+    pub tools: ToolsSection,
+    /// Instructions that agents load when they need them.
+    pub skills: SkillsSection,
+    /// Texts that people call by their names.
+    pub prompts: BTreeMap<String, PromptTemplate>,
+    /// Speech.
+    pub tts: Tts,
     /// What is logged.
     pub logging: LoggingSection,
     /// The same agents, bindings and session rules as routing reads them.
@@ -50,7 +75,7 @@ impl Config {
     /// Whether an agent may use a tool: the global policy and the agent's own must both allow it.
     pub fn tool_allowed(&self, agent: &AgentId, tool: &str) -> bool {
         let own = self.agents.entry(agent.as_str()).map(|entry| &entry.tools);
-        self.tools.allows(tool) && own.is_none_or(|policy| policy.allows(tool))
+        self.tools.policy().allows(tool) && own.is_none_or(|policy| policy.allows(tool))
     }
 }
 
@@ -66,6 +91,9 @@ pub struct MessagesSection {
     pub ack_reaction: String,
     /// Where it is used.
     pub ack_reaction_scope: AckReactionScope,
+    /// What every answer begins with: text with `{identity.name}`, `{identity.emoji}`, `{agentId}`; `auto` is
+    /// `[{identity.name}]`.
+    pub response_prefix: Option<String>,
 }
 
 impl Default for MessagesSection {
@@ -75,6 +103,7 @@ impl Default for MessagesSection {
             group_chat: GroupChat::default(),
             ack_reaction: "👀".to_owned(),
             ack_reaction_scope: AckReactionScope::default(),
+            response_prefix: None,
         }
     }
 }
@@ -136,6 +165,13 @@ pub enum QueueMode {
     Steer,
     /// The running turn ends and the newest message is answered.
     Interrupt,
+}
+
+impl QueueMode {
+    /// The mode of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        serde_json::from_value(name.into()).ok()
+    }
 }
 
 /// `groupChat`.
@@ -205,7 +241,28 @@ impl Default for GatewayLimits {
     }
 }
 
-/// `tools`: which tools may be used.
+/// `tools`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ToolsSection {
+    /// Names of tools that may be used; all if left out.
+    pub allow: Option<Vec<String>>,
+    /// Names of tools that may not be used, whatever `allow` says.
+    pub deny: Vec<String>,
+    /// The tools for other conversations.
+    pub sessions: SessionTools,
+    /// What turns files of messages into words.
+    pub media: MediaTools,
+}
+
+impl ToolsSection {
+    /// Which tools may be used.
+    pub fn policy(&self) -> ToolPolicy {
+        ToolPolicy { allow: self.allow.clone(), deny: self.deny.clone(), sessions: self.sessions.clone() }
+    }
+}
+
+/// Which tools an agent may use.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ToolPolicy {
@@ -213,6 +270,8 @@ pub struct ToolPolicy {
     pub allow: Option<Vec<String>>,
     /// Names of tools that may not be used, whatever `allow` says.
     pub deny: Vec<String>,
+    /// The tools for other conversations.
+    pub sessions: SessionTools,
 }
 
 impl ToolPolicy {

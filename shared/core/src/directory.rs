@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::agent_id::AgentId;
 use crate::clock::Millis;
-use crate::session::StoreError;
+use crate::session::{SessionStore, StoreError};
 use crate::session_key::SessionKey;
 
 /// A conversation as a list shows it.
@@ -58,4 +58,29 @@ pub trait Directory: Send + Sync {
 
     /// Replaces the wishes.
     async fn wish(&self, session: &SessionKey, wishes: &Wishes) -> Result<(), StoreError>;
+}
+
+/// A sub-agent that began longer ago has been given up by somebody who could not say so.
+const LONGEST_WORK_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// Those of `listings` that were given work and are still at it. One that ended without a report (it was stopped) is
+/// known by its head.
+pub async fn at_work(
+    sessions: &dyn SessionStore,
+    listings: Vec<Listing>,
+    now: Millis,
+) -> Result<Vec<Listing>, StoreError> {
+    let mut working = Vec::new();
+    for listing in listings {
+        let may_work =
+            listing.parent.is_some() && listing.ended.is_none() && now.since(listing.began) < LONGEST_WORK_MS;
+        if !may_work {
+            continue;
+        }
+        let head = sessions.head(&listing.session).await?;
+        if head.is_none_or(|head| head.last_turn == 0 || head.current.is_some()) {
+            working.push(listing);
+        }
+    }
+    Ok(working)
 }

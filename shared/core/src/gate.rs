@@ -106,6 +106,8 @@ pub struct GatePolicy {
     pub require_mention: bool,
     /// Words (`chela`) or globs (`hey chela*`) that address the agent in rooms, whatever their case.
     pub mention_patterns: Vec<String>,
+    /// Ids of the owners, instead of those `allow_from` names.
+    pub owners: Option<Vec<String>>,
 }
 
 impl Default for GatePolicy {
@@ -120,6 +122,7 @@ impl Default for GatePolicy {
             groups: BTreeMap::new(),
             require_mention: true,
             mention_patterns: Vec::new(),
+            owners: None,
         }
     }
 }
@@ -188,10 +191,24 @@ pub fn decide(policy: &GatePolicy, inbound: &Inbound) -> Gate {
     }
 }
 
-/// What a sender may do who passed the gate: the owner is whoever `allowFrom` names by id, wherever they write. `"*"`
-/// names nobody, and neither do lists of rooms.
+/// The decision about a message whose conversation wished to be answered always (`Some(true)`) or only when addressed
+/// (`Some(false)`). A wish opens nothing that is shut for another reason.
+pub fn decide_wished(policy: &GatePolicy, inbound: &Inbound, answer_all: Option<bool>) -> Gate {
+    match (decide(policy, inbound), answer_all) {
+        // It is asked last: everything else was in order.
+        (Gate::Ignore(Ignored::NotMentioned), Some(true)) => Gate::Allow(Standing::Allowed),
+        (Gate::Allow(_), Some(false)) if inbound.peer.kind != PeerKind::Direct && !addressed(policy, inbound) => {
+            Gate::Ignore(Ignored::NotMentioned)
+        }
+        (decision, _) => decision,
+    }
+}
+
+/// What a sender may do who passed the gate. If `owners` is set it alone decides; else the owner is whoever `allowFrom`
+/// names by id, wherever they write. `"*"` names nobody, and neither do lists of rooms.
 pub fn authority(policy: &GatePolicy, inbound: &Inbound) -> Authority {
-    let named: Vec<String> = policy.allow_from.iter().filter(|id| *id != "*").cloned().collect();
+    let ids = policy.owners.as_ref().unwrap_or(&policy.allow_from);
+    let named: Vec<String> = ids.iter().filter(|id| id.trim() != "*").cloned().collect();
     if lists(&named, inbound) { Authority::Owner } else { Authority::Guest }
 }
 
@@ -265,7 +282,8 @@ fn addressed(policy: &GatePolicy, inbound: &Inbound) -> bool {
         || policy.mention_patterns.iter().any(|pattern| mentions(&inbound.text, pattern))
 }
 
-fn mentions(text: &str, pattern: &str) -> bool {
+/// Whether a text holds a word, or fits a glob, whatever their case.
+pub fn mentions(text: &str, pattern: &str) -> bool {
     let (text, pattern) = (text.to_lowercase(), pattern.trim().to_lowercase());
     if pattern.is_empty() {
         return false;

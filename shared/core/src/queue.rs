@@ -94,6 +94,9 @@ pub enum Task {
         text: String,
         /// How many conversations stand between this one and a person's.
         depth: u8,
+        /// How often conversations have written to one another since a person or a schedule began it.
+        #[serde(default)]
+        hops: u8,
         /// What may be done for it: never more than the other conversation's turn might.
         #[serde(default)]
         authority: Authority,

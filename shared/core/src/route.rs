@@ -78,6 +78,21 @@ pub struct Route {
     pub last_route_policy: LastRoutePolicy,
     /// The tier that decided.
     pub matched_by: MatchedBy,
+    /// What of the message's text was for routing alone, see [`Route::text_of`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+}
+
+impl Route {
+    /// The text the agent reads. A message that was nothing but the prefix stays as it is.
+    #[must_use]
+    pub fn text_of<'t>(&self, text: &'t str) -> &'t str {
+        let Some(prefix) = &self.prefix else { return text };
+        let (begin, chars) = (text.trim_start(), prefix.chars().count());
+        let end = begin.char_indices().nth(chars).map_or(begin.len(), |(end, _)| end);
+        let (head, rest) = begin.split_at_checked(end).unwrap_or((begin, ""));
+        if fold(head) == fold(prefix) && !rest.trim().is_empty() { rest.trim_start() } else { text }
+    }
 }
 
 /// Whose "last route" a message updates.
@@ -176,6 +191,8 @@ struct Rule {
     team: Option<String>,
     roles: Vec<String>,
     text: Option<WildMatch>,
+    /// What of the text the agent is spared.
+    prefix: Option<String>,
     dm_scope: Option<DmScope>,
     group_scope: Option<GroupScope>,
     priority: i64,
@@ -282,6 +299,7 @@ impl RoutingTable {
             main_session_key,
             last_route_policy,
             matched_by: decision.map_or(MatchedBy::Default, |(_, tier)| tier),
+            prefix: rule.and_then(|rule| rule.prefix.clone()),
         };
         Ok((route, named_by))
     }
@@ -355,6 +373,8 @@ impl Rule {
         let trimmed = |id: &Option<String>| Some(js_trim(id.as_deref()?).to_owned()).filter(|id| !id.is_empty());
         let account = trimmed(&matches.account_id);
         let session = binding.session.clone().unwrap_or_default();
+        let literal = |text: &String| js_trim(text).split(['*', '?']).next().map(|prefix| js_trim(prefix).to_owned());
+        let prefix = matches.text.as_ref().filter(|_| binding.strip_prefix == Some(true)).and_then(literal);
         let mut rule = Self {
             index,
             agent: binding.agent_id.clone().unwrap_or_default(),
@@ -366,6 +386,7 @@ impl Rule {
             team: trimmed(&matches.team_id),
             roles: matches.roles.clone().unwrap_or_default(),
             text: matches.text.as_deref().map(js_trim).map(WildMatch::new_case_insensitive),
+            prefix: prefix.filter(|prefix| !prefix.is_empty()),
             dm_scope: session.dm_scope,
             group_scope: session.group_scope,
             priority: binding.priority.unwrap_or_default(),
@@ -437,3 +458,6 @@ impl Rule {
 fn name_of(channel: &str) -> &str {
     if channel.is_empty() { "an unnamed channel" } else { channel }
 }
+
+#[cfg(test)]
+mod tests;

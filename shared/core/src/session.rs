@@ -269,6 +269,10 @@ pub struct AssistantEntry {
     pub model: String,
     /// What it cost.
     pub usage: Usage,
+    /// Parts of the reply that are sent before the tools of this answer run, where the channel shows what is said on the
+    /// way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub interim: Vec<String>,
     /// The reply's parts, if this ends the turn (an empty list is a silent end); `None` if tools are to run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outbox: Option<Vec<String>>,
@@ -364,6 +368,7 @@ pub struct Claim<'a> {
 
 /// The answer to a [`Claim`].
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "there is one of them in a turn, and it holds a head nearly always")]
 pub enum Claimed {
     /// The session is ours. `head.current` is our event, or that of an unfinished turn which goes first.
     Held(Head),

@@ -13,7 +13,7 @@ pub use self::parse::{
     ParsedSessionKey, ThreadSuffix, agent_id_of, is_acp, is_cron, is_incognito, is_subagent, parse_agent_session_key,
     parse_thread_suffix,
 };
-use crate::agent_id::{fold, js_trim, normalize_account_id, normalize_agent_id};
+use crate::agent_id::{AgentId, fold, js_trim, normalize_account_id, normalize_agent_id};
 
 /// The last segment of an agent's main session where the configuration names no other.
 pub const DEFAULT_MAIN_KEY: &str = "main";
@@ -40,6 +40,13 @@ impl SessionKey {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The same conversation with another agent; a key of no agent stays as it is.
+    #[must_use]
+    pub fn with_agent(&self, agent: &AgentId) -> Self {
+        let rest = self.0.strip_prefix("agent:").and_then(|rest| rest.split_once(':'));
+        rest.map_or_else(|| self.clone(), |(_, rest)| Self(format!("agent:{agent}:{rest}")))
     }
 
     /// The SQS message group of the conversation: the key itself, so that an operator can read it, or a hash
@@ -219,6 +226,12 @@ pub fn cron_session_key(name: &str) -> SessionKey {
     SessionKey(format!("cron:{}", fold(name)))
 }
 
+/// The key of a sub-agent's conversation: `agent:<agent>:subagent:<id>`.
+#[must_use]
+pub fn subagent_session_key(agent: &AgentId, id: &str) -> SessionKey {
+    SessionKey(format!("agent:{agent}:subagent:{}", fold(id)))
+}
+
 /// Borrowed ingredients of a key, so that routing a message copies no table of identities.
 pub(crate) struct Parts<'a> {
     pub(crate) agent: Option<&'a str>,
@@ -337,6 +350,16 @@ mod tests {
         assert_eq!(thread_session_key(&base, " 17.AB ").as_str(), "agent:main:slack:channel:c1:thread:17.ab");
         assert_eq!(thread_session_key(&base, "  "), base);
         assert_eq!(topic_peer_id("-100", "42"), "-100:topic:42");
+    }
+
+    #[test]
+    fn a_conversation_is_had_with_another_agent_too() {
+        let work = AgentId::new("work");
+        let key = |key: &str| SessionKey::from_stored(key).with_agent(&work).0;
+        assert_eq!(key("agent:main:telegram:group:-1:thread:2"), "agent:work:telegram:group:-1:thread:2");
+        assert_eq!(key("cron:daily"), "cron:daily");
+        assert_eq!(subagent_session_key(&work, "A1").as_str(), "agent:work:subagent:a1");
+        assert!(is_subagent("agent:work:subagent:a1"));
     }
 
     #[test]

@@ -142,8 +142,13 @@ pub trait SpendStore: Send + Sync {
     async fn reserve(&self, reservation: &Reservation) -> Result<Reserved, StoreError>;
 
     /// One conditional write: takes the reservation away and counts what was spent. A reservation that is not there
-    /// (settled before) changes nothing.
-    async fn settle(&self, settlement: &Settlement) -> Result<(), StoreError>;
+    /// (settled before) changes nothing. Answers with what is spent for good in each scope after this settlement, in the
+    /// same step, so that of all who settle exactly one sees a sum crossed; empty if nothing was changed.
+    async fn settle(&self, settlement: &Settlement) -> Result<BTreeMap<Scope, NanoDollars>, StoreError>;
+
+    /// One plain write: counts a call that was not reserved, because no limit applies to any of its scopes. The same
+    /// name twice may count twice: nothing depends on the sum.
+    async fn count(&self, settlement: &Settlement) -> Result<(), StoreError>;
 
     /// What was spent, by scope; empty for a day without any. Consistent.
     async fn spending(&self, day: &Day) -> Result<BTreeMap<Scope, Spending>, StoreError>;

@@ -61,6 +61,8 @@ pub struct Caller {
     pub reply_to: Option<ReplyAddress>,
     /// How many conversations stand between this one and a person's: 0 for a person's own, 1 for that of a sub-agent.
     pub depth: u8,
+    /// How often conversations have written to one another since a person or a schedule began it.
+    pub hops: u8,
 }
 
 /// What a tool answers. A failure is an answer too: the model reads it and goes on.
@@ -95,6 +97,11 @@ pub trait Tool: Send + Sync {
 
     /// What running it twice does.
     fn effect(&self) -> Effect;
+
+    /// Whether it is there for this caller. One that is not is neither shown to the model nor run.
+    fn offered(&self, _caller: &Caller) -> bool {
+        true
+    }
 
     /// Whether a model is offered it only after it has found it with [`TOOL_SEARCH`] in the same turn.
     fn on_demand(&self) -> bool {

@@ -13,7 +13,7 @@ use chela_clock::SystemClock;
 use chela_core::clock::Clock;
 use chela_core::message::{EventKey, Inbound};
 use chela_core::model::{Block, Usage};
-use chela_core::queue::{Delivery, ENVELOPE_VERSION, Envelope, Lane, Queue, Standing, Task};
+use chela_core::queue::{Authority, Delivery, ENVELOPE_VERSION, Envelope, Lane, Queue, Standing, Task};
 use chela_core::session::{
     Accepted, AssistantEntry, Claim, Claimed, Entry, EntryBody, Fence, Head, Intent, Put, RECENT_EVENTS, SessionStore,
     Settled, UserFragment,

@@ -20,10 +20,17 @@ impl SpendStore for SqliteSessions {
         Ok(self.database.run(move |connection: &Connection| reserve(connection, &wish, &scopes)).await?)
     }
 
-    async fn settle(&self, settlement: &Settlement) -> Result<(), StoreError> {
+    async fn settle(&self, settlement: &Settlement) -> Result<BTreeMap<Scope, NanoDollars>, StoreError> {
         let scopes = named(&settlement.reservation)?;
         let settlement = settlement.clone();
         Ok(self.database.run(move |connection: &Connection| settle(connection, &settlement, &scopes)).await?)
+    }
+
+    async fn count(&self, settlement: &Settlement) -> Result<(), StoreError> {
+        let scopes = named(&settlement.reservation)?;
+        let settlement = settlement.clone();
+        self.database.run(move |connection: &Connection| enter(connection, &settlement, &scopes, 0)).await?;
+        Ok(())
     }
 
     async fn spending(&self, day: &Day) -> Result<BTreeMap<Scope, Spending>, StoreError> {
@@ -111,33 +118,57 @@ fn reserve(connection: &Connection, wish: &Reservation, scopes: &[Named]) -> rus
     Ok(Reserved::Granted(granted))
 }
 
-fn settle(connection: &Connection, settlement: &Settlement, scopes: &[Named]) -> rusqlite::Result<()> {
-    let Settlement { reservation: Reservation { name, day, .. }, spent, usage } = settlement;
+fn settle(
+    connection: &Connection,
+    settlement: &Settlement,
+    scopes: &[Named],
+) -> rusqlite::Result<BTreeMap<Scope, NanoDollars>> {
+    let Reservation { name, day, .. } = &settlement.reservation;
     let reserved = connection
         .prepare_cached("DELETE FROM reservations WHERE tenant = ?1 AND date = ?2 AND name = ?3 RETURNING amount")?
         .query_row(params![day.tenant, day.date, name], |row| row.get::<_, i64>(0))
         .optional()?;
-    let Some(reserved) = reserved else { return Ok(()) };
-    for (row, ..) in scopes {
-        connection
-            .prepare_cached(
-                "UPDATE spending SET reserved = reserved - ?4, spent = spent + ?5, calls = calls + 1,
-                 input = input + ?6, output = output + ?7, cache_read = cache_read + ?8, cache_write = cache_write + ?9
-                 WHERE tenant = ?1 AND date = ?2 AND scope = ?3",
-            )?
-            .execute(params![
-                day.tenant,
-                day.date,
-                row,
-                reserved,
-                integer(*spent),
-                integer(usage.input),
-                integer(usage.output),
-                integer(usage.cache_read),
-                integer(usage.cache_write),
-            ])?;
+    match reserved {
+        Some(reserved) => enter(connection, settlement, scopes, reserved),
+        None => Ok(BTreeMap::new()),
     }
-    Ok(())
+}
+
+/// Counts what was spent, and takes away what was reserved for it.
+fn enter(
+    connection: &Connection,
+    settlement: &Settlement,
+    scopes: &[Named],
+    reserved: i64,
+) -> rusqlite::Result<BTreeMap<Scope, NanoDollars>> {
+    let Settlement { reservation: Reservation { day, .. }, spent, usage } = settlement;
+    let mut now = BTreeMap::new();
+    for (row, scope, _) in scopes {
+        let spent = connection
+            .prepare_cached(
+                "INSERT INTO spending (tenant, date, scope, spent, reserved, calls, input, output, cache_read, cache_write)
+                 VALUES (?1, ?2, ?3, ?5, 0, 1, ?6, ?7, ?8, ?9)
+                 ON CONFLICT DO UPDATE SET reserved = reserved - ?4, spent = spent + ?5, calls = calls + 1,
+                 input = input + ?6, output = output + ?7, cache_read = cache_read + ?8, cache_write = cache_write + ?9
+                 RETURNING spent",
+            )?
+            .query_row(
+                params![
+                    day.tenant,
+                    day.date,
+                    row,
+                    reserved,
+                    integer(*spent),
+                    integer(usage.input),
+                    integer(usage.output),
+                    integer(usage.cache_read),
+                    integer(usage.cache_write),
+                ],
+                |row| row.get::<_, i64>(0),
+            )?;
+        now.insert(scope.clone(), unsigned(spent));
+    }
+    Ok(now)
 }
 
 fn spending(connection: &Connection, day: &Day) -> rusqlite::Result<Vec<(String, Spending)>> {

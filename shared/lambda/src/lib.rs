@@ -59,6 +59,8 @@ impl Deployment {
         Ok(Ports {
             queue: self.queue.clone(),
             sessions: table.clone(),
+            directory: table.clone(),
+            access: table.clone(),
             channels: Arc::new(ChannelNotes::new(table)),
             files: self.files.clone(),
             clock: self.clock.clone(),

@@ -1,14 +1,17 @@
-//! One provider's URL and key, and the reading of its streams: what both dialects share.
+//! One provider's URL and key, and the reading of its streams: what all dialects share.
 
 use std::time::Duration;
 
+use chela_clock::SystemClock;
+use chela_core::clock::Clock as _;
 use chela_core::model::{Delta, ModelError};
 use chela_http::{HttpClient, Request, StreamingResponse};
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 
 use crate::failure::Witness;
-use crate::sse::Events;
+use crate::framing::Framing;
+use crate::signer::Signer;
 
 /// Most bytes of one answer on the wire. Providers spend 100 to 400 bytes on a token, and nothing of it is kept.
 const MAX_STREAM: usize = 64 * 1024 * 1024;
@@ -22,10 +25,25 @@ const END_WITHIN: Duration = Duration::from_millis(100);
 
 /// Where and as whom a provider is asked.
 pub(crate) struct Endpoint {
-    pub(crate) url: String,
+    /// What every URL begins with, without a slash at its end.
+    pub(crate) base: String,
+    /// What every URL ends with: `api-version=…` at Azure.
+    pub(crate) query: Option<String>,
     pub(crate) headers: HeaderMap,
+    pub(crate) signer: Option<Signer>,
+    /// Longest a call may take, if the provider's configuration says so.
+    pub(crate) timeout: Option<Duration>,
     pub(crate) http: HttpClient,
     pub(crate) witness: Witness,
+}
+
+/// One request.
+pub(crate) struct Question {
+    /// What comes after the base URL, with a query of its own or none.
+    pub(crate) path: String,
+    pub(crate) body: Vec<u8>,
+    pub(crate) framing: Framing,
+    pub(crate) timeout: Duration,
 }
 
 /// Puts an answer together from the events of a stream.
@@ -55,15 +73,21 @@ impl Endpoint {
     /// Asks, and reads the answer into `assembly`.
     pub(crate) async fn ask(
         &self,
-        body: Vec<u8>,
-        timeout: Duration,
+        question: Question,
         assembly: &mut impl Assembly,
         on_delta: OnDelta<'_>,
     ) -> Result<(), ModelError> {
-        let mut request = Request::post(&self.url, body, timeout, MAX_STREAM);
+        let Question { path, body, framing, timeout } = question;
+        let timeout = self.timeout.map_or(timeout, |longest| longest.min(timeout));
+        let url = self.url(&path);
+        let signed = self.signer.as_ref().map(|signer| signer.headers(&url, &body, SystemClock.now()));
+        let mut request = Request::post(url, body, timeout, MAX_STREAM);
         request.headers = self.headers.clone();
         request.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        request.headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+        request.headers.insert(ACCEPT, HeaderValue::from_static(framing.accepts()));
+        if let Some(signed) = signed {
+            request.headers.extend(signed.ok_or_else(|| self.witness.rejected("the request cannot be signed"))?);
+        }
         // A model that reasons may be silent for as long as the whole call may take.
         let mut response = self.http.stream(request, timeout).await.map_err(|error| self.witness.no_answer(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
@@ -77,16 +101,23 @@ impl Endpoint {
             let body = whole(&mut response).await.map_err(|error| self.witness.no_answer(&error))?;
             return assembly.whole(&body, on_delta);
         }
-        self.read(response, assembly, on_delta).await
+        self.read(response, framing, assembly, on_delta).await
+    }
+
+    fn url(&self, path: &str) -> String {
+        let joint = if path.contains('?') { '&' } else { '?' };
+        let query = self.query.as_ref().map(|query| format!("{joint}{query}")).unwrap_or_default();
+        format!("{}{path}{query}", self.base)
     }
 
     async fn read(
         &self,
         mut response: StreamingResponse,
+        framing: Framing,
         assembly: &mut impl Assembly,
         on_delta: OnDelta<'_>,
     ) -> Result<(), ModelError> {
-        let mut reader = Reader::new(&self.witness);
+        let mut reader = Reader::new(&self.witness, framing);
         loop {
             match response.chunk().await {
                 Ok(Some(bytes)) => reader.feed(&bytes, assembly, on_delta)?,
@@ -106,13 +137,13 @@ impl Endpoint {
 /// Reads a stream, wherever the network cuts it.
 pub(crate) struct Reader<'a> {
     witness: &'a Witness,
-    events: Events,
+    framing: Framing,
     progress: Progress,
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(witness: &'a Witness) -> Self {
-        Self { witness, events: Events::default(), progress: Progress::Partial }
+    pub(crate) fn new(witness: &'a Witness, framing: Framing) -> Self {
+        Self { witness, framing, progress: Progress::Partial }
     }
 
     /// Takes the next bytes.
@@ -122,13 +153,18 @@ impl<'a> Reader<'a> {
         assembly: &mut impl Assembly,
         on_delta: OnDelta<'_>,
     ) -> Result<(), ModelError> {
-        let events = self.events.push(bytes).map_err(|_| self.witness.broken("it sends an endless event"))?;
+        let events = self.framing.push(bytes).map_err(|garbled| self.witness.broken(garbled.0));
+        let events = match events {
+            // The answer is whole, only its bill is torn.
+            Err(_) if self.progress != Progress::Partial => return Ok(()),
+            events => events?,
+        };
         events.iter().try_for_each(|data| self.event(data, assembly, on_delta))
     }
 
     /// The stream has ended: was that all?
     pub(crate) fn end(&mut self, assembly: &mut impl Assembly, on_delta: OnDelta<'_>) -> Result<(), ModelError> {
-        if let Some(data) = self.events.finish() {
+        if let Some(data) = self.framing.finish() {
             self.event(&data, assembly, on_delta)?;
         }
         match self.progress {
@@ -158,4 +194,10 @@ async fn whole(response: &mut StreamingResponse) -> Result<Vec<u8>, chela_http::
         }
     }
     Ok(body)
+}
+
+/// A name as one segment of a path.
+pub(crate) fn in_path(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    name.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }

@@ -1,7 +1,8 @@
-//! The end of an answer, where both dialects must keep the same promises.
+//! The end of an answer, where all dialects must keep the same promises.
 
 use chela_core::model::{Block, ModelAnswer, ModelError, Stop, Usage};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::failure::Witness;
 
@@ -63,4 +64,13 @@ impl Finished {
             }
         }
     }
+}
+
+/// The id of a call that came without one: the same for the same call at the same place (the length of the transcript
+/// and the number of the call), different elsewhere.
+pub(crate) fn made_up_id(place: usize, number: usize, name: &str, arguments: &str) -> String {
+    let digest = Sha256::digest(format!("{place} {number} {name} {arguments}"));
+    let mut hex = hex::encode(digest);
+    hex.truncate(16);
+    format!("call_{hex}")
 }

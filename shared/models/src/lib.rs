@@ -1,19 +1,32 @@
 #![doc = include_str!("../README.md")]
 
 mod anthropic;
+mod bedrock;
 mod catalog;
+mod claude;
 mod echo;
 mod endpoint;
+mod facts;
 mod failure;
 mod finished;
+mod framing;
+mod gemini;
+mod ollama;
+mod open;
 mod openai_chat;
+mod openai_responses;
 #[cfg(test)]
 mod recorded;
+mod reference;
 #[cfg(test)]
 mod rendered;
+mod seal;
+mod signer;
 mod sse;
 mod transcript;
 
-pub use catalog::{
-    Api, BUILTIN, BadModelRef, Builtin, MaxTokensField, ModelRef, OpenError, ProviderConfig, builtin, open,
-};
+pub use catalog::{Api, Builtin, Cost, Input, KnownModel, MaxTokensField, builtin, builtins, known, models, prices_of};
+pub use facts::ModelConfig;
+pub use open::{OpenError, ProviderConfig, open};
+pub use reference::{BadModelRef, ModelRef};
+pub use signer::AwsKeys;

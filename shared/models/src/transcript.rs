@@ -4,8 +4,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use chela_core::model::{Block, ModelMessage, Role};
-use serde_json::{Map, Value};
+use chela_core::model::{Block, ModelMessage, ModelRequest, Role, ToolSpec};
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 /// Stands in for a tool result that is missing.
@@ -20,7 +20,8 @@ pub(crate) struct Said<'a> {
 
 /// The transcript in order: it begins with the user, roles alternate, every tool use is answered once at the very
 /// beginning of the next message and in the order of the calls, no result is without its call, no text is blank, and
-/// the model's last block of a message is no thought. Of its thoughts only those are there that are `shown`.
+/// the model's last block of a message is no thought. Of its thoughts and the user's files only those are there that are
+/// `shown`.
 pub(crate) fn tidy(messages: &[ModelMessage], shown: impl Fn(&Block) -> bool) -> Vec<Said<'_>> {
     let mut merged = Vec::new();
     for message in messages {
@@ -28,8 +29,9 @@ pub(crate) fn tidy(messages: &[ModelMessage], shown: impl Fn(&Block) -> bool) ->
             (_, Block::Text { text }) => !text.trim().is_empty(),
             (Role::Assistant, thought) if is_thought(thought) => shown(thought),
             (Role::User, Block::ToolResult { .. }) => true,
+            (Role::User, file @ Block::File { .. }) => shown(file),
             (Role::User, _) => false,
-            (Role::Assistant, block) => !matches!(block, Block::ToolResult { .. }),
+            (Role::Assistant, block) => !matches!(block, Block::ToolResult { .. } | Block::File { .. }),
         };
         push(&mut merged, message.role, message.blocks.iter().filter(fits).map(Cow::Borrowed).collect());
     }
@@ -67,6 +69,55 @@ pub(crate) fn is_plain_id(id: &str) -> bool {
 /// The arguments of a call: an object, whatever was stored.
 pub(crate) fn arguments(input: &Value) -> Cow<'_, Value> {
     if input.is_object() { Cow::Borrowed(input) } else { Cow::Owned(Value::Object(Map::new())) }
+}
+
+/// A tool as it is shown to the model.
+pub(crate) struct Offer<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) description: &'a str,
+    pub(crate) schema: Cow<'a, Value>,
+}
+
+/// The tools on offer; where there are none, the names of those that were called, for providers that take a transcript
+/// with calls only with tools.
+pub(crate) fn offers<'a>(request: &'a ModelRequest, said: &'a [Said<'_>]) -> Vec<Offer<'a>> {
+    if !request.tools.is_empty() {
+        let offer = |tool: &'a ToolSpec| Offer {
+            name: &tool.name,
+            description: &tool.description,
+            schema: Cow::Borrowed(&tool.input_schema),
+        };
+        return request.tools.iter().map(offer).collect();
+    }
+    let called = said.iter().flat_map(|said| &said.blocks).filter_map(|block| match block.as_ref() {
+        Block::ToolUse { name, .. } => Some(name.as_str()),
+        _ => None,
+    });
+    let called: BTreeSet<&str> = called.collect();
+    let any = || Cow::Owned(json!({"type": "object"}));
+    called.into_iter().map(|name| Offer { name, description: "No longer on offer.", schema: any() }).collect()
+}
+
+/// The same for every call of one conversation until it is shortened, and for no other: what it began with.
+pub(crate) fn conversation_key(request: &ModelRequest) -> String {
+    let first = request.messages.first().and_then(|message| serde_json::to_vec(message).ok()).unwrap_or_default();
+    let mut hex = hex::encode(Sha256::new().chain_update(&request.model).chain_update(first).finalize());
+    hex.truncate(32);
+    hex
+}
+
+/// The texts of a message as one.
+pub(crate) fn text_of<'a>(said: &'a Said<'_>) -> Option<Cow<'a, str>> {
+    let texts = said.blocks.iter().filter_map(|block| match block.as_ref() {
+        Block::Text { text } => Some(text.as_str()),
+        _ => None,
+    });
+    texts.map(Cow::Borrowed).reduce(|all, next| Cow::Owned(format!("{all}\n\n{next}")))
+}
+
+/// What a tool answered, for a dialect without a mark for failures.
+pub(crate) fn told_result(text: &str, is_error: bool) -> Cow<'_, str> {
+    if is_error { Cow::Owned(format!("Error: {text}")) } else { Cow::Borrowed(text) }
 }
 
 fn push<'a>(out: &mut Vec<Said<'a>>, role: Role, blocks: Vec<Cow<'a, Block>>) {

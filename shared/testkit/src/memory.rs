@@ -24,6 +24,25 @@ struct Books {
     halted: BTreeSet<String>,
 }
 
+impl Books {
+    fn enter(&mut self, settlement: &Settlement, reserved: NanoDollars) -> BTreeMap<Scope, NanoDollars> {
+        let Settlement { reservation: wish, spent, usage } = settlement;
+        let day = self.days.entry(wish.day.clone()).or_default();
+        let enter = |scope: &Scope| {
+            let it = day.entry(scope.clone()).or_default();
+            it.reserved -= reserved;
+            it.spent += spent;
+            it.calls += 1;
+            it.usage.input += usage.input;
+            it.usage.output += usage.output;
+            it.usage.cache_read += usage.cache_read;
+            it.usage.cache_write += usage.cache_write;
+            (scope.clone(), it.spent)
+        };
+        wish.scopes.keys().map(enter).collect()
+    }
+}
+
 #[async_trait]
 impl SpendStore for MemorySpend {
     async fn reserve(&self, wish: &Reservation) -> Result<Reserved, StoreError> {
@@ -37,7 +56,7 @@ impl SpendStore for MemorySpend {
         let mut granted = BTreeMap::new();
         for (scope, limit) in &wish.scopes {
             let taken = day.get(scope).map_or(0, |it| it.spent + it.reserved);
-            if let Some(limit) = limit.filter(|limit| taken + amount > *limit) {
+            if let Some(limit) = limit.filter(|limit| !known && taken + amount > *limit) {
                 return Ok(Reserved::Refused { scope: scope.clone(), taken, limit });
             }
             granted.insert(scope.clone(), taken + amount);
@@ -49,21 +68,17 @@ impl SpendStore for MemorySpend {
         Ok(Reserved::Granted(granted))
     }
 
-    async fn settle(&self, settlement: &Settlement) -> Result<(), StoreError> {
-        let Settlement { reservation: wish, spent, usage } = settlement;
+    async fn settle(&self, settlement: &Settlement) -> Result<BTreeMap<Scope, NanoDollars>, StoreError> {
+        let wish = &settlement.reservation;
         let mut books = self.books.lock().unwrap();
-        let Some(reserved) = books.open.remove(&(wish.day.clone(), wish.name.clone())) else { return Ok(()) };
-        let day = books.days.entry(wish.day.clone()).or_default();
-        for scope in wish.scopes.keys() {
-            let it = day.entry(scope.clone()).or_default();
-            it.reserved -= reserved;
-            it.spent += spent;
-            it.calls += 1;
-            it.usage.input += usage.input;
-            it.usage.output += usage.output;
-            it.usage.cache_read += usage.cache_read;
-            it.usage.cache_write += usage.cache_write;
-        }
+        let Some(reserved) = books.open.remove(&(wish.day.clone(), wish.name.clone())) else {
+            return Ok(BTreeMap::new());
+        };
+        Ok(books.enter(settlement, reserved))
+    }
+
+    async fn count(&self, settlement: &Settlement) -> Result<(), StoreError> {
+        self.books.lock().unwrap().enter(settlement, 0);
         Ok(())
     }
 

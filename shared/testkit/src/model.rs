@@ -13,8 +13,14 @@ pub enum Line {
     Says(String),
     /// Calls tools: id, name, arguments.
     Calls(Vec<(String, String, Value)>),
+    /// Says something and calls tools.
+    SaysAndCalls(String, Vec<(String, String, Value)>),
     /// Fails.
     Fails(fn() -> ModelError),
+    /// Says nothing at all.
+    Nothing,
+    /// Begins to say this, and never ends.
+    Hangs(String),
 }
 
 /// A model with a script. Every request is checked against the laws providers enforce; at the end of the script it
@@ -57,7 +63,18 @@ impl Model for ScriptedModel {
                 let blocks = calls.into_iter().map(|(id, name, input)| Block::ToolUse { id, name, input }).collect();
                 Ok(ModelAnswer { blocks, stop: Stop::ToolUse, usage })
             }
+            Line::SaysAndCalls(text, calls) => {
+                on_delta(&Delta::Text(text.clone()));
+                let calls = calls.into_iter().map(|(id, name, input)| Block::ToolUse { id, name, input });
+                let blocks = std::iter::once(Block::Text { text }).chain(calls).collect();
+                Ok(ModelAnswer { blocks, stop: Stop::ToolUse, usage })
+            }
             Line::Fails(error) => Err(error()),
+            Line::Nothing => Ok(ModelAnswer { blocks: vec![], stop: Stop::End, usage }),
+            Line::Hangs(text) => {
+                on_delta(&Delta::Text(text));
+                std::future::pending().await
+            }
         }
     }
 }

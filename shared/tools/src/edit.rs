@@ -51,7 +51,7 @@ impl Tool for Edit {
 
 async fn edit(call: &ToolCall<'_>) -> Result<String, String> {
     let Arguments { path, old, new } = arguments(call.input)?;
-    let file = TextFile::named(call.files, call.agent, &path)?;
+    let file = TextFile::to_write(call, &path)?;
     // The second look is for a file that was changed between reading and writing.
     for _ in 0..2 {
         let Some(before) = file.read().await? else {

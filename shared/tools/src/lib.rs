@@ -1,15 +1,18 @@
 //! The tools every agent has, one file each, and the files of its workspace.
 //!
 //! All of them see nothing but `agents/<id>/` of the file store: configuration, media and other agents are out of reach
-//! by construction, not by a list of forbidden names.
+//! by construction, not by a list of forbidden names. Other conversations are reached by [`sessions`] alone.
 
 mod arguments;
 mod edit;
+mod memory_get;
+mod memory_graph;
 mod memory_save;
 mod memory_search;
 pub mod on_demand;
 mod read;
 mod session_status;
+pub mod sessions;
 mod text_file;
 pub mod workspace;
 mod write;
@@ -17,17 +20,26 @@ mod write;
 use std::sync::Arc;
 
 use chela_core::tool::Tool;
+use chela_memory::Memory;
+
+/// What tools are made with.
+#[derive(Clone, Default)]
+pub struct ToolSettings {
+    /// How notes are searched.
+    pub memory: Arc<Memory>,
+}
 
 /// All tools, in the order in which models see them.
-pub fn all() -> Vec<Arc<dyn Tool>> {
-    vec![
-        Arc::new(read::Read),
-        Arc::new(write::Write),
-        Arc::new(edit::Edit),
-        Arc::new(memory_save::MemorySave),
-        Arc::new(memory_search::MemorySearch),
-        Arc::new(session_status::SessionStatus),
-    ]
+pub fn all(settings: &ToolSettings) -> Vec<Arc<dyn Tool>> {
+    let mut tools: Vec<Arc<dyn Tool>> =
+        vec![Arc::new(read::Read), Arc::new(write::Write), Arc::new(edit::Edit), Arc::new(memory_save::MemorySave)];
+    if settings.memory.settings().enabled {
+        tools.push(Arc::new(memory_search::MemorySearch { memory: settings.memory.clone() }));
+        tools.push(Arc::new(memory_get::MemoryGet));
+    }
+    tools.push(Arc::new(memory_graph::MemoryGraph));
+    tools.push(Arc::new(session_status::SessionStatus));
+    tools
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ impl Tool for Read {
 
 async fn read(call: &ToolCall<'_>) -> Result<String, String> {
     let Arguments { path, offset, limit } = arguments(call.input)?;
-    let file = TextFile::named(call.files, call.agent, &path)?;
+    let file = TextFile::to_read(call, &path)?;
     let Some(version) = file.read().await? else {
         let names = file.below(NAMES_MAX).await?;
         if names.is_empty() {
@@ -71,7 +71,7 @@ async fn read(call: &ToolCall<'_>) -> Result<String, String> {
 }
 
 /// Whole lines from `first` on, as many as fit, and how to go on if there are more.
-fn part(text: &str, first: usize, limit: usize) -> String {
+pub(crate) fn part(text: &str, first: usize, limit: usize) -> String {
     let total = text.lines().count();
     if text.is_empty() {
         return "(The file is empty.)".to_owned();

@@ -1,8 +1,9 @@
 //! One text file of an agent's workspace.
 
 use bytes::Bytes;
-use chela_core::agent_id::AgentId;
 use chela_core::blob::{BlobError, BlobStore, Precondition, check_key};
+use chela_core::tool::ToolCall;
+use chela_memory::Audience;
 
 /// Largest file a tool writes, and largest it looks into.
 pub(crate) const WRITE_MAX: usize = 256 * 1024;
@@ -33,12 +34,24 @@ pub(crate) enum Written {
 }
 
 impl<'a> TextFile<'a> {
-    /// Names a file by its path in the workspace.
-    pub(crate) fn named(files: &'a dyn BlobStore, agent: &AgentId, path: &str) -> Result<Self, String> {
+    /// Names a file by its path in the workspace, to be read.
+    pub(crate) fn to_read(call: &ToolCall<'a>, path: &str) -> Result<Self, String> {
+        Self::named(call, path, Audience::may_read)
+    }
+
+    /// Names a file by its path in the workspace, to be written.
+    pub(crate) fn to_write(call: &ToolCall<'a>, path: &str) -> Result<Self, String> {
+        Self::named(call, path, Audience::may_write)
+    }
+
+    fn named(call: &ToolCall<'a>, path: &str, may: fn(&Audience, &str) -> bool) -> Result<Self, String> {
         let path = clean(path)?;
-        let key = format!("agents/{}/{path}", agent.as_str());
+        if !may(&Audience::of(call.caller, call.session), &path) {
+            return Err(format!("{path} is your human's: it is out of reach in a turn for guests."));
+        }
+        let key = format!("agents/{}/{path}", call.agent.as_str());
         check_key(&key).map_err(|_| outside(&path))?;
-        Ok(Self { files, path, key })
+        Ok(Self { files: call.files, path, key })
     }
 
     /// The current version, `None` if there is no such file.

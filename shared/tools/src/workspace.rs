@@ -26,6 +26,9 @@ const SEEDS: &[(&str, &str)] = &[
 /// read by heartbeats alone.
 const PROMPT: &[&str] = &["AGENTS.md", "SOUL.md", "IDENTITY.md", "TOOLS.md", "USER.md", "MEMORY.md", "BOOTSTRAP.md"];
 
+/// Those of them that only the owner may hear of. A birth is finished with the owner, too.
+const OWNERS: &[&str] = &["USER.md", "MEMORY.md", "BOOTSTRAP.md"];
+
 /// How much of the files goes into a prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -58,24 +61,37 @@ pub async fn seed(files: &dyn BlobStore, agent: &AgentId) -> Result<usize, BlobE
     Ok(written)
 }
 
-/// The system prompt: standing instructions and the workspace's files, always in the same order. The same files give the
-/// same text.
-pub async fn context(files: &dyn BlobStore, agent: &AgentId, limits: &Limits) -> Result<String, BlobError> {
+/// System prompts: standing instructions and the workspace's files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prompts {
+    /// For the owner.
+    pub owner: String,
+    /// For a turn in which a guest's words are: without what is known of the owner.
+    pub guests: String,
+}
+
+/// The system prompts, their files always in the same order. The same files give the same texts.
+pub async fn context(files: &dyn BlobStore, agent: &AgentId, limits: &Limits) -> Result<Prompts, BlobError> {
     let read = PROMPT.iter().map(|name| async move { files.get(&key(agent, name)).await.map(|blob| (*name, blob)) });
+    let found = try_join_all(read).await?;
+    let texts: Vec<(&str, String)> = found
+        .into_iter()
+        .filter_map(|(name, blob)| Some((name, String::from_utf8_lossy(&blob?.bytes).trim().to_owned())))
+        .filter(|(_, text)| !text.is_empty())
+        .collect();
+    let for_guests = texts.iter().filter(|(name, _)| !OWNERS.contains(name));
+    Ok(Prompts { owner: prompt(texts.iter(), limits), guests: prompt(for_guests, limits) })
+}
+
+fn prompt<'a>(files: impl Iterator<Item = &'a (&'a str, String)>, limits: &Limits) -> String {
     let mut prompt = STANDING.trim_end().to_owned();
     let mut room = limits.total;
-    for (name, blob) in try_join_all(read).await? {
-        let Some(blob) = blob else { continue };
-        let text = String::from_utf8_lossy(&blob.bytes);
-        let text = text.trim();
-        if text.is_empty() {
-            continue;
-        }
+    for (name, text) in files {
         let shown = shortened(text, limits.per_file.min(room));
         room = room.saturating_sub(text.chars().count().min(limits.per_file));
         prompt.push_str(&format!("\n\n## {name}\n\n{shown}"));
     }
-    Ok(prompt)
+    prompt
 }
 
 /// A text of at most `most` characters of the file: its beginning and its end, and a word about what is left out.

@@ -49,7 +49,7 @@ impl Tool for Write {
 
 async fn write(call: &ToolCall<'_>) -> Result<String, String> {
     let Arguments { path, content } = arguments(call.input)?;
-    let file = TextFile::named(call.files, call.agent, &path)?;
+    let file = TextFile::to_write(call, &path)?;
     // The second look is for a file that was changed between reading and writing.
     for _ in 0..2 {
         let before = file.read().await?;

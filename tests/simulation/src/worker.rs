@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use chela_agent::{ContextSettings, Agent, AgentSettings, ChannelNotes, Installation, ModelChoice, Outcome, Outlet, Slice};
+use chela_agent::{
+    Agent, AgentSettings, ChannelNotes, Installation, Known, ModelChoice, Outcome, Outlet, Profile, Slice,
+};
 use chela_core::access::{AccessStore, Pairing, PairingRequest, SenderRef};
 use chela_core::agent_id::AgentId;
 use chela_core::blob::{Blob, BlobError, BlobStore, Listed, Precondition};
@@ -14,7 +16,7 @@ use chela_core::channel_log::{self, Activity, ChannelLog};
 use chela_core::chunk::ChunkMode;
 use chela_core::clock::{Clock, Millis};
 use chela_core::event::{EventBus, EventBusError, EventName, LifecycleEvent};
-use chela_core::model::Model;
+use chela_core::model::{Model, Thinking};
 use chela_core::queue::{Delivery, Envelope, Lane, Queue, Task};
 use chela_core::session::StoreError;
 use chela_core::tool::Tool;
@@ -136,6 +138,7 @@ impl Worker {
             directory: Arc::new(MemoryDirectory::default()),
             spend: Arc::new(MemorySpend::default()),
             cooldowns: Arc::new(MemoryCooldowns::default()),
+            known: Known::default(),
             clock: process.clone(),
         };
         let outlet = |id: &'static str| {
@@ -151,6 +154,7 @@ impl Worker {
                     text_limit: None,
                     chunk_mode,
                     streaming: false,
+                    blocks: None,
                     steered: false,
                     wished: None,
                 },
@@ -161,23 +165,32 @@ impl Worker {
             id: "simulated".into(),
             max_tokens: 1_000,
             context_window: 100_000,
-            model: Arc::new(SimulatedModel { process: process.clone(), provider }) as Arc<dyn Model>,
+            sees: Default::default(),
+            price: None,
+            profiles: vec![Profile {
+                id: format!("{provider}:default"),
+                model: Arc::new(SimulatedModel { process: process.clone(), provider }) as Arc<dyn Model>,
+            }],
         };
         let tool = |name: &'static str| -> Arc<dyn Tool> {
             Arc::new(SimulatedTool { process: process.clone(), name, keys: site.keys.clone() })
         };
         let settings = AgentSettings {
             system: "You are simulated.".into(),
+            system_for_guests: "You are simulated, among guests.".into(),
             models: vec![model("first"), model("second")],
+            further_models: vec![],
+            thinking: Thinking::Off,
             timezone: "UTC".into(),
             max_steps: STEPS,
             tools: NAMES.map(tool).into(),
             announce: false,
-            context: ContextSettings::default(),
+            ..AgentSettings::default()
         };
         let installation = Installation {
             outlets: PLATFORMS.map(outlet).into(),
             agents: HashMap::from([(AgentId::new("main"), settings)]),
+            ..Installation::default()
         };
         Self { site: site.clone(), process, agent, installation }
     }

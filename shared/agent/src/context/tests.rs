@@ -4,7 +4,7 @@ use chela_core::clock::Millis;
 use chela_core::model::{ModelRequest, Usage};
 use chela_core::session::{AssistantEntry, Entry, EntryBody, UserFragment};
 use chela_core::turn::transcript;
-use chela_testkit::model::{ScriptedModel, assert_valid};
+use chela_testkit::model::assert_valid;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -38,7 +38,9 @@ fn choice_of(context_window: u32) -> ModelChoice {
         id: "model".into(),
         max_tokens: context_window / 8,
         context_window,
-        model: Arc::new(ScriptedModel::default()),
+        sees: Default::default(),
+        price: None,
+        profiles: vec![],
     }
 }
 

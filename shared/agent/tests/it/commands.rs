@@ -1,13 +1,57 @@
-//! What is answered without a model.
+//! What is answered without a model: each command with its story. Who may use them is told in `authority`.
 
-use chela_agent::Outcome;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chela_agent::{ModelChoice, Outcome};
 use chela_core::access::AccessStore;
-use chela_core::clock::Clock;
-use chela_core::queue::Standing;
-use chela_core::session::{Control, SessionStore};
-use chela_core::session_key::PeerKind;
+use chela_core::agent_id::AgentId;
+use chela_core::blob::{BlobStore, Precondition};
+use chela_core::clock::{Clock, Millis};
+use chela_core::command::TABLE;
+use chela_core::directory::{Directory, Listing, Wishes};
+use chela_core::model::{Thinking, ToolSpec, Usage};
+use chela_core::queue::{Envelope, Standing};
+use chela_core::session::{Choices, Control, SessionStore, UsageFooter, Verbose};
+use chela_core::session_key::{PeerKind, SessionKey};
+use chela_core::spend::{Day, Reservation, Scope, Settlement, SpendStore};
+use chela_core::tool::{Effect, Tool, ToolAnswer, ToolCall};
+use chela_testkit::channel::RecordingChannel;
+use serde_json::json;
 
 use crate::world::{World, calls, message, says};
+
+fn main_session() -> SessionKey {
+    SessionKey::from_stored("agent:main:main")
+}
+
+/// What is answered to a message, all its parts together.
+pub(crate) async fn told(world: &World, envelope: &Envelope) -> String {
+    let before = world.channel.shown().len();
+    world.answer_until_done(envelope).await;
+    world.channel.shown()[before..].join("\n")
+}
+
+/// The owner says something; every call is an event of its own.
+async fn ask(world: &World, text: &str) -> String {
+    world.clock.advance(1);
+    told(world, &world.says(&world.clock.unique(), text)).await
+}
+
+async fn choices(world: &World) -> Choices {
+    world.store.head(&main_session()).await.unwrap().unwrap().choices
+}
+
+/// A world whose agent has three models.
+fn with_models(lines: impl IntoIterator<Item = chela_testkit::model::Line>) -> World {
+    let mut world = World::new(lines);
+    let settings = world.installation.agents.get_mut(&AgentId::new("main")).unwrap();
+    let first = settings.models[0].clone();
+    let named = |name: &str, id: &str| ModelChoice { name: name.into(), id: id.into(), ..first.clone() };
+    settings.models.extend([named("other/big-5", "big-5"), named("other/small-5", "small-5")]);
+    world
+}
 
 #[tokio::test]
 async fn new_sets_aside_what_was_said_before() {
@@ -88,4 +132,358 @@ async fn an_agent_that_is_not_configured_leaves_the_message_in_the_queue() {
     envelope.agent = chela_core::agent_id::AgentId::new("ghost");
     let Outcome::Again { reason, .. } = world.answer(&envelope).await else { panic!("it waits") };
     assert!(reason.contains("ghost") && reason.contains("agents.list"), "{reason}");
+}
+
+#[tokio::test]
+async fn every_command_is_in_the_catalogue_and_the_first_ones_in_help() {
+    let world = World::new([]);
+    let (help, catalogue) = (ask(&world, "/help").await, ask(&world, "/commands").await);
+    for spec in TABLE {
+        assert!(catalogue.contains(&format!("`{}` – {}", spec.usage(), spec.does)), "{}", spec.word);
+        assert_eq!(help.contains(spec.does), help.contains(&format!("/{} – ", spec.word)), "{}", spec.word);
+    }
+    assert!(help.contains("/model – ") && !help.contains("/export – "));
+    assert!(world.channel.shown().iter().all(|part| part.encode_utf16().count() <= 2000), "cut for the channel");
+}
+
+#[tokio::test]
+async fn what_is_written_wrongly_is_answered_with_how_it_is_written() {
+    let world = World::new([]);
+    let wrong = [
+        "/reset soft",
+        "/think harder",
+        "/verbose loudly",
+        "/usage daily",
+        "/context all",
+        "/export pdf",
+        "/memory",
+        "/memory search",
+        "/memory save ",
+        "/memory forget everything",
+        "/skill",
+        "/subagents log",
+        "/subagents log one",
+        "/subagents kill 1",
+        "/approve",
+        "/approve 7",
+        "/approve 7 maybe",
+        "/deny",
+        "/deny 7 please",
+        "/activation never",
+        "/queue fast",
+    ];
+    for text in wrong {
+        let answer = ask(&world, text).await;
+        assert!(answer.contains("Write it as `/") || answer.contains("is for rooms"), "{text}: {answer}");
+    }
+    assert!(world.model.asked().is_empty(), "no model is asked");
+    assert_eq!(choices(&world).await, Choices::default());
+    assert_eq!(world.embedded.sessions.wishes(&main_session()).await.unwrap(), Wishes::default());
+}
+
+#[tokio::test]
+async fn a_chosen_model_is_asked_first_until_it_is_the_configured_one_again() {
+    let world = with_models([says("a"), says("b"), says("c")]);
+    assert!(ask(&world, "/model").await.contains("2. `other/big-5`"));
+    assert!(ask(&world, "/model small-5").await.contains("`other/small-5`"));
+    ask(&world, "hi").await;
+    assert!(ask(&world, "/models other").await.contains("3. `other/small-5`"));
+    assert!(!ask(&world, "/models other").await.contains("test/scripted"));
+    assert!(ask(&world, "/models nobody").await.contains("no such model"));
+    assert!(ask(&world, "/status").await.contains("other/small-5 (chosen"));
+    assert!(ask(&world, "/model 2").await.contains("`other/big-5`"));
+    ask(&world, "hi").await;
+    let refused = ask(&world, "/model 5").await;
+    assert!(refused.contains("names none of my models, or several") && refused.contains("1. `test/scripted`"));
+    ask(&world, "/model default").await;
+    ask(&world, "hi").await;
+    let asked: Vec<String> = world.model.asked().into_iter().map(|request| request.model).collect();
+    assert_eq!(asked, ["small-5", "big-5", "scripted"]);
+}
+
+#[tokio::test]
+async fn new_keeps_what_was_chosen_and_reset_drops_it() {
+    let world = with_models([says("a"), says("b")]);
+    for command in ["/think high", "/verbose full", "/usage tokens", "/model big-5"] {
+        ask(&world, command).await;
+    }
+    let chosen = Choices {
+        model: Some("other/big-5".into()),
+        thinking: Some(Thinking::High),
+        verbose: Some(Verbose::Full),
+        usage: Some(UsageFooter::Tokens),
+        profile: None,
+    };
+    assert_eq!(choices(&world).await, chosen);
+    ask(&world, "the word is quince").await;
+    assert_eq!(ask(&world, "/new").await, "A new conversation begins here.");
+    assert_eq!(choices(&world).await, chosen);
+    assert!(ask(&world, "/new small-5").await.contains("with other/small-5"));
+    assert_eq!(choices(&world).await, Choices { model: Some("other/small-5".into()), ..chosen.clone() });
+    let head = world.store.head(&main_session()).await.unwrap().unwrap();
+    assert!(ask(&world, "/new hello there").await.contains("names none"), "no model, so nothing begins");
+    assert_eq!(world.store.head(&main_session()).await.unwrap().unwrap().forgotten, head.forgotten);
+    assert!(ask(&world, "/reset").await.contains("as it is configured"));
+    assert_eq!(choices(&world).await, Choices::default());
+    ask(&world, "which word?").await;
+    assert!(!format!("{:?}", world.model.asked()[1].messages).contains("quince"));
+}
+
+#[tokio::test]
+async fn what_stands_before_the_words_is_for_them_alone() {
+    let world = with_models([says("a"), says("b")]);
+    assert!(ask(&world, "/think").await.contains("as configured"));
+    ask(&world, "/think@some_bot high /model small-5 solve this\n  please").await;
+    ask(&world, "and this").await;
+    let asked = world.model.asked();
+    assert_eq!((asked[0].thinking, asked[0].model.as_str()), (Thinking::High, "small-5"));
+    let said = format!("{:?}", asked[0].messages);
+    assert!(said.contains("solve this\\n  please") && !said.contains("/think") && !said.contains("/model"), "{said}");
+    assert_eq!((asked[1].thinking, asked[1].model.as_str()), (Thinking::Off, "scripted"));
+    assert!(format!("{:?}", asked[1].messages).contains("solve this"), "it is kept as the model read it");
+    assert_eq!(choices(&world).await, Choices::default());
+    let refused = ask(&world, "/model nobody solve this").await;
+    assert!(refused.contains("`nobody` names none of my models") && world.model.asked().len() == 2, "{refused}");
+}
+
+#[tokio::test]
+async fn choices_before_the_words_hold_in_every_step_of_their_turn() {
+    let world = World::new([calls(&["a"]), says("done")]);
+    ask(&world, "/think low switch it on").await;
+    let asked: Vec<Thinking> = world.model.asked().into_iter().map(|request| request.thinking).collect();
+    assert_eq!(asked, [Thinking::Low, Thinking::Low]);
+}
+
+#[tokio::test]
+async fn a_skill_is_asked_of_the_model() {
+    let world = World::new([says("sunny")]);
+    assert_eq!(ask(&world, "/skill weather in Bern").await, "sunny");
+    let said = format!("{:?}", world.model.asked()[0].messages);
+    assert!(said.contains("Use the skill weather: in Bern") && !said.contains("/skill"), "{said}");
+}
+
+#[tokio::test]
+async fn a_wish_to_sum_up_is_left_to_whoever_puts_the_conversation_together() {
+    let world = World::new([says("summed up")]);
+    assert_eq!(ask(&world, "/compact the names").await, "summed up");
+}
+
+#[tokio::test]
+async fn a_command_that_is_turned_off_does_nothing_and_typed_ones_may_be_words() {
+    let mut world = World::new([says("as words")]);
+    world.installation.commands.disabled = vec!["/T".into(), "export".into()];
+    assert_eq!(ask(&world, "/think high").await, "`/think` is turned off here.");
+    assert_eq!(ask(&world, "/think high and solve this").await, "`/think` is turned off here.");
+    assert!(!ask(&world, "/commands").await.contains("/export"));
+    assert_eq!(choices(&world).await, Choices::default());
+    world.installation.commands.typed = false;
+    assert_eq!(ask(&world, "/think high and solve this").await, "as words");
+    let asked = world.model.asked();
+    assert!(asked[0].thinking == Thinking::Off && format!("{:?}", asked[0].messages).contains("/think high and"));
+}
+
+#[tokio::test]
+async fn wishes_of_a_room_stand_beside_each_other() {
+    let world = World::new([]);
+    let room = |event: &str, text: &str| message(event, text, PeerKind::Group, Standing::Allowed, world.clock.now());
+    assert!(told(&world, &room("1", "/activation always")).await.contains("everything"));
+    assert!(told(&world, &room("2", "/queue steer")).await.contains("steer"));
+    let session = main_session();
+    let wishes = || world.embedded.sessions.wishes(&session);
+    assert_eq!(wishes().await.unwrap(), Wishes { answer_all: Some(true), queue: Some("steer".into()) });
+    let status = told(&world, &room("3", "/status")).await;
+    assert!(status.contains("**Queue** steer") && status.contains("**Activation** everything"), "{status}");
+    told(&world, &room("4", "/new")).await;
+    told(&world, &room("5", "/activation mention")).await;
+    told(&world, &room("6", "/queue default")).await;
+    assert_eq!(wishes().await.unwrap(), Wishes { answer_all: Some(false), queue: None });
+    assert!(told(&world, &room("7", "/activation")).await.contains("only what is addressed to me"));
+    assert!(told(&world, &room("8", "/queue")).await.contains("as configured"));
+    assert!(ask(&world, "/activation always").await.contains("is for rooms"));
+}
+
+/// Red without the look at wishes in the running turn.
+#[tokio::test]
+async fn a_turn_heeds_later_messages_where_that_is_wished() {
+    for wished in [true, false] {
+        let mut world = World::new([calls(&["a"]), says("done")]);
+        let outlet = world.installation.outlets.values_mut().next().unwrap();
+        outlet.steered = false;
+        if wished {
+            ask(&world, "/queue steer").await;
+        }
+        let first = world.says("1", "switch it on");
+        world.clock.advance(5);
+        world.store.leave(&world.says("2", "and be quick")).await.unwrap();
+        world.answer_until_done(&first).await;
+        let asked = format!("{:?}", world.model.asked()[1].messages);
+        assert_eq!(asked.contains("and be quick"), wished);
+    }
+}
+
+#[tokio::test]
+async fn the_context_is_measured() {
+    let world = World::new([calls(&["a"]), says("done")]);
+    ask(&world, &format!("a long story {}", "x".repeat(3000))).await;
+    let summary = ask(&world, "/context").await;
+    assert!(summary.contains("of 100000 tokens") && summary.contains("1 tools") && summary.contains("4 messages"));
+    let detail = ask(&world, "/context detail").await;
+    assert!(detail.contains("- lamp: ") && detail.contains("user, \"a long story"), "{detail}");
+    let json = ask(&world, "/context json").await;
+    let json = json.trim_start_matches("```json").trim_end_matches("```");
+    let json: serde_json::Value = serde_json::from_str(json).unwrap();
+    assert_eq!(json["window"], 100_000);
+    assert!(json["messages"]["tokens"].as_u64().unwrap() > 1000);
+    ask(&world, "/new").await;
+    assert!(ask(&world, "/context list").await.contains("0 messages"));
+}
+
+#[tokio::test]
+async fn what_today_cost_is_told() {
+    let world = World::new([]);
+    assert!(ask(&world, "/usage").await.contains("nothing was spent"));
+    // 2027-01-15, a day of the clock's.
+    let day = Day { tenant: "default".into(), date: "2027-01-15".into() };
+    let scopes = [(Scope::All, None), (Scope::Agent("main".into()), None)].into();
+    let at = world.clock.now();
+    let reservation = Reservation { name: "a".into(), day, scopes, amount: 9_000_000, at };
+    let spend = &world.embedded.sessions;
+    spend.reserve(&reservation).await.unwrap();
+    let usage = Usage { input: 700, output: 30, ..Usage::default() };
+    spend.settle(&Settlement { reservation, spent: 12_300_000, usage }).await.unwrap();
+    let told = ask(&world, "/usage cost").await;
+    assert!(told.contains("$0.0123 in 1 calls, 700 tokens read and 30 written"), "{told}");
+    assert!(told.contains("- agent main: $0.0123"), "{told}");
+    assert!(ask(&world, "/status").await.contains("**Today** $0.0123"));
+    ask(&world, "/usage full").await;
+    assert_eq!(choices(&world).await.usage, Some(UsageFooter::Full));
+    ask(&world, "/usage reset").await;
+    assert_eq!(choices(&world).await.usage, None);
+}
+
+#[tokio::test]
+async fn a_conversation_is_sent_as_a_file() {
+    let channel = RecordingChannel::with(|channel| channel.uploads = true);
+    let world = World::with([calls(&["a"]), says("the lamp is on now")], channel, Effect::None);
+    assert!(ask(&world, "/export").await.contains("nothing to export"));
+    ask(&world, "switch it on").await;
+    ask(&world, "/new").await;
+    let told = ask(&world, "/export").await;
+    assert!(told.contains(".md: text/plain, "), "{told}");
+    assert!(ask(&world, "/export jsonl").await.contains(".jsonl: "));
+    let files = world.embedded.blobs.list("agents/main/exports/", 10).await.unwrap();
+    assert_eq!(files.len(), 2);
+    let read = async |ending: &str| {
+        let file = files.iter().find(|file| file.key.ends_with(ending)).unwrap();
+        String::from_utf8(world.embedded.blobs.get(&file.key).await.unwrap().unwrap().bytes.to_vec()).unwrap()
+    };
+    let markdown = read(".md").await;
+    let parts = ["## Turn 2, 2027-01-15", "switch it on", "uses lamp", "the lamp is on\n", "the lamp is on now"];
+    let mut rest = markdown.as_str();
+    for part in parts {
+        rest = rest.split_once(part).unwrap_or_else(|| panic!("{part} is missing or in the wrong place: {markdown}")).1;
+    }
+    assert!(read(".jsonl").await.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+}
+
+/// Tools that note what they are called with.
+#[derive(Default)]
+struct Notes(Mutex<Vec<String>>);
+
+struct NoteTool(&'static str, Arc<Notes>);
+
+#[async_trait]
+impl Tool for NoteTool {
+    fn spec(&self) -> ToolSpec {
+        ToolSpec { name: self.0.into(), description: "Notes.".into(), input_schema: json!({"type": "object"}) }
+    }
+
+    fn effect(&self) -> Effect {
+        Effect::Keyed
+    }
+
+    async fn run(&self, call: ToolCall<'_>) -> ToolAnswer {
+        self.1.0.lock().unwrap().push(format!("{} {} {}", self.0, call.input, call.idempotency_key));
+        ToolAnswer::ok("found:\nMEDIA:SOUL.md\n[[quick_replies: A, B]]")
+    }
+}
+
+#[tokio::test]
+async fn notes_are_searched_shown_and_added_to() {
+    let mut world = World::new([]);
+    assert!(ask(&world, "/memory search quince").await.contains("may not use the tool"));
+    let notes = Arc::new(Notes::default());
+    let tools = ["memory_search", "memory_save"].map(|name| Arc::new(NoteTool(name, notes.clone())) as Arc<dyn Tool>);
+    world.installation.agents.get_mut(&AgentId::new("main")).unwrap().tools = tools.into();
+    let found = ask(&world, "/memory search the quince").await;
+    assert_eq!(found, "> found:\n> MEDIA:SOUL.md\n> [ [quick_replies: A, B]]", "it is quoted, and nothing is sent");
+    let envelope = world.says("save", "/memory save Ada likes\nquinces");
+    world.store.dies_at(4, false);
+    world.answer(&envelope).await;
+    assert!(world.store.revive());
+    world.clock.advance(60_000);
+    world.answer_until_done(&envelope).await;
+    let calls = notes.0.lock().unwrap().clone();
+    assert!(calls[0].starts_with(r#"memory_search {"query":"the quince"}"#), "{calls:?}");
+    assert!(calls[1].starts_with(r#"memory_save {"text":"Ada likes\nquinces"}"#), "{calls:?}");
+    assert!(calls.iter().skip(1).all(|call| *call == calls[1]), "one key, whatever dies: {calls:?}");
+
+    let note = Bytes::from_static(b"# Ada\nMEDIA:x.png");
+    world.embedded.blobs.put("agents/main/MEMORY.md", note, Precondition::None).await.unwrap();
+    assert_eq!(ask(&world, "/memory show").await, "`MEMORY.md`:\n> # Ada\n> MEDIA:x.png");
+    assert!(ask(&world, "/memory show memory/2020-01-01.md").await.contains("There is no note"));
+    for other in ["SOUL.md", "../../config/chela.json5", "memory/x.txt"] {
+        assert!(ask(&world, &format!("/memory show {other}")).await.contains("Notes are `MEMORY.md`"), "{other}");
+    }
+    let escape = ask(&world, "/memory show memory/../SOUL.md").await;
+    assert!(!escape.contains('>'), "{escape}");
+}
+
+#[tokio::test]
+async fn agents_and_sub_agents_are_listed_and_stopped() {
+    let world = World::new([]);
+    assert_eq!(ask(&world, "/agents").await, "- main (test/scripted) – answers here");
+    assert!(ask(&world, "/subagents").await.contains("No sub-agent"));
+    let directory = &world.embedded.sessions;
+    let child = |name: &str, began: u64, ended: Option<u64>| Listing {
+        session: SessionKey::from_stored(format!("agent:main:subagent:{name}")),
+        agent: AgentId::new("main"),
+        label: Some(format!("the {name}")),
+        parent: Some(main_session()),
+        began: Millis(world.clock.now().0 - began),
+        ended: ended.map(|ended| Millis(world.clock.now().0 - ended)),
+    };
+    directory.list(&child("old one", 7_200_000, Some(3_600_000))).await.unwrap();
+    directory.list(&child("new one", 120_000, None)).await.unwrap();
+    let list = ask(&world, "/subagents").await;
+    assert!(list.contains("1. the new one (main) – begun 2 min ago, at work"), "{list}");
+    assert!(list.contains("2. the old one (main) – begun 2 h ago, reported 1 h ago"), "{list}");
+    assert!(ask(&world, "/subagents info 1").await.contains("`agent:main:subagent:new one`"));
+    assert!(ask(&world, "/subagents log #1").await.contains("has said nothing yet"));
+    assert!(ask(&world, "/subagents log 3").await.contains("There is no sub-agent 3"));
+    assert!(ask(&world, "/subagents stop 2").await.contains("has reported already"));
+    assert!(ask(&world, "/subagents stop 1").await.contains("ends at its next step"));
+    let mark = |name: &str| SessionKey::from_stored(format!("agent:main:subagent:{name}"));
+    assert!(world.store.control(&mark("new one")).await.unwrap().unwrap().stop_before <= world.clock.now());
+    assert_eq!(world.store.control(&mark("old one")).await.unwrap(), None);
+
+    let mut work = world.says("work", "find quinces");
+    work.session = mark("new one");
+    work.accepted_at = world.clock.now();
+    world.answer_until_done(&work).await;
+    assert_eq!(ask(&world, "/subagents log 1").await, "> (end of script)");
+}
+
+#[tokio::test]
+async fn nothing_waits_for_approval() {
+    let world = World::new([]);
+    for command in ["/approve 7 allow-once", "/approve 7 allow-always", "/approve 7 deny", "/deny 7"] {
+        assert_eq!(ask(&world, command).await, "Nothing waits for your approval here.");
+    }
+}
+
+#[tokio::test]
+async fn a_sender_learns_their_id() {
+    let world = World::new([]);
+    assert_eq!(ask(&world, "/id").await, "You are `recording:7`, on account default. To me you are an owner.");
 }

@@ -141,7 +141,7 @@ impl Talk {
         let model = Arc::new(Attentive { asked: Mutex::default(), whim: Mutex::new(Box::new(|_| None)) });
         let notebook = Arc::new(Notebook::default());
         let settings = world.installation.agents.values_mut().next().unwrap();
-        settings.models[0].model = model.clone();
+        settings.models[0].profiles[0].model = model.clone();
         settings.models[0].context_window = WINDOW;
         settings.tools = vec![Arc::new(Look), notebook.clone()];
         settings.context = ContextSettings {

@@ -1,16 +1,23 @@
 //! The turn, told as stories.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "what breaks here is a failed test")]
 
+mod authority;
+mod bad_answers;
+mod blocks;
 mod commands;
 mod compaction;
 mod crashes;
 mod delivery;
 mod extras;
+mod failover;
 mod faults;
+mod media;
 mod models;
 mod on_demand;
 mod redelivery;
 mod room;
 mod segments;
+mod spending;
+mod subagents;
 mod together;
 mod world;

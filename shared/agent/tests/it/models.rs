@@ -12,7 +12,7 @@ use chela_core::session_key::PeerKind;
 use chela_testkit::model::{Line, ScriptedModel};
 use serde_json::json;
 
-use crate::world::{World, calls, message, says};
+use crate::world::{World, calls, choice, message, says};
 
 /// A model that speaks a word every half second.
 pub(crate) struct Dictation(&'static str);
@@ -42,19 +42,24 @@ fn down() -> Line {
     Line::Fails(|| ModelError::Unavailable { provider: "test".into(), reason: "503".into() })
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_model_that_is_down_is_waited_for_and_then_its_user_is_told() {
-    let world = World::new([down(), down(), down(), down(), down()]);
+    let world = World::new((0..30).map(|_| down()));
     let envelope = world.says("1", "hi");
     let mut waits = Vec::new();
     while let Outcome::Again { after_s, .. } = world.answer(&envelope).await {
         waits.push(after_s);
+        // And the six seconds that the attempt itself waited.
+        world.clock.advance(u64::from(after_s + 6) * 1_000);
+        assert!(waits.len() < 20, "{waits:?}");
     }
-    assert_eq!(waits, [2, 4, 8, 16]);
+    // One and five seconds are waited for on the spot.
+    assert_eq!(waits, [30, 60, 60, 60]);
+    assert_eq!(world.model.asked().len(), 3 + 4);
     assert!(world.channel.shown()[0].contains("cannot reach my model"), "{:?}", world.channel.shown());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_model_that_recovers_answers() {
     let world = World::new([down(), down(), says("here I am")]);
     world.answer_until_done(&world.says("1", "hi")).await;
@@ -75,9 +80,7 @@ async fn the_next_model_answers_for_the_first() {
     let mut world = World::new([down()]);
     let second = Arc::new(ScriptedModel::new([says("the second")]));
     let settings = world.installation.agents.values_mut().next().unwrap();
-    let mut choice = settings.models[0].clone();
-    choice.model = second;
-    settings.models.push(choice);
+    settings.models.push(choice("second/scripted", [("second:default", second)]));
     world.answer_until_done(&world.says("1", "hi")).await;
     assert_eq!(world.channel.shown(), ["the second"]);
 }

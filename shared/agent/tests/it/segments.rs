@@ -74,7 +74,7 @@ impl Refusing {
         let (refuses, script) = (Mutex::new(takes_all as fn(&ModelRequest) -> _), world.model.clone());
         let model = Arc::new(Picky { refuses, script, asked: Mutex::default() });
         let settings = world.installation.agents.values_mut().next().unwrap();
-        settings.models[0].model = model.clone();
+        settings.models[0].profiles[0].model = model.clone();
         Self { world, model }
     }
 

@@ -1,21 +1,23 @@
 //! One agent, one channel, one model with a script, on the embedded store.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use chela_agent::{
-    Agent, AgentSettings, ChannelNotes, ContextSettings, Installation, ModelChoice, Outcome, Outlet, SeenScope, Slice,
+    Agent, AgentSettings, ChannelNotes, Installation, Known, ModelChoice, Outcome, Outlet, Profile, SeenScope, Slice,
 };
 use chela_core::agent_id::AgentId;
 use chela_core::channel::Unconfirmed;
 use chela_core::chunk::ChunkMode;
 use chela_core::clock::{Clock, Millis};
-use chela_core::message::{Inbound, InboundKind, ReplyAddress, Sender};
-use chela_core::model::{Model, ToolSpec};
+use chela_core::message::{EventKey, Inbound, InboundKind, ReplyAddress, Sender};
+use chela_core::model::{Model, Thinking, ToolSpec};
 use chela_core::queue::{Authority, ENVELOPE_VERSION, Envelope, Standing, Task};
+use chela_core::session::{Choices, Claim, Claimed, Fence, SessionStore};
 use chela_core::session_key::{Peer, PeerKind, SessionKey};
+use chela_core::spend::{Day, Price, Scope, SpendStore, Spending};
 use chela_core::tool::{Effect, Tool, ToolAnswer, ToolCall};
 use chela_embedded::Embedded;
 use chela_testkit::channel::RecordingChannel;
@@ -61,6 +63,7 @@ impl World {
             directory: embedded.sessions.clone(),
             spend: embedded.sessions.clone(),
             cooldowns: embedded.sessions.clone(),
+            known: Known::default(),
             clock: clock.clone(),
         };
         let outlet = Outlet {
@@ -70,12 +73,14 @@ impl World {
             seen: Some(("👀".to_owned(), SeenScope::All)),
             chunk_mode: ChunkMode::Length,
             streaming: true,
+            blocks: None,
             steered: true,
             wished: None,
         };
         let installation = Installation {
             outlets: HashMap::from([(("recording".to_owned(), "default".to_owned()), outlet)]),
             agents: HashMap::from([(AgentId::new("main"), settings(model.clone(), lamp.clone()))]),
+            ..Installation::default()
         };
         Self { clock, channel, model, store, lamp, agent, installation, embedded, _folder: folder }
     }
@@ -97,27 +102,68 @@ impl World {
         panic!("never done");
     }
 
+    /// Makes choices for the conversation, as a command would.
+    pub(crate) async fn choose(&self, choices: Choices) {
+        let (key, event) =
+            (SessionKey::from_stored("agent:main:main"), EventKey::of("recording", "default", &self.clock.unique()));
+        let now = self.clock.now();
+        let claim = Claim { event: &event, owner: "test", now, until: now.plus(1_000) };
+        let Ok(Claimed::Held(mut head)) = self.embedded.sessions.claim(&key, &claim).await else { panic!("held") };
+        head.choices = choices;
+        head.finish(&[]);
+        let fence = Fence { epoch: head.epoch, owner: "test", lease_reaches: Millis(0) };
+        self.embedded.sessions.save(&key, &head, &fence).await.unwrap();
+    }
+
+    /// What was chosen for the conversation.
+    pub(crate) async fn chosen(&self) -> Choices {
+        let key = SessionKey::from_stored("agent:main:main");
+        self.embedded.sessions.head(&key).await.unwrap().unwrap().choices
+    }
+
+    /// What was spent today, by scope.
+    pub(crate) async fn spending(&self) -> BTreeMap<Scope, Spending> {
+        let date = self.installation.spend.date(self.clock.now());
+        self.embedded.sessions.spending(&Day { tenant: "default".into(), date }).await.unwrap()
+    }
+
+    /// The models the agent asks, in order.
+    pub(crate) fn models(&mut self) -> &mut Vec<ModelChoice> {
+        &mut self.installation.agents.values_mut().next().unwrap().models
+    }
+
     pub(crate) fn says(&self, event: &str, text: &str) -> Envelope {
         message(event, text, PeerKind::Direct, Standing::Allowed, self.clock.now())
     }
 }
 
 pub(crate) fn settings(model: Arc<dyn Model>, tool: Arc<dyn Tool>) -> AgentSettings {
-    let choice = ModelChoice {
-        name: "test/scripted".into(),
-        id: "scripted".into(),
-        max_tokens: 1000,
-        context_window: 100_000,
-        model,
-    };
     AgentSettings {
         system: "You are a test.".into(),
-        models: vec![choice],
+        system_for_guests: "You are a test, among guests.".into(),
+        models: vec![choice("test/scripted", [("test:default", model)])],
+        further_models: vec![],
+        thinking: Thinking::Off,
         tools: vec![tool],
         timezone: "UTC".into(),
         max_steps: 6,
         announce: true,
-        context: ContextSettings::default(),
+        ..AgentSettings::default()
+    }
+}
+
+/// A model asked with these credentials; a dollar buys ten thousand tokens of it.
+pub(crate) fn choice<const N: usize>(name: &str, profiles: [(&str, Arc<dyn Model>); N]) -> ModelChoice {
+    let price = Price { input: 100_000_000, output: 100_000_000, cache_read: 100_000_000, cache_write: 100_000_000 };
+    let profile = |(id, model): (&str, Arc<dyn Model>)| Profile { id: id.into(), model };
+    ModelChoice {
+        name: name.into(),
+        id: name.rsplit('/').next().unwrap().into(),
+        max_tokens: 1000,
+        context_window: 100_000,
+        sees: Default::default(),
+        price: Some(price),
+        profiles: profiles.into_iter().map(profile).collect(),
     }
 }
 

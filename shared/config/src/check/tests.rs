@@ -105,7 +105,6 @@ fn a_configuration_of_openclaw_is_read_with_warnings_only() {
     let expected = [
         "agents.defaults.workspace",
         "agents.defaults.heartbeat.target",
-        "agents.entries.main.identity",
         "bindings[0].comment",
         "session.reset",
         "channels.telegram.linkPreview",
@@ -515,4 +514,75 @@ proptest! {
         let found = checked(&text);
         prop_assert_eq!(found.config.is_some(), found.report.is_usable());
     }
+}
+
+#[test]
+fn owners_are_named_by_id_and_disabled_commands_exist() {
+    let said = errors(r#"{commands: {ownerAllowFrom: ["telegram:7", "*"], disabled: ["export", "/model", "fly"]}}"#);
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said[0].contains("commands.ownerAllowFrom") && said[0].contains("everybody"), "{said:?}");
+    assert!(said[1].contains("commands.disabled[2]") && said[1].contains("docs/commands.md"), "{said:?}");
+    let said = warnings(r#"{commands: {ownerAllowFrom: ["@ada"]}}"#);
+    assert!(said[0].contains("commands.ownerAllowFrom") && said[0].contains("no id"), "{said:?}");
+    assert!(warnings("{commands: {ownerAllowFrom: []}}")[0].contains("nobody is an owner"));
+    assert!(warnings(r#"{commands: {allowFrom: {"*": ["7"]}}}"#)[0].contains("ownerAllowFrom"));
+}
+
+#[test]
+fn every_account_knows_the_owners() {
+    let text = r#"{channels: {telegram: {botToken: "${TELEGRAM_BOT_TOKEN}", webhookSecret: "${TELEGRAM_WEBHOOK_SECRET}"}},
+                   commands: {ownerAllowFrom: [7, "slack:U1"], native: false, text: false}}"#;
+    let config = checked(text).config.unwrap();
+    let gate = config.account("telegram", "default").unwrap().gate;
+    assert_eq!(gate.owners.as_deref(), Some(&["7".to_owned(), "slack:U1".to_owned()][..]));
+    assert!(!config.commands.text && !config.commands.native.is_on());
+    let usual = checked("{commands: {native: \"auto\"}}").config.unwrap().commands;
+    assert!(usual.text && usual.native.is_on() && usual.owner_allow_from.is_none());
+}
+
+#[test]
+fn every_mode_of_the_queue_has_its_name() {
+    let modes = ["collect", "followup", "steer", "interrupt"].map(|name| QueueMode::named(name).unwrap());
+    assert_eq!(modes, [QueueMode::Collect, QueueMode::Followup, QueueMode::Steer, QueueMode::Interrupt]);
+    assert_eq!(QueueMode::named("drop"), None);
+}
+
+#[test]
+fn media_that_contradicts_itself_is_named() {
+    let cases = [
+        ("{ tts: { auto: \"always\" } }", "1:8 tts.provider"),
+        ("{ tts: { provider: \"x\", providers: { x: { baseUrl: \"nowhere\" } } } }", "tts.providers.x.baseUrl"),
+        ("{ tools: { media: { models: [{ capabilities: [\"audio\"] }] } } }", "tools.media.models[0].provider"),
+        (
+            "{ tools: { media: { models: [{ provider: \"a\", baseUrl: \"x\", capabilities: [\"audio\"] }] } } }",
+            "tools.media.models[0].baseUrl",
+        ),
+        (
+            "{ tools: { media: { audio: { echoTranscript: true, echoFormat: \"x\" } } } }",
+            "tools.media.audio.echoFormat",
+        ),
+        ("{ agents: { defaults: { mediaModels: { image: \"gpt-image-1\" } } } }", "agents.defaults.mediaModels.image"),
+        ("{ tts: { maxTextLength: 0 } }", "tts.maxTextLength"),
+    ];
+    for (text, place) in cases {
+        let errors = errors(text);
+        assert!(errors.len() == 1 && errors[0].contains(place), "{text}: {errors:?}");
+    }
+    let unused = warnings("{ tools: { media: { models: [{ provider: \"groq\" }] } } }");
+    assert!(unused.len() == 1 && unused[0].contains("tools.media.models[0].capabilities"), "{unused:?}");
+}
+
+#[test]
+fn media_is_read_in_openclaws_words() {
+    let config = config(
+        "{ tools: { media: { models: [{ provider: \"groq\", capabilities: [\"audio\"] },\
+           { provider: \"ollama\", capabilities: [\"image\"] }], audio: { language: \"de\" } } },\
+           tts: { provider: \"elevenlabs\", providers: { elevenlabs: { modelId: \"m\", voiceId: \"v\" } } },\
+           agents: { defaults: { mediaModels: { image: { primary: \"a/b\", fallbacks: [\"c/d\"] } } } } }",
+    );
+    let ears: Vec<_> = config.tools.media.ears().map(|(at, model)| (at, model.provider.as_str())).collect();
+    assert_eq!(ears, [(0, "groq")]);
+    let (id, speaker) = config.tts.speaker().unwrap();
+    assert_eq!((id, speaker.model.as_deref(), speaker.speaker_voice.as_deref()), ("elevenlabs", Some("m"), Some("v")));
+    assert_eq!(config.agents.defaults.media_models.image.unwrap().in_order(), ["a/b", "c/d"]);
 }

@@ -297,3 +297,36 @@ fn a_thread_is_in_the_room_around_it_unless_it_has_a_rule_itself() {
     assert_eq!(decide(&policy, &thread("thread", "other room")), Gate::Ignore(Ignored::RoomNotListed));
     assert_eq!(decide(&policy, &thread("shut thread", "room")), Gate::Ignore(Ignored::RoomDisabled));
 }
+
+#[test]
+fn the_owner_is_whom_the_lists_name_by_id() {
+    let may = |allow_from: &[&str], owners: Option<&[&str]>, inbound: &Inbound| {
+        authority(&GatePolicy { owners: owners.map(ids), ..dm(DmPolicy::Open, allow_from) }, inbound)
+    };
+    let (owner, guest) = (Authority::Owner, Authority::Guest);
+    assert_eq!(may(&["7"], None, &direct("7")), owner);
+    assert_eq!(may(&["*"], None, &direct("7")), guest);
+    assert_eq!(may(&["*", "7"], None, &mention("room", "7")), owner, "in rooms, too");
+    for owners in [&["8"][..], &[], &["*"], &[" * "], &["slack:7"], &["owner"]] {
+        assert_eq!(may(&["7"], Some(owners), &direct("7")), guest, "{owners:?}");
+    }
+    assert_eq!(may(&["*"], Some(&["telegram:7"]), &direct("7")), owner);
+    assert_eq!(may(&["*"], Some(&["7"]), &mention("room", "7")), owner);
+}
+
+#[test]
+fn a_wish_changes_whether_a_room_is_answered_and_nothing_else() {
+    let policy = GatePolicy { group_policy: GroupPolicy::Open, ..GatePolicy::default() };
+    let said = message(PeerKind::Group, "room", "7");
+    assert_eq!(decide_wished(&policy, &said, None), Gate::Ignore(Ignored::NotMentioned));
+    assert_eq!(decide_wished(&policy, &said, Some(true)), ALLOWED);
+    let heard = GatePolicy { require_mention: false, ..policy.clone() };
+    assert_eq!(decide_wished(&heard, &said, None), ALLOWED);
+    assert_eq!(decide_wished(&heard, &said, Some(false)), Gate::Ignore(Ignored::NotMentioned));
+    assert_eq!(decide_wished(&heard, &mention("room", "7"), Some(false)), ALLOWED);
+    assert_eq!(decide_wished(&heard, &direct("7"), Some(false)), IF_PAIRED, "no room");
+    let shut = GatePolicy { group_policy: GroupPolicy::Disabled, ..policy.clone() };
+    assert_eq!(decide_wished(&shut, &said, Some(true)), Gate::Ignore(Ignored::GroupsDisabled));
+    let unlisted = GatePolicy { group_policy: GroupPolicy::Allowlist, group_allow_from: Some(ids(&["8"])), ..policy };
+    assert_eq!(decide_wished(&unlisted, &said, Some(true)), Gate::Ignore(Ignored::GroupSenderNotListed));
+}

@@ -82,6 +82,10 @@ pub struct Binding {
     /// Among rules of the same tier the higher number is asked first. Not in OpenClaw.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<i64>,
+    /// Whether the agent is spared what `match.text` demands before its first `*` or `?`: with `/work *` it reads only
+    /// what follows `/work`. Not in OpenClaw.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strip_prefix: Option<bool>,
 }
 
 /// Which messages a binding is about. All that is given must hold.

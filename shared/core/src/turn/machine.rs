@@ -7,7 +7,8 @@
 //! then, as the stored rows say (Turn::next), until the turn is finished:
 //! ask:     Consulting or Looking ▸ Renewing ▸ Asking ▸ Storing
 //! act:     MarkingTools ▸ Running ▸ Journalling ▸ Storing
-//! deliver: MarkingPart ▸ Sending, or Placing ▸ Placed ▸ Editing ▸ Waiting  (Flagging, Announcing: nobody can know)
+//! deliver: MarkingPart ▸ Sending, or Placing ▸ Placed ▸ Editing ▸ Waiting  (Flagging, Announcing: nobody can know;
+//!          Noting: the model goes on after it)
 //! close:   Recording ▸ Finishing ▸ Closing ▸ Ended                   (Releasing ▸ Ended: later, in another attempt)
 //! ```
 //!
@@ -28,7 +29,7 @@ use crate::clock::Millis;
 use crate::event::EventName;
 use crate::message::EventKey;
 use crate::model::{Block, ModelMessage};
-use crate::queue::Envelope;
+use crate::queue::{Envelope, Task};
 use crate::session::{Accepted, Entry, EntryBody, Head, Intent, Put, Settled, StoreError, UserFragment};
 use crate::session_key::SessionKey;
 
@@ -122,6 +123,8 @@ pub enum Phase {
     Flagging(VecDeque<Doubt>),
     /// The flag of the first to be announced.
     Announcing(VecDeque<Doubt>),
+    /// The end of a part that was sent on the way, to be stored.
+    Noting,
     /// Further events of the turn to be stored.
     Recording(VecDeque<Accepted>),
     /// The finished head to be stored.
@@ -168,6 +171,7 @@ impl Phase {
             Self::Waiting(..) => "waiting",
             Self::Flagging(_) => "flagging",
             Self::Announcing(_) => "announcing",
+            Self::Noting => "noting",
             Self::Recording(_) => "recording",
             Self::Finishing => "finishing",
             Self::Closing => "closing",
@@ -277,6 +281,19 @@ impl Machine {
         &self.user
     }
 
+    /// Puts other words in the place of those the turn's message has, as long as no answer to them is stored: a command
+    /// that stands before them is not for the model. Twice is once.
+    pub fn reword(&mut self, words: &str) {
+        let Some(Task::Message { inbound, .. }) = self.accepted.as_ref().and_then(|it| it.task.as_ref()) else {
+            return;
+        };
+        if let (true, Some(first)) = (self.turn.entries.is_empty(), self.user.first_mut())
+            && let Some(files) = first.text.strip_prefix(&inbound.text)
+        {
+            first.text = format!("{words}{files}");
+        }
+    }
+
     /// The messages of all turns before this one.
     pub fn past(&self) -> Vec<ModelMessage> {
         // Both may have become so in this turn.
@@ -333,6 +350,7 @@ impl Machine {
             }
             (Phase::Announcing(doubts), Input::Announced) => self.announced(now, doubts),
             (Phase::Recording(rest), Input::Accepted(..)) => self.record(rest),
+            (Phase::Noting, Input::Saved) => self.go_on(now),
             (Phase::Finishing, Input::Saved) => self.finished(now),
             (Phase::Closing, Input::Announced) => self.close(now),
             (Phase::Releasing { after_s, reason }, Input::Saved) => self.end_again(after_s, &reason),

@@ -112,8 +112,12 @@ impl Turn {
     /// What is to be done next.
     pub fn next(&self) -> Next {
         let Some((step, answer)) = self.last_answer() else { return Next::AskModel { step: 0 } };
-        if let Some(outbox) = &answer.outbox {
-            return self.next_part(outbox);
+        let parts = self.parts();
+        if let Some(part) = self.next_part(&parts) {
+            return Next::Deliver(part);
+        }
+        if answer.outbox.is_some() {
+            return Next::Finish;
         }
         if self.has_results(step) {
             return Next::AskModel { step: step.saturating_add(1) };
@@ -126,9 +130,14 @@ impl Turn {
         self.entries.push(entry);
     }
 
-    /// The parts of the reply, once the turn has its final answer.
-    pub fn outbox(&self) -> Option<&[String]> {
-        self.last_answer().and_then(|(_, answer)| answer.outbox.as_deref())
+    /// The parts of the reply so far, those sent on the way included; their places are their numbers.
+    pub fn parts(&self) -> Vec<&String> {
+        self.answers().flat_map(|answer| answer.interim.iter().chain(answer.outbox.iter().flatten())).collect()
+    }
+
+    /// Whether the turn has its final answer.
+    pub fn is_answered(&self) -> bool {
+        self.last_answer().is_some_and(|(_, answer)| answer.outbox.is_some())
     }
 
     /// What the models said.
@@ -158,13 +167,13 @@ impl Turn {
         self.entries.iter().any(|entry| entry.step == step && matches!(entry.body, EntryBody::ToolResults { .. }))
     }
 
-    fn next_part(&self, outbox: &[String]) -> Next {
-        let Some(markdown) = outbox.get(self.settled.len()) else { return Next::Finish };
+    fn next_part(&self, parts: &[&String]) -> Option<Deliver> {
+        let markdown = (*parts.get(self.settled.len())?).clone();
         let part = u16::try_from(self.settled.len()).unwrap_or(u16::MAX);
-        Next::Deliver(Deliver {
+        Some(Deliver {
             part,
-            of: u16::try_from(outbox.len()).unwrap_or(u16::MAX),
-            markdown: markdown.clone(),
+            of: u16::try_from(parts.len()).unwrap_or(u16::MAX),
+            markdown,
             begun: self.left_over.contains(&Intent::Send { part }),
         })
     }

@@ -1,20 +1,22 @@
 //! The request body.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 
 use chela_core::model::{Block, ModelRequest, Role};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::transcript::{Said, arguments, fit_id, is_plain_id, tidy};
+use crate::claude::{HowToThink, how_to_think};
+use crate::facts::{Facts, Kind, base64};
+use crate::seal::is_claudes;
+use crate::transcript::{Offer, arguments, fit_id, is_plain_id, offers, tidy};
 
 /// Whether the model's earlier thoughts are sent back.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Thinking {
     /// With their seals, as the provider wants them in a tool turn.
     Kept,
-    /// The seals are not good here.
+    /// They are not good here; the model is not asked to think either, since that is what may have been refused.
     LeftOut,
 }
 
@@ -29,6 +31,8 @@ struct Body<'a> {
     tools: Vec<Tool<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_choice: Option<ToolChoice>,
+    #[serde(flatten)]
+    how_to_think: HowToThink,
     messages: Vec<Message<'a>>,
 }
 
@@ -36,7 +40,7 @@ struct Body<'a> {
 struct Tool<'a> {
     name: &'a str,
     description: &'a str,
-    input_schema: &'a Value,
+    input_schema: Cow<'a, Value>,
 }
 
 /// `none` forbids further calls: <https://docs.claude.com/en/docs/agents-and-tools/tool-use/implement-tool-use>.
@@ -66,6 +70,12 @@ enum Part<'a> {
     Text {
         text: &'a str,
     },
+    Image {
+        source: Source,
+    },
+    Document {
+        source: Source,
+    },
     Thinking {
         thinking: &'a str,
         signature: &'a str,
@@ -86,6 +96,12 @@ enum Part<'a> {
     },
 }
 
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Source {
+    Base64 { media_type: String, data: String },
+}
+
 /// Everything up to here may be remembered for five minutes: <https://docs.claude.com/en/docs/build-with-claude/prompt-caching>.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
@@ -94,11 +110,18 @@ enum CacheControl {
 }
 
 /// The body, or why there is nothing to ask.
-pub(crate) fn body(request: &ModelRequest, thinking: Thinking) -> Result<Vec<u8>, String> {
-    // A thought without a seal is another dialect's; it would be refused.
-    let sealed = |block: &Block| !matches!(block, Block::Thinking { signature: None, .. });
-    let said = tidy(&request.messages, |thought| thinking == Thinking::Kept && sealed(thought));
-    let mut messages: Vec<Message<'_>> = said.iter().map(message).collect();
+pub(crate) fn body(request: &ModelRequest, facts: &Facts<'_>, thinking: Thinking) -> Result<Vec<u8>, String> {
+    let shown = |block: &Block| match block {
+        Block::File { .. } => facts.file(request, block, true).is_some(),
+        // A thought without a seal of Claude's is another's; it would be refused.
+        thought => thinking == Thinking::Kept && is_claudes(thought),
+    };
+    let said = tidy(&request.messages, shown);
+    let mut messages: Vec<Message<'_>> = Vec::with_capacity(said.len());
+    for said in &said {
+        let content = said.blocks.iter().map(|block| plain(part(request, facts, block))).collect();
+        messages.push(Message { role: said.role, content });
+    }
     // Two marks: the prefix that all turns share (tools and system), and everything said so far, which the next step
     // of this turn begins with.
     let mark = messages.last_mut().and_then(|last| last.content.last_mut()).ok_or("the conversation is empty")?;
@@ -109,8 +132,8 @@ pub(crate) fn body(request: &ModelRequest, thinking: Thinking) -> Result<Vec<u8>
         .map(|text| plain(Part::Text { text }))
         .collect();
     system.iter_mut().for_each(|text| text.cache_control = Some(CacheControl::Ephemeral));
-    let any_arguments = json!({"type": "object"});
-    let tools = tools(request, &said, &any_arguments);
+    // A transcript with calls is only taken with tools.
+    let tools: Vec<Tool<'_>> = offers(request, &said).into_iter().map(tool).collect();
     let body = Body {
         model: &request.model,
         max_tokens: request.max_tokens,
@@ -118,48 +141,37 @@ pub(crate) fn body(request: &ModelRequest, thinking: Thinking) -> Result<Vec<u8>
         system,
         tool_choice: (request.tools.is_empty() && !tools.is_empty()).then_some(ToolChoice::None),
         tools,
+        how_to_think: match thinking {
+            Thinking::Kept => how_to_think(request, facts, &said),
+            Thinking::LeftOut => HowToThink::default(),
+        },
         messages,
     };
     serde_json::to_vec(&body).map_err(|error| error.to_string())
 }
 
-fn message<'a>(said: &'a Said<'_>) -> Message<'a> {
-    Message { role: said.role, content: said.blocks.iter().map(|block| plain(part(block))).collect() }
-}
-
-/// The tools on offer; where there are none, the names of those that were called, because a transcript with calls is
-/// only taken with tools, and then [`ToolChoice::None`].
-fn tools<'a>(request: &'a ModelRequest, said: &'a [Said<'_>], any_arguments: &'a Value) -> Vec<Tool<'a>> {
-    if !request.tools.is_empty() {
-        let tools = request.tools.iter();
-        return tools
-            .map(|tool| Tool { name: &tool.name, description: &tool.description, input_schema: &tool.input_schema })
-            .collect();
-    }
-    let called: BTreeSet<&str> = said
-        .iter()
-        .flat_map(|said| &said.blocks)
-        .filter_map(|block| match block.as_ref() {
-            Block::ToolUse { name, .. } => Some(name.as_str()),
-            _ => None,
-        })
-        .collect();
-    let called = called.into_iter();
-    called.map(|name| Tool { name, description: "No longer on offer.", input_schema: any_arguments }).collect()
+fn tool(offer: Offer<'_>) -> Tool<'_> {
+    Tool { name: offer.name, description: offer.description, input_schema: offer.schema }
 }
 
 fn plain(part: Part<'_>) -> Content<'_> {
     Content { part, cache_control: None }
 }
 
-fn part(block: &Block) -> Part<'_> {
+fn part<'a>(request: &ModelRequest, facts: &Facts<'_>, block: &'a Block) -> Part<'a> {
     match block {
         Block::Text { text } => Part::Text { text },
         Block::Thinking { text, signature } => {
             Part::Thinking { thinking: text, signature: signature.as_deref().unwrap_or_default() }
         }
         Block::RedactedThinking { data } => Part::RedactedThinking { data },
-        Block::File { key, .. } => Part::Text { text: key },
+        Block::File { key, .. } => match facts.file(request, block, true) {
+            Some((kind, bytes)) => {
+                let source = Source::Base64 { media_type: kind.media_type(), data: base64(bytes) };
+                if kind == Kind::Pdf { Part::Document { source } } else { Part::Image { source } }
+            }
+            None => Part::Text { text: key },
+        },
         Block::ToolUse { id, name, input } => Part::ToolUse { id: fit(id), name, input: arguments(input) },
         Block::ToolResult { id, text, is_error } => {
             Part::ToolResult { tool_use_id: fit(id), content: text, is_error: *is_error }

@@ -3,11 +3,10 @@
 use chela_core::model::{Block, Delta, ModelAnswer, ModelError, Stop, Usage};
 use serde::Deserialize;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use crate::endpoint::{Assembly, OnDelta, Progress};
 use crate::failure::Witness;
-use crate::finished::Finished;
+use crate::finished::{Finished, made_up_id};
 
 use super::Quirks;
 
@@ -230,7 +229,8 @@ impl Answer {
         }
         answer.text(self.text);
         for (number, call) in self.calls.into_iter().enumerate() {
-            let id = if call.id.is_empty() { made_up_id(self.place, number, &call) } else { call.id };
+            let id =
+                if call.id.is_empty() { made_up_id(self.place, number, &call.name, &call.arguments) } else { call.id };
             let arguments = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
             answer.call(id, call.name, serde_json::from_str(arguments).ok());
         }
@@ -248,12 +248,4 @@ fn visible(content: Value) -> String {
         }
         _ => String::new(),
     }
-}
-
-/// The id of a call that came without one: the same for the same call at the same place, different elsewhere.
-fn made_up_id(place: usize, number: usize, call: &Call) -> String {
-    let digest = Sha256::digest(format!("{place} {number} {} {}", call.name, call.arguments));
-    let mut hex = hex::encode(digest);
-    hex.truncate(16);
-    format!("call_{hex}")
 }

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
-use chela_core::model::{Block, ModelRequest, Role, ToolSpec};
+use chela_core::model::{Block, ModelRequest, Role, Thinking, ToolSpec};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::catalog::MaxTokensField;
-use crate::transcript::{Said, arguments, fit_id, is_plain_id, tidy};
+use crate::catalog::{Effort, MaxTokensField, ThinkingField, effort};
+use crate::facts::{Facts, Kind, data_url};
+use crate::transcript::{Said, arguments, conversation_key, fit_id, is_plain_id, text_of, tidy, told_result};
 
 use super::Quirks;
 
@@ -20,6 +21,10 @@ struct Body<'a> {
     max_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_completion_tokens: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt_cache_key: Option<String>,
+    #[serde(flatten)]
+    how_to_think: HowToThink,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tools: Vec<Tool<'a>>,
     messages: Vec<Message<'a>>,
@@ -28,6 +33,31 @@ struct Body<'a> {
 #[derive(Serialize)]
 struct StreamOptions {
     include_usage: bool,
+}
+
+/// One of these at most.
+#[derive(Default, Serialize)]
+struct HowToThink {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_effort: Option<Effort>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning: Option<Reasoning>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thinking: Option<Switch>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    enable_thinking: Option<bool>,
+}
+
+#[derive(Serialize)]
+struct Reasoning {
+    effort: Effort,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Switch {
+    Enabled,
+    Disabled,
 }
 
 #[derive(Serialize)]
@@ -50,7 +80,7 @@ enum Message<'a> {
         content: &'a str,
     },
     User {
-        content: Cow<'a, str>,
+        content: Content<'a>,
     },
     Assistant {
         content: Option<Cow<'a, str>>,
@@ -63,6 +93,33 @@ enum Message<'a> {
         tool_call_id: Cow<'a, str>,
         content: Cow<'a, str>,
     },
+}
+
+/// Words alone are a string, which everybody understands.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Content<'a> {
+    Text(Cow<'a, str>),
+    Parts(Vec<Part<'a>>),
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Part<'a> {
+    Text { text: &'a str },
+    ImageUrl { image_url: ImageUrl },
+    File { file: File },
+}
+
+#[derive(Serialize)]
+struct ImageUrl {
+    url: String,
+}
+
+#[derive(Serialize)]
+struct File {
+    filename: &'static str,
+    file_data: String,
 }
 
 #[derive(Serialize)]
@@ -78,10 +135,16 @@ struct Arguments<'a> {
     arguments: String,
 }
 
+/// What can be asked of a model of which nothing is known.
+const EFFORTS: [Effort; 3] = [Effort::Low, Effort::Medium, Effort::High];
+
 /// The body, or why there is nothing to ask.
-pub(crate) fn body(request: &ModelRequest, quirks: Quirks) -> Result<Vec<u8>, String> {
-    // A sealed thought is Anthropic's and stays between the two.
-    let shown = |block: &Block| quirks.returns_reasoning && matches!(block, Block::Thinking { signature: None, .. });
+pub(crate) fn body(request: &ModelRequest, facts: &Facts<'_>, quirks: Quirks) -> Result<Vec<u8>, String> {
+    let shown = |block: &Block| match block {
+        Block::File { .. } => facts.file(request, block, false).is_some(),
+        // A sealed thought is another dialect's and stays there.
+        thought => quirks.returns_reasoning && matches!(thought, Block::Thinking { signature: None, .. }),
+    };
     let said = tidy(&request.messages, shown);
     let mut messages = Vec::with_capacity(said.len().saturating_add(1));
     if !request.system.trim().is_empty() {
@@ -89,24 +152,51 @@ pub(crate) fn body(request: &ModelRequest, quirks: Quirks) -> Result<Vec<u8>, St
     }
     for said in &said {
         match said.role {
-            Role::User => add_user(&mut messages, said, quirks),
+            Role::User => add_user(&mut messages, request, facts, said, quirks),
             Role::Assistant => add_assistant(&mut messages, said, quirks),
         }
     }
     if said.is_empty() {
         return Err("the conversation is empty".to_owned());
     }
-    let limit = |field| (quirks.max_tokens_field == field).then_some(request.max_tokens);
+    let limit = |field| (facts.max_tokens_field() == field).then_some(request.max_tokens);
     let body = Body {
         model: &request.model,
         stream: true,
         stream_options: StreamOptions { include_usage: true },
         max_tokens: limit(MaxTokensField::MaxTokens),
         max_completion_tokens: limit(MaxTokensField::MaxCompletionTokens),
+        prompt_cache_key: quirks.cache_key.then(|| conversation_key(request)),
+        how_to_think: how_to_think(request, facts, quirks),
         tools: request.tools.iter().map(function).collect(),
         messages,
     };
     serde_json::to_vec(&body).map_err(|error| error.to_string())
+}
+
+fn how_to_think(request: &ModelRequest, facts: &Facts<'_>, quirks: Quirks) -> HowToThink {
+    let reasons = facts.reasons();
+    let thinks = request.thinking != Thinking::Off;
+    let nothing = HowToThink::default();
+    if reasons == Some(false) {
+        return nothing;
+    }
+    // A model that is known to reason can be told not to; one of which nothing is known is only told what was asked for.
+    let tell = thinks || reasons == Some(true);
+    let offered = if facts.known().is_some() { facts.efforts() } else { &EFFORTS };
+    match quirks.thinking {
+        ThinkingField::None => nothing,
+        ThinkingField::Effort => HowToThink { reasoning_effort: effort(request.thinking, offered), ..nothing },
+        ThinkingField::Openrouter => {
+            let effort = effort(request.thinking, &EFFORTS);
+            HowToThink { reasoning: effort.map(|effort| Reasoning { effort }), ..nothing }
+        }
+        ThinkingField::Switch => {
+            let switch = if thinks { Switch::Enabled } else { Switch::Disabled };
+            HowToThink { thinking: tell.then_some(switch), ..nothing }
+        }
+        ThinkingField::Enable => HowToThink { enable_thinking: tell.then_some(thinks), ..nothing },
+    }
 }
 
 fn function(tool: &ToolSpec) -> Tool<'_> {
@@ -115,16 +205,30 @@ fn function(tool: &ToolSpec) -> Tool<'_> {
     }
 }
 
-fn add_user<'a>(messages: &mut Vec<Message<'a>>, said: &'a Said<'_>, quirks: Quirks) {
+fn add_user<'a>(
+    messages: &mut Vec<Message<'a>>,
+    request: &ModelRequest,
+    facts: &Facts<'_>,
+    said: &'a Said<'_>,
+    quirks: Quirks,
+) {
     for block in &said.blocks {
         if let Block::ToolResult { id, text, is_error } = block.as_ref() {
-            // The dialect has no mark for a failure.
-            let content = if *is_error { Cow::Owned(format!("Error: {text}")) } else { Cow::Borrowed(text.as_str()) };
-            messages.push(Message::Tool { tool_call_id: fit(id, quirks), content });
+            messages.push(Message::Tool { tool_call_id: fit(id, quirks), content: told_result(text, *is_error) });
         }
     }
-    if let Some(content) = text_of(said) {
+    let part = |block: &'a Block| match block {
+        Block::Text { text } => Some(Part::Text { text }),
+        file => facts.file(request, file, false).map(|(kind, bytes)| match kind {
+            Kind::Image(_) => Part::ImageUrl { image_url: ImageUrl { url: data_url(kind, bytes) } },
+            Kind::Pdf => Part::File { file: File { filename: "file.pdf", file_data: data_url(kind, bytes) } },
+        }),
+    };
+    if said.blocks.iter().any(|block| matches!(block.as_ref(), Block::File { .. })) {
+        let content = Content::Parts(said.blocks.iter().filter_map(|block| part(block)).collect());
         messages.push(Message::User { content });
+    } else if let Some(text) = text_of(said) {
+        messages.push(Message::User { content: Content::Text(text) });
     }
 }
 
@@ -145,14 +249,6 @@ fn add_assistant<'a>(messages: &mut Vec<Message<'a>>, said: &'a Said<'_>, quirks
     let reasoning_content =
         (quirks.returns_reasoning && !tool_calls.is_empty()).then(|| Cow::Owned(reasoning.collect::<String>()));
     messages.push(Message::Assistant { content, reasoning_content, tool_calls });
-}
-
-fn text_of<'a>(said: &'a Said<'_>) -> Option<Cow<'a, str>> {
-    let texts = said.blocks.iter().filter_map(|block| match block.as_ref() {
-        Block::Text { text } => Some(text.as_str()),
-        _ => None,
-    });
-    texts.map(Cow::Borrowed).reduce(|all, next| Cow::Owned(format!("{all}\n\n{next}")))
 }
 
 /// OpenAI takes at most 40 characters.

@@ -2,7 +2,7 @@
 
 use chela_core::secret::Secret;
 use chela_http::HostPort;
-use chela_models::{Api, BUILTIN, ModelRef, OpenError, ProviderConfig, builtin, open};
+use chela_models::{Api, AwsKeys, ModelRef, OpenError, ProviderConfig, builtin, builtins, open};
 
 use crate::server::{Provider, call, hello, http, sse};
 
@@ -16,14 +16,38 @@ fn fails(config: &ProviderConfig, key: Option<Secret>) -> String {
 
 #[test]
 fn every_well_known_provider_opens_with_a_key_alone() {
-    for known in BUILTIN {
-        assert!(open(&ProviderConfig::of(known.id), key(), http(&[])).is_ok(), "{}", known.id);
+    for known in builtins() {
+        // Azure and Cloudflare have the name of the account in theirs.
+        let nowhere = known.base_url.is_empty() && known.api != Api::Echo;
+        let missing = OpenError::Incomplete { provider: known.id.into(), key: "baseUrl" };
+        let with = open(&ProviderConfig::of(known.id), key(), http(&[])).map(|_| ());
+        assert_eq!(with, if nowhere { Err(missing.clone()) } else { Ok(()) }, "{}", known.id);
         let without = open(&ProviderConfig::of(known.id), None, http(&[])).map(|_| ());
-        let missing = OpenError::MissingKey { provider: known.id.into() };
-        assert_eq!(without, if known.needs_key { Err(missing) } else { Ok(()) }, "{}", known.id);
-        assert!(known.max_tokens < known.context_window, "{}", known.id);
-        assert!(known.api == Api::Echo || HostPort::of_url(known.base_url).is_ok(), "{}", known.id);
+        let expected = match known {
+            _ if nowhere => Err(missing),
+            known if known.needs_key => Err(OpenError::MissingKey { provider: known.id.into() }),
+            known if known.api == Api::BedrockConverseStream => {
+                Err(OpenError::MissingAwsKeys { provider: known.id.into() })
+            }
+            _ => Ok(()),
+        };
+        assert_eq!(without, expected, "{}", known.id);
+        assert!(known.base_url.is_empty() || HostPort::of_url(known.base_url).is_ok(), "{}", known.id);
+        for alias in &known.aliases {
+            assert_eq!(builtin(alias), Some(known));
+        }
     }
+    let aws = Some(AwsKeys { id: "AKID".into(), secret: Secret::new("s"), session: None });
+    let signs = |base_url: Option<&str>, region: Option<&str>| {
+        let (base_url, region) = (base_url.map(str::to_owned), region.map(str::to_owned));
+        open(&ProviderConfig { aws: aws.clone(), base_url, region, ..ProviderConfig::of("bedrock") }, None, http(&[]))
+    };
+    assert!(signs(None, None).is_ok() && signs(None, Some("eu-west-1")).is_ok());
+    assert!(signs(Some("https://bedrock.example"), Some("eu-west-1")).is_ok());
+    let nowhere = signs(Some("https://bedrock.example"), None).map(|_| ()).unwrap_err().to_string();
+    assert!(nowhere.contains("baseUrl cannot be used: it names no region"), "{nowhere}");
+    let azure = ProviderConfig { base_url: Some("https://me.openai.azure.com".into()), ..ProviderConfig::of("azure") };
+    assert!(open(&azure, key(), http(&[])).is_ok());
 }
 
 #[test]

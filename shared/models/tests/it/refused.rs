@@ -29,80 +29,143 @@ async fn sorted_reply(status: u16, headers: &str, body: &str) -> String {
     sorted(&call(&*provider.openai(), &hello()).await.0.unwrap_err())
 }
 
+/// Status, body, and what the caller can do.
+const ANSWERS: &[(u16, &str, &str)] = &[
+    (401, r#"{"type":"error","error":{"type":"authentication_error","message":"invalid x-api-key"}}"#, "owner"),
+    (403, r#"{"error":{"message":"Country not supported","code":"unsupported_country"}}"#, "owner"),
+    (403, r#"{"error":{"code":403,"message":"Your input was flagged by moderation"}}"#, "never"),
+    (
+        402,
+        r#"{"error":{"message":"Insufficient Balance","type":"unknown_error","code":"invalid_request_error"}}"#,
+        "billing",
+    ),
+    (
+        400,
+        r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to access the Anthropic API."}}"#,
+        "billing",
+    ),
+    (
+        400,
+        r#"{"type":"error","error":{"type":"invalid_request_error","message":"You have reached your specified API usage limits."}}"#,
+        "billing",
+    ),
+    (
+        429,
+        r#"{"error":{"message":"You exceeded your current quota, please check your plan and billing details.","type":"insufficient_quota","code":"insufficient_quota"}}"#,
+        "billing",
+    ),
+    (
+        429,
+        r#"{"error":{"message":"Rate limit reached. You can add a payment method at https://x/account/billing","code":"rate_limit_exceeded"}}"#,
+        "wait",
+    ),
+    (429, r#"[{"error":{"code":429,"status":"RESOURCE_EXHAUSTED"}}]"#, "wait"),
+    (
+        400,
+        r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 210000 tokens > 200000 maximum"}}"#,
+        "shorten",
+    ),
+    (
+        400,
+        r#"{"type":"error","error":{"type":"invalid_request_error","message":"input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000"}}"#,
+        "shorten",
+    ),
+    (
+        400,
+        r#"{"error":{"message":"This model's maximum context length is 128000 tokens.","type":"invalid_request_error","code":"context_length_exceeded"}}"#,
+        "shorten",
+    ),
+    (
+        400,
+        r#"{"error":{"code":400,"message":"the request exceeds the available context size","type":"exceed_context_size_error"}}"#,
+        "shorten",
+    ),
+    (
+        413,
+        r#"{"type":"error","error":{"type":"request_too_large","message":"Request exceeds the maximum size"}}"#,
+        "shorten",
+    ),
+    (413, "", "shorten"),
+    (
+        400,
+        r#"{"error":{"message":"max_tokens: 99999 > 8192, which is the maximum allowed number of output tokens"}}"#,
+        "never",
+    ),
+    (404, r#"{"error":"model 'llama9' not found"}"#, "never"),
+    (422, r#"{"detail":[{"msg":"field required"}]}"#, "never"),
+    (301, "", "never"),
+    (408, "", "retry"),
+    (500, r#"{"type":"error","error":{"type":"api_error","message":"Internal server error"}}"#, "retry"),
+    (502, "<html><body>Bad Gateway</body></html>", "retry"),
+    (503, "upstream connect error", "retry"),
+    (529, r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#, "overloaded"),
+    (529, "", "overloaded"),
+    (
+        503,
+        r#"{"error":{"code":503,"message":"The model is overloaded. Please try again later.","status":"UNAVAILABLE"}}"#,
+        "overloaded",
+    ),
+    (
+        429,
+        r#"{"error":{"message":"The engine is currently overloaded","type":"engine_overloaded_error"}}"#,
+        "overloaded",
+    ),
+    (
+        400,
+        r#"[{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"API_KEY_INVALID"}]}}]"#,
+        "owner",
+    ),
+    (
+        400,
+        r#"{"error":{"code":400,"message":"The input token count (1234567) exceeds the maximum number of tokens allowed (1048576).","status":"INVALID_ARGUMENT"}}"#,
+        "shorten",
+    ),
+    (
+        403,
+        r#"{"error":{"code":403,"message":"This API method requires billing to be enabled.","status":"PERMISSION_DENIED"}}"#,
+        "billing",
+    ),
+    (
+        429,
+        r#"{"error":{"code":429,"message":"You exceeded your current quota, please check your plan and billing details.","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"34.5s"}]}}"#,
+        "wait 34500 ms",
+    ),
+    (
+        400,
+        r#"{"error":{"message":"This model's maximum prompt length is 131072 but the request contains 537812 tokens."}}"#,
+        "shorten",
+    ),
+    (
+        413,
+        r#"{"error":{"code":"tokens_limit_reached","message":"Request body too large for gpt-4o model."}}"#,
+        "shorten",
+    ),
+];
+
 #[tokio::test]
 async fn statuses_and_wordings_are_sorted_by_what_the_caller_can_do() {
-    let table: &[(u16, &str, &str)] = &[
-        (401, r#"{"type":"error","error":{"type":"authentication_error","message":"invalid x-api-key"}}"#, "owner"),
-        (403, r#"{"error":{"message":"Country not supported","code":"unsupported_country"}}"#, "owner"),
-        (403, r#"{"error":{"code":403,"message":"Your input was flagged by moderation"}}"#, "never"),
-        (
-            402,
-            r#"{"error":{"message":"Insufficient Balance","type":"unknown_error","code":"invalid_request_error"}}"#,
-            "owner",
-        ),
-        (
-            400,
-            r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to access the Anthropic API."}}"#,
-            "owner",
-        ),
-        (
-            400,
-            r#"{"type":"error","error":{"type":"invalid_request_error","message":"You have reached your specified API usage limits."}}"#,
-            "owner",
-        ),
-        (
-            429,
-            r#"{"error":{"message":"You exceeded your current quota, please check your plan and billing details.","type":"insufficient_quota","code":"insufficient_quota"}}"#,
-            "owner",
-        ),
-        (
-            429,
-            r#"{"error":{"message":"Rate limit reached. You can add a payment method at https://x/account/billing","code":"rate_limit_exceeded"}}"#,
-            "wait",
-        ),
-        (429, r#"[{"error":{"code":429,"status":"RESOURCE_EXHAUSTED"}}]"#, "wait"),
-        (
-            400,
-            r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 210000 tokens > 200000 maximum"}}"#,
-            "shorten",
-        ),
-        (
-            400,
-            r#"{"type":"error","error":{"type":"invalid_request_error","message":"input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000"}}"#,
-            "shorten",
-        ),
-        (
-            400,
-            r#"{"error":{"message":"This model's maximum context length is 128000 tokens.","type":"invalid_request_error","code":"context_length_exceeded"}}"#,
-            "shorten",
-        ),
-        (
-            400,
-            r#"{"error":{"code":400,"message":"the request exceeds the available context size","type":"exceed_context_size_error"}}"#,
-            "shorten",
-        ),
-        (
-            413,
-            r#"{"type":"error","error":{"type":"request_too_large","message":"Request exceeds the maximum size"}}"#,
-            "shorten",
-        ),
-        (413, "", "shorten"),
-        (
-            400,
-            r#"{"error":{"message":"max_tokens: 99999 > 8192, which is the maximum allowed number of output tokens"}}"#,
-            "never",
-        ),
-        (404, r#"{"error":"model 'llama9' not found"}"#, "never"),
-        (422, r#"{"detail":[{"msg":"field required"}]}"#, "never"),
-        (301, "", "never"),
-        (408, "", "retry"),
-        (500, r#"{"type":"error","error":{"type":"api_error","message":"Internal server error"}}"#, "retry"),
-        (502, "<html><body>Bad Gateway</body></html>", "retry"),
-        (503, "upstream connect error", "retry"),
-        (529, r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#, "retry"),
-    ];
-    for (status, body, expected) in table {
+    for (status, body, expected) in ANSWERS {
         assert_eq!(sorted_reply(*status, "", body).await, *expected, "{status} {body}");
+    }
+}
+
+#[tokio::test]
+async fn the_kinds_of_aws_stand_in_a_header() {
+    let table = [
+        (429, "ThrottlingException", "Too many tokens, please wait before trying again.", "wait"),
+        (400, "ServiceQuotaExceededException", "Your request exceeds the quota", "wait"),
+        (429, "ModelNotReadyException:http://internal/", "Model is not ready", "overloaded"),
+        (503, "ServiceUnavailableException", "Try again", "overloaded"),
+        (400, "ValidationException", "Input is too long for requested model.", "shorten"),
+        (400, "ValidationException", "The provided model identifier is invalid.", "never"),
+        (403, "AccessDeniedException", "You don't have access to the model", "owner"),
+        (403, "ExpiredTokenException", "The security token included in the request is expired", "owner"),
+        (408, "ModelTimeoutException", "The model took too long", "retry"),
+        (500, "InternalServerException", "", "retry"),
+    ];
+    for (status, kind, words, expected) in table {
+        let body = serde_json::json!({"message": words}).to_string();
+        assert_eq!(sorted_reply(status, &format!("x-amzn-errortype: {kind}\r\n"), &body).await, expected, "{kind}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Laws of [`Channel`]. Every channel runs them with a few lines in `tests/laws.rs`:
+//! Laws of [`Channel`]. Every channel runs them with a few lines in `tests/it/laws.rs`:
 //!
 //! ```ignore
 //! async fn subject() -> ChannelUnderTest { ChannelUnderTest { descriptor: DESCRIPTOR, simulator: SIMULATOR, … } }

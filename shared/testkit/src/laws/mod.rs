@@ -21,12 +21,15 @@ pub mod access;
 pub mod blobs;
 pub mod channel;
 pub mod channel_log;
+pub mod cooldowns;
 pub mod dead_letters;
+pub mod directory;
 pub mod events;
 pub mod queue;
 pub mod schedules;
 pub mod secrets;
 pub mod sessions;
+pub mod spend;
 
 mod sample;
 
@@ -101,12 +104,15 @@ mod tests {
             include_str!("access.rs"),
             include_str!("blobs.rs"),
             include_str!("channel_log.rs"),
+            include_str!("cooldowns.rs"),
             include_str!("dead_letters.rs"),
+            include_str!("directory.rs"),
             include_str!("events.rs"),
             include_str!("queue.rs"),
             include_str!("schedules.rs"),
             include_str!("secrets.rs"),
             include_str!("sessions.rs"),
+            include_str!("spend.rs"),
         ];
         for suite in suites {
             let (laws, list) = suite.split_once("#[macro_export]").expect("a suite ends with its list");

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use chela_core::agent_id::AgentId;
 use chela_core::message::EventKey;
+use chela_core::model::Thinking;
 use chela_core::queue::Envelope;
 use chela_core::session::{
-    Accepted, Claimed, Control, Entry, Fence, Flagged, Head, Intent, Put, RECENT_EVENTS, SessionStore, Settled,
-    StoreError,
+    Accepted, Choices, Claimed, Control, Entry, EntryBody, Fence, Flagged, Head, Intent, Put, RECENT_EVENTS,
+    SessionStore, Settled, StoreError, UsageFooter, Verbose,
 };
 use chela_core::session_key::SessionKey;
 use futures_util::future::join_all;
@@ -220,6 +221,13 @@ pub async fn intents_and_settled_parts_survive_a_takeover(store: &dyn SessionSto
         forgotten: 7,
         plain: 5,
         revision: 300,
+        choices: Choices {
+            model: Some("a/b ✨".into()),
+            thinking: Some(Thinking::High),
+            verbose: Some(Verbose::Full),
+            usage: Some(UsageFooter::Tokens),
+            profile: Some("a:second".into()),
+        },
         ..head.clone()
     };
     store.save(&key, &begun, &fence(&head, "a")).await.unwrap();
@@ -319,6 +327,37 @@ pub async fn history_is_limited_to_the_newest(store: &dyn SessionStore) {
     }
     let both = store.history(&key, 1, 3).await.unwrap();
     assert_eq!(both, transcript[transcript.len() - 3..]);
+}
+
+/// A summary is found by its turn, and the first writer wins.
+pub async fn a_summary_is_found_by_its_turn(store: &dyn SessionStore) {
+    let key = session("summary");
+    assert_eq!(store.summary(&key, 2).await.unwrap(), None);
+    let first = summary(2, "they said hello ✨");
+    assert_eq!(store.append(&key, &first).await.unwrap(), Put::Stored);
+    assert_eq!(store.append(&key, &summary(2, "another")).await.unwrap(), Put::Exists(first.clone()));
+    assert_eq!(store.append(&key, &summary(12, "later")).await.unwrap(), Put::Stored);
+    assert_eq!(store.summary(&key, 2).await.unwrap(), Some(first));
+    assert_eq!(store.summary(&key, 12).await.unwrap(), Some(summary(12, "later")));
+    assert_eq!(store.summary(&key, 1).await.unwrap(), None);
+    assert_eq!(store.summary(&session("summary-2"), 2).await.unwrap(), None);
+}
+
+/// A summary stands beside the transcript, which is as it was.
+pub async fn a_summary_is_not_part_of_the_transcript(store: &dyn SessionStore) {
+    let key = session("summary-beside");
+    let transcript = transcript();
+    for entry in &transcript {
+        store.append(&key, entry).await.unwrap();
+        store.append(&key, &summary(entry.turn, "in short")).await.unwrap();
+    }
+    assert_eq!(store.history(&key, 0, 100).await.unwrap(), transcript);
+    let newest = transcript.last().cloned();
+    assert_eq!(store.history(&key, 0, 1).await.unwrap().pop(), newest);
+    for turn in [1, 2, 12] {
+        let own: Vec<_> = transcript.iter().filter(|entry| entry.turn == turn).cloned().collect();
+        assert_eq!(store.turn(&key, turn).await.unwrap(), own, "turn {turn}");
+    }
 }
 
 /// A long entry, with characters of every width, comes back whole.
@@ -460,6 +499,10 @@ pub async fn odd_session_keys_are_separate(store: &dyn SessionStore) {
     }
 }
 
+fn summary(turn: u64, text: &str) -> Entry {
+    Entry { turn, step: 0, at: NOW, body: EntryBody::Summary { text: text.into() } }
+}
+
 fn flag(name: &str, turn: u64, part: u16, at: u64) -> Flagged {
     let (event, at, reason) = (event("1"), NOW.plus(at), format!("refused #{at} ✨"));
     Flagged { session: session(name), turn, part, event, at, reason, sending: false }
@@ -511,6 +554,8 @@ macro_rules! session_laws {
                 of_sixteen_appends_at_once_exactly_one_is_stored,
                 history_is_in_the_order_of_the_transcript,
                 history_is_limited_to_the_newest,
+                a_summary_is_found_by_its_turn,
+                a_summary_is_not_part_of_the_transcript,
                 a_long_entry_comes_back_whole,
                 flags_are_listed_newest_first_and_once,
                 a_flag_is_changed_only_as_it_was_seen,

@@ -30,6 +30,10 @@ impl World {
     }
 
     async fn context(&self, limits: &Limits) -> String {
+        self.prompts(limits).await.owner
+    }
+
+    async fn prompts(&self, limits: &Limits) -> Prompts {
         context(&self.files, &self.agent, limits).await.unwrap()
     }
 }
@@ -108,6 +112,22 @@ fn absent_and_empty_files_are_left_out() {
         world.put("SOUL.md", " \n").await;
         world.put("USER.md", "Ada").await;
         assert_eq!(world.context(&Limits::default()).await, format!("{}\n\n## USER.md\n\nAda", STANDING.trim_end()));
+    });
+}
+
+#[test]
+fn guests_get_a_prompt_without_what_is_known_of_the_owner() {
+    run(async {
+        let world = World::new();
+        for name in PROMPT {
+            world.put(name, &format!("secret of {name}")).await;
+        }
+        let Prompts { owner, guests } = world.prompts(&Limits::default()).await;
+        for name in PROMPT {
+            assert!(owner.contains(&format!("secret of {name}")), "{name}");
+            let private = ["USER.md", "MEMORY.md", "BOOTSTRAP.md"].contains(name);
+            assert_eq!(guests.contains(&format!("secret of {name}")), !private, "{name}");
+        }
     });
 }
 

@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use chela_agent::{ContextSettings, Agent, AgentSettings, ChannelNotes, Installation, ModelChoice, Outcome, Outlet, Slice};
+use chela_agent::{
+    Agent, AgentSettings, ChannelNotes, Installation, Known, ModelChoice, Outcome, Outlet, Profile, Slice,
+};
 use chela_app::answer::Answerer;
 use chela_app::install::Scope;
 use chela_app::live::{Ground, Live};
+use chela_app::wished::Wished;
 use chela_core::access::{AccessStore, Pairing, PairingRequest, SenderRef};
 use chela_core::agent_id::AgentId;
 use chela_core::blob::{Blob, BlobError, BlobStore, Listed, Precondition};
@@ -19,7 +22,7 @@ use chela_core::chunk::ChunkMode;
 use chela_core::clock::{Clock, Millis};
 use chela_core::event::{EventBus, EventBusError, LifecycleEvent};
 use chela_core::message::{Inbound, InboundKind, ReplyAddress, Sender};
-use chela_core::model::{Block, Delta, Model, ModelAnswer, ModelError, ModelRequest, Stop, Usage};
+use chela_core::model::{Block, Delta, Model, ModelAnswer, ModelError, ModelRequest, Stop, Thinking, Usage};
 use chela_core::queue::{Authority, ENVELOPE_VERSION, Envelope, Lane, Queue, Standing, Task};
 use chela_core::secret::{Secret, SecretError, SecretRef, SecretStore};
 use chela_core::session::StoreError;
@@ -156,6 +159,7 @@ fn agent(rows: &Arc<Rows>, clock: &Arc<RuntimeClock>, thinks: Duration) -> Agent
         directory: Arc::new(MemoryDirectory::default()),
         spend: Arc::new(MemorySpend::default()),
         cooldowns: Arc::new(MemoryCooldowns::default()),
+        known: Known::default(),
         clock: clock.clone(),
     }
 }
@@ -208,6 +212,7 @@ async fn a_slow_model_keeps_its_session() {
         text_limit: None,
         chunk_mode: ChunkMode::Length,
         streaming: false,
+        blocks: None,
         steered: false,
         media_bytes: 0,
         seen: None,
@@ -218,20 +223,26 @@ async fn a_slow_model_keeps_its_session() {
         id: "slow".into(),
         max_tokens: 100,
         context_window: 10_000,
-        model: model.clone(),
+        sees: Default::default(),
+        price: None,
+        profiles: vec![Profile { id: "test:default".into(), model: model.clone() }],
     };
     let settings = AgentSettings {
         system: "You are slow.".into(),
+        system_for_guests: "You are slow, among guests.".into(),
         models: vec![choice],
+        further_models: vec![],
+        thinking: Thinking::Off,
         timezone: "UTC".into(),
         max_steps: 3,
         tools: vec![],
         announce: false,
-        context: ContextSettings::default(),
+        ..AgentSettings::default()
     };
     let installation = Installation {
         outlets: HashMap::from([(("recording".to_owned(), "default".to_owned()), outlet)]),
         agents: HashMap::from([(AgentId::new("main"), settings)]),
+        ..Installation::default()
     };
     let envelope = message(Standing::Allowed, clock.now());
     let slice = Slice { deadline: clock.now().plus(170_000) };
@@ -268,6 +279,7 @@ async fn the_messages_of_a_slow_turn_stay_hidden() {
         queue: queue.clone(),
         live: Arc::new(Live::open(ground).await.unwrap()),
         metrics: Arc::default(),
+        wished: Wished::default(),
     };
     queue.push(Lane::Live, &message(Standing::IfPaired, clock.now())).await.unwrap();
     let taken = queue.receive(Lane::Live, 10, 60).await.unwrap();

@@ -118,7 +118,7 @@ impl Machine {
             Ok(()) => {
                 let id = self.head.preview.clone().unwrap_or_default();
                 self.settle(Settled::Sent { id });
-                self.go_on(now)
+                self.after_part(now)
             }
             Err(SendError::Refused { reason, .. }) if !self.progressed && !self.placed => {
                 let reason = format!("its preview may or may not show it, and cannot be edited: {reason}");
@@ -140,7 +140,7 @@ impl Machine {
         match end {
             Ok(id) => {
                 self.settle(Settled::Sent { id });
-                self.go_on(now)
+                self.after_part(now)
             }
             Err(SendError::Refused { reason, .. }) => self.give_up(&part, reason),
             Err(SendError::Unknown { reason, .. })
@@ -197,7 +197,15 @@ impl Machine {
         if let Some(Doubt { end, .. }) = doubts.pop_front() {
             self.settle(end);
         }
-        if doubts.is_empty() { self.go_on(now) } else { self.flag(doubts) }
+        if doubts.is_empty() { self.after_part(now) } else { self.flag(doubts) }
+    }
+
+    /// The end of a part is written with the next mark, or with the finished head. Behind the last part that is sent on
+    /// the way neither comes soon, so it is written by itself: else a crash during the tools or the next call would
+    /// leave it in doubt.
+    fn after_part(&mut self, now: Millis) -> Command {
+        let last = self.turn.settled.len() >= self.turn.parts().len();
+        if last && !self.turn.is_answered() { self.save(Phase::Noting) } else { self.go_on(now) }
     }
 
     /// Kept here; written with the next mark or with the finished head.

@@ -29,7 +29,7 @@ pub async fn the_readme_names_every_secret_and_option(subject: &ChannelUnderTest
 pub async fn the_signed_events_are_up_to_date(subject: &ChannelUnderTest) {
     let folder = Path::new(subject.folder).join("../../../events").join(subject.descriptor.id);
     let update = std::env::var_os("UPDATE").is_some();
-    let fix = format!("run: UPDATE=1 cargo test -p chela-channel-{} --test laws", subject.descriptor.id);
+    let fix = format!("run: UPDATE=1 cargo test -p chela-channel-{} --test it laws", subject.descriptor.id);
     let mut wanted = Vec::new();
     for sample in subject.samples() {
         let event = function_url_event(subject.descriptor.id, &subject.signed(&sample.body, ARRIVAL));

@@ -1,0 +1,252 @@
+//! Pays for model calls: what a call may cost is reserved before it, what it did cost is settled after it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chela_core::clock::Millis;
+use chela_core::model::{Block, Delta, ModelAnswer, ModelError, ModelRequest, Usage};
+use chela_core::queue::Task;
+use chela_core::session::StoreError;
+use chela_core::session_key::parse_agent_session_key;
+use chela_core::spend::{Day, NanoDollars, Price, Reservation, Reserved, Scope, Settlement};
+
+use crate::answer::{Agent, Attempt};
+use crate::draft::Draft;
+use crate::settings::{ModelChoice, Profile};
+use crate::spend::SpendRules;
+
+/// Bytes of text per token, on the careful side: a character of Chinese is three bytes and may be a token.
+const BYTES_PER_TOKEN: usize = 3;
+
+/// Tokens of a picture in the size providers take at most.
+const PICTURE_TOKENS: u64 = 1_600;
+
+/// A call that fails later than this, without a word, may have thought all the time, and thoughts are billed.
+const REFUSED_WITHIN_MS: u64 = 10_000;
+
+/// Providers keep the time-out of a request themselves; this long after it nobody believes that any more.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Whom calls count for.
+pub(crate) struct Purse<'a> {
+    agent: &'a Agent,
+    rules: &'a SpendRules,
+    scopes: BTreeMap<Scope, Option<NanoDollars>>,
+}
+
+/// An answer, paid for.
+pub(crate) struct Paid {
+    pub(crate) answer: ModelAnswer,
+    /// Scopes whose warning line this call crossed: each is told once a day.
+    pub(crate) crossed: Vec<Scope>,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) enum Unpaid {
+    /// The call was made and failed.
+    Failed(ModelError),
+    /// The call was not made.
+    Stopped(Stopped),
+}
+
+/// Why a call was not made.
+#[derive(Debug)]
+pub(crate) enum Stopped {
+    /// It might have cost more than a limit leaves.
+    Limit { scope: Scope, taken: NanoDollars, limit: NanoDollars },
+    /// The owner has halted all spending.
+    Halted,
+    /// There is a limit, and nobody knows what this model costs.
+    Unpriced { model: String },
+    /// The counters are out of reach.
+    Store(StoreError),
+}
+
+impl<'a> Purse<'a> {
+    /// The purse of a turn.
+    pub(crate) fn of(agent: &'a Agent, attempt: &Attempt<'a>) -> Self {
+        let rules = &attempt.installation.spend;
+        let task = attempt.task();
+        let mut scopes = vec![
+            Scope::All,
+            Scope::Agent(attempt.agent.as_str().to_owned()),
+            Scope::Channel(channel(task).unwrap_or("none").to_owned()),
+        ];
+        scopes.extend(task.and_then(user).map(Scope::User));
+        let scopes = scopes.into_iter().map(|scope| (scope.clone(), rules.limit(&scope))).collect();
+        Self { agent, rules, scopes }
+    }
+
+    /// Makes one call of a model. With a limit in any of its scopes that takes two writes of accounting, else one, and
+    /// none for a call that cost nothing.
+    pub(crate) async fn call(
+        &self,
+        choice: &ModelChoice,
+        profile: &Profile,
+        request: &ModelRequest,
+        draft: &Draft,
+    ) -> Result<Paid, Unpaid> {
+        let now = self.agent.clock.now();
+        let worst =
+            Usage { input: input_tokens(choice, request), output: request.max_tokens.into(), ..Usage::default() };
+        let (reservation, price) = self.reserve(choice, &worst, now).await.map_err(Unpaid::Stopped)?;
+        draft.clear();
+        let mut on_delta = |delta: &Delta| match delta {
+            Delta::Text(text) => draft.push(text),
+        };
+        let call = profile.model.call(request, &mut on_delta);
+        let called = tokio::time::timeout(request.timeout.saturating_add(GRACE), call).await;
+        let hung = called.is_err();
+        let answer = called.unwrap_or_else(|_| {
+            let reason = format!("no whole answer within {} s", request.timeout.as_secs());
+            Err(ModelError::Unavailable { provider: choice.provider().to_owned(), reason })
+        });
+        let (spent, usage) = match &answer {
+            Ok(answer) if answer.usage == Usage::default() => (price.of(&guess(&worst, answer)), answer.usage),
+            Ok(answer) => (price.of(&answer.usage), answer.usage),
+            // What was said or thought before it broke off is billed, and nobody says how much that was.
+            Err(_) if hung || !draft.text().is_empty() || self.lasted(now) => (reservation.amount, Usage::default()),
+            Err(_) => (0, Usage::default()),
+        };
+        let crossed = self.settle(Settlement { reservation, spent, usage }).await;
+        answer.map(|answer| Paid { answer, crossed }).map_err(Unpaid::Failed)
+    }
+
+    async fn reserve(&self, choice: &ModelChoice, worst: &Usage, now: Millis) -> Result<(Reservation, Price), Stopped> {
+        let SpendRules { tenant, halted, .. } = self.rules;
+        if *halted {
+            return Err(Stopped::Halted);
+        }
+        if choice.price.is_none() && self.limited() {
+            return Err(Stopped::Unpriced { model: choice.name.clone() });
+        }
+        let price = choice.price.unwrap_or_default();
+        let reservation = Reservation {
+            name: self.agent.clock.unique(),
+            day: Day { tenant: tenant.clone(), date: self.rules.date(now) },
+            scopes: self.scopes.clone(),
+            amount: price.worst(worst.input, worst.output),
+            at: now,
+        };
+        let spend = self.agent.spend.as_ref();
+        if !self.limited() {
+            let halted = self.agent.known.halted(spend, tenant, now).await.map_err(Stopped::Store)?;
+            return if halted { Err(Stopped::Halted) } else { Ok((reservation, price)) };
+        }
+        match spend.reserve(&reservation).await.map_err(Stopped::Store)? {
+            Reserved::Granted(_) => Ok((reservation, price)),
+            Reserved::Refused { scope, taken, limit } => Err(Stopped::Limit { scope, taken, limit }),
+            Reserved::Halted => Err(Stopped::Halted),
+        }
+    }
+
+    /// Scopes whose warning line was crossed. What cannot be settled stays counted at its worst case: that is no reason
+    /// to lose an answer.
+    async fn settle(&self, settlement: Settlement) -> Vec<Scope> {
+        let spend = self.agent.spend.as_ref();
+        if !self.limited() {
+            if settlement.spent > 0 || settlement.usage != Usage::default() {
+                let _ = spend.count(&settlement).await;
+            }
+            return Vec::new();
+        }
+        let Ok(sums) = spend.settle(&settlement).await else { return Vec::new() };
+        let crossed = |(scope, sum): &(Scope, NanoDollars)| {
+            let line = self.scopes.get(scope).copied().flatten().map(|limit| self.rules.warning_line(limit));
+            line.is_some_and(|line| *sum >= line && sum.saturating_sub(settlement.spent) < line)
+        };
+        sums.into_iter().filter(crossed).map(|(scope, _)| scope).collect()
+    }
+
+    fn limited(&self) -> bool {
+        self.scopes.values().any(Option::is_some)
+    }
+
+    fn lasted(&self, since: Millis) -> bool {
+        self.agent.clock.now().since(since) >= REFUSED_WITHIN_MS
+    }
+}
+
+/// The channel a turn came through; schedules and other conversations come through none.
+fn channel(task: Option<&Task>) -> Option<&str> {
+    match task? {
+        Task::Message { inbound, .. } => Some(&inbound.channel),
+        Task::Heartbeat { .. } | Task::Relay { .. } | Task::Redeliver { .. } => None,
+    }
+}
+
+/// Who pays for a turn: whoever wrote the message that began it, or in whose conversation its work was given. In lower
+/// case, as session keys have it.
+pub(crate) fn user(task: &Task) -> Option<String> {
+    let name = |channel: &str, id: &str| format!("{channel}:{id}").to_lowercase();
+    match task {
+        Task::Message { inbound, .. } => Some(name(&inbound.channel, &inbound.sender.id)),
+        Task::Relay { from, .. } => {
+            let parsed = parse_agent_session_key(from.as_str())?;
+            let (channel, peer) = parsed.rest.split_once(":direct:")?;
+            Some(name(channel.split(':').next()?, peer.split(":thread:").next()?))
+        }
+        Task::Heartbeat { .. } | Task::Redeliver { .. } => None,
+    }
+}
+
+/// Tokens of everything the model is sent, on the careful side.
+fn input_tokens(choice: &ModelChoice, request: &ModelRequest) -> u64 {
+    let written = |text: Result<String, serde_json::Error>| text.map_or(0, |text| text.len());
+    let bytes = request
+        .system
+        .len()
+        .saturating_add(written(serde_json::to_string(&request.messages)))
+        .saturating_add(written(serde_json::to_string(&request.tools)));
+    let types = request.messages.iter().flat_map(|message| &message.blocks).filter_map(|block| match block {
+        Block::File { key, content_type } => Some((key, content_type)),
+        _ => None,
+    });
+    let files = types.filter_map(|(key, content_type)| {
+        let bytes = request.files.get(key)?;
+        // Of a document nobody knows the pages; more than the model can read it does not bill.
+        let document = tokens(bytes.len()).min(choice.context_window.into());
+        Some(if content_type.starts_with("image/") { PICTURE_TOKENS } else { document })
+    });
+    files.fold(tokens(bytes), u64::saturating_add)
+}
+
+fn tokens(bytes: usize) -> u64 {
+    u64::try_from(bytes.div_ceil(BYTES_PER_TOKEN)).unwrap_or(u64::MAX)
+}
+
+/// The tokens of an answer whose provider says nothing about them.
+fn guess(worst: &Usage, answer: &ModelAnswer) -> Usage {
+    let said = serde_json::to_string(&answer.blocks).map_or(0, |text| text.len());
+    Usage { input: worst.input, output: tokens(said), ..Usage::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use chela_core::queue::{Authority, Purpose};
+    use chela_core::session_key::SessionKey;
+
+    use super::*;
+
+    #[test]
+    fn the_work_of_a_sub_agent_counts_for_the_person_it_is_done_for() {
+        let relay = |from: &str| Task::Relay {
+            from: SessionKey::from_stored(from),
+            purpose: Purpose::Assign,
+            label: None,
+            text: "work".into(),
+            depth: 1,
+            hops: 1,
+            authority: Authority::Guest,
+            deliver_to: None,
+        };
+        assert_eq!(user(&relay("agent:main:telegram:direct:7")).as_deref(), Some("telegram:7"));
+        assert_eq!(user(&relay("agent:main:telegram:second:direct:7")).as_deref(), Some("telegram:7"));
+        let matrix = "agent:main:matrix:direct:@ada:example.org:thread:$1";
+        assert_eq!(user(&relay(matrix)).as_deref(), Some("matrix:@ada:example.org"));
+        for unknown in ["agent:main:main", "agent:main:direct:7", "agent:main:telegram:group:7", "cron:morning"] {
+            assert_eq!(user(&relay(unknown)), None, "{unknown}");
+        }
+    }
+}

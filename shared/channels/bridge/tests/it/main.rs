@@ -1,0 +1,12 @@
+//! A bridge: the laws of channels, and its README against Python.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "test code"
+)]
+
+mod laws;
+mod oracle;
+mod subject;

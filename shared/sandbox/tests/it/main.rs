@@ -1,0 +1,3 @@
+//! The sandbox, from outside.
+
+mod command;

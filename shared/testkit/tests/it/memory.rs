@@ -1,0 +1,23 @@
+//! The ports in memory obey the laws of their ports.
+
+use chela_core::cooldown::CooldownStore;
+use chela_core::directory::Directory;
+use chela_core::spend::SpendStore;
+use chela_testkit::laws::Subject;
+use chela_testkit::memory::{MemoryCooldowns, MemoryDirectory, MemorySpend};
+
+chela_testkit::spend_laws!(counters);
+chela_testkit::cooldown_laws!(rests);
+chela_testkit::directory_laws!(listings);
+
+async fn counters() -> Subject<dyn SpendStore> {
+    Subject::new(Box::new(MemorySpend::default()))
+}
+
+async fn rests() -> Subject<dyn CooldownStore> {
+    Subject::new(Box::new(MemoryCooldowns::default()))
+}
+
+async fn listings() -> Subject<dyn Directory> {
+    Subject::new(Box::new(MemoryDirectory::default()))
+}
