@@ -109,7 +109,6 @@ fn a_configuration_of_openclaw_is_read_with_warnings_only() {
         "session.reset",
         "channels.telegram.linkPreview",
         "channels.telegram.groups.*.topics",
-        "channels.telegram.streaming.block",
         "channels.whatsapp",
         "messages.queue.drop",
         "gateway.port",
