@@ -185,9 +185,9 @@ mod tests {
 
     #[test]
     fn few_tools_are_offered_as_they_are() {
-        let tools = offered(crate::all());
+        let tools = offered(crate::all(&crate::ToolSettings::default()));
         assert!(tools.iter().all(|tool| !tool.on_demand() && tool.spec().name != TOOL_SEARCH));
-        assert_eq!(tools.len(), crate::all().len());
+        assert_eq!(tools.len(), crate::all(&crate::ToolSettings::default()).len());
     }
 
     #[test]
