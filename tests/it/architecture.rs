@@ -72,7 +72,8 @@ fn a_channel_needs_the_core_the_kit_and_the_way_out() {
 
 #[test]
 fn the_turn_sees_ports_and_never_an_adapter() {
-    assert_within("chela-agent", &["chela-core", "chela-failpoint"]);
+    assert_within("chela-agent", &["chela-core", "chela-failpoint", "chela-skills"]);
+    assert_within("chela-skills", &["chela-core"]);
     assert_within("chela-failpoint", &[]);
 }
 
@@ -80,7 +81,8 @@ fn the_turn_sees_ports_and_never_an_adapter() {
 fn adapters_do_not_know_one_another_nor_what_they_serve() {
     assert_within("chela-embedded", &["chela-core"]);
     assert_within("chela-aws", &["chela-core", "chela-http"]);
-    assert_within("chela-models", &["chela-core", "chela-http"]);
+    // The clock signs requests to Bedrock with the time.
+    assert_within("chela-models", &["chela-clock", "chela-core", "chela-http"]);
     assert_within("chela-media", &["chela-core", "chela-http"]);
     assert_within("chela-tools", &["chela-core", "chela-memory"]);
     assert_within("chela-memory", &["chela-core", "chela-http"]);
@@ -105,7 +107,12 @@ fn vendors_stay_behind_their_one_crate() {
             // Amazon SES is the platform of mail: its two requests are signed by AWS's own crate, and sent like all others.
             let signs =
                 package == "chela-channel-email" && ["aws-sigv4", "aws-credential-types"].contains(&name.as_str());
-            assert!(!aws || signs || package == "chela-aws", "{package} must not need {name}: AWS stays in chela-aws");
+            // Bedrock is a provider of models: requests signed and frames read by AWS's own crates, sent like all others.
+            let asks = package == "chela-models";
+            assert!(
+                !aws || signs || asks || package == "chela-aws",
+                "{package} must not need {name}: AWS stays in chela-aws"
+            );
             let client = ["reqwest", "hyper", "hyper-util", "ureq"].contains(&name.as_str());
             assert!(
                 !client || ["chela-http", "chela-bench"].contains(&package.as_str()),

@@ -341,7 +341,8 @@ mod tests {
         assert_eq!((ids(&models[0]), models[0].price), (vec!["ollama:default"], Some(Price::default())));
         let names: Vec<&str> = further.iter().map(|choice| choice.name.as_str()).collect();
         assert_eq!((names, problems), (vec!["lab/big", "openai/gpt-5"], vec![]));
-        assert_eq!(further[1].price, None, "nobody said what it costs");
+        assert_eq!(further[0].price, None, "nobody said what it costs");
+        assert!(further[1].price.is_some_and(|price| price.output > price.input), "the catalogue knows");
     }
 
     #[test]

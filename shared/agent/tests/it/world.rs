@@ -110,7 +110,8 @@ impl World {
         let claim = Claim { event: &event, owner: "test", now, until: now.plus(1_000) };
         let Ok(Claimed::Held(mut head)) = self.embedded.sessions.claim(&key, &claim).await else { panic!("held") };
         head.choices = choices;
-        head.finish(&[]);
+        (head.current, head.attempts) = (None, 0);
+        head.release();
         let fence = Fence { epoch: head.epoch, owner: "test", lease_reaches: Millis(0) };
         self.embedded.sessions.save(&key, &head, &fence).await.unwrap();
     }

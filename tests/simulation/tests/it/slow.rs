@@ -60,7 +60,7 @@ impl Model for Slow {
         _: &mut (dyn for<'d> FnMut(&'d Delta) + Send),
     ) -> Result<ModelAnswer, ModelError> {
         self.0.fetch_add(1, Ordering::SeqCst);
-        sleep(Duration::from_secs(120)).await;
+        sleep(Duration::from_secs(74)).await;
         let blocks = vec![Block::Text { text: "at last".into() }];
         Ok(ModelAnswer { blocks, stop: Stop::End, usage: Usage::default() })
     }
@@ -248,7 +248,7 @@ async fn a_slow_model_keeps_its_session() {
     let slice = Slice { deadline: clock.now().plus(170_000) };
     let (first, second) = (agent(&rows, &clock, Duration::ZERO), agent(&rows, &clock, Duration::ZERO));
     let impatient = async {
-        sleep(Duration::from_secs(70)).await;
+        sleep(Duration::from_secs(60)).await;
         second.answer(&installation, &envelope, slice).await
     };
     let (patient, impatient) = tokio::join!(first.answer(&installation, &envelope, slice), impatient);
