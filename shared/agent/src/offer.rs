@@ -13,9 +13,9 @@ use serde_json::Value;
 
 /// The tools to offer, those that were found behind the others.
 pub(crate) fn offered(tools: &[&Arc<dyn Tool>], turn: &Turn) -> Vec<ToolSpec> {
-    let (hidden, always): (Vec<&Arc<dyn Tool>>, Vec<&Arc<dyn Tool>>) =
-        tools.iter().copied().partition(|tool| tool.on_demand());
-    let mut offered: Vec<ToolSpec> = always.iter().map(|tool| tool.spec()).collect();
+    let on_demand = |tool: &&&Arc<dyn Tool>| tool.on_demand();
+    let hidden: Vec<&Arc<dyn Tool>> = tools.iter().filter(on_demand).copied().collect();
+    let mut offered: Vec<ToolSpec> = tools.iter().filter(|tool| !tool.on_demand()).map(|tool| tool.spec()).collect();
     if !hidden.is_empty() {
         let found = found(turn);
         offered.extend(hidden.iter().map(|tool| tool.spec()).filter(|spec| found.contains(&spec.name)));

@@ -258,7 +258,7 @@ pub struct ToolsSection {
 impl ToolsSection {
     /// Which tools may be used.
     pub fn policy(&self) -> ToolPolicy {
-        ToolPolicy { allow: self.allow.clone(), deny: self.deny.clone(), sessions: self.sessions.clone() }
+        ToolPolicy { allow: self.allow.clone(), deny: self.deny.clone(), sessions: self.sessions }
     }
 }
 
