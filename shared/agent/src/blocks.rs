@@ -1,7 +1,7 @@
 //! What a model says before its tools run, where the channel shows it as a message of its own.
 
 use chela_core::model::Block;
-use chela_core::reply::visible;
+use chela_core::reply::{Piece, pieces, visible};
 use chela_core::session::AssistantEntry;
 
 /// What is shown of an answer, together with what was said before it in the turn and not yet shown.
@@ -35,6 +35,20 @@ pub(crate) fn said(blocks: &[Block], heartbeat: bool) -> String {
     visible(&texts.join("\n\n"), heartbeat).unwrap_or_default()
 }
 
+/// Where tools put what they made to be sent: the one folder of a workspace whose files may go to guests.
+const OUTBOX: &str = "outbox/";
+
+/// The answer without files of the workspace that were not made to be sent: whoever can make an agent write `MEDIA:` and
+/// the name of a file must not get the owner's notes by it.
+pub(crate) fn without_private_files(text: &str) -> String {
+    let shown = |piece: Piece| match piece {
+        Piece::Text(text) => text,
+        Piece::File(path) if path.starts_with(OUTBOX) && !path.contains("..") => format!("MEDIA:{path}"),
+        Piece::File(_) => "(A file that only the owner may have is not sent.)".to_owned(),
+    };
+    pieces(text).into_iter().map(shown).collect::<Vec<_>>().join("\n")
+}
+
 fn add(held: &mut String, text: &str) {
     if !held.is_empty() && !text.is_empty() {
         held.push_str("\n\n");
@@ -45,6 +59,15 @@ fn add(held: &mut String, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn guests_get_no_file_that_was_not_made_to_be_sent() {
+        let sent = without_private_files("Here:\nMEDIA:MEMORY.md\nMEDIA:outbox/a.png\nMEDIA:outbox/../USER.md\nDone.");
+        assert!(sent.contains("MEDIA:outbox/a.png") && sent.contains("Here:") && sent.contains("Done."), "{sent}");
+        assert!(!sent.contains("MEMORY.md") && !sent.contains("USER.md"), "{sent}");
+        let parts = pieces(&sent).into_iter().filter(|piece| matches!(piece, Piece::File(_))).count();
+        assert_eq!(parts, 1);
+    }
 
     #[test]
     fn what_was_sent_is_not_said_again() {

@@ -8,13 +8,13 @@ use chela_core::blob::BlobStore;
 use chela_core::clock::{Clock, Millis};
 use chela_core::message::ReplyAddress;
 use chela_core::model::{Block, ModelAnswer, ModelError, ModelRequest, Stop, ToolSpec, Usage};
-use chela_core::queue::Task;
+use chela_core::queue::{Authority, Task};
 use chela_core::session::{AssistantEntry, Choices};
 use chela_core::spend::Scope;
 use chela_core::turn::{Answer, COMMAND, Input, Spent, Unanswered, Way, tokens, tokens_of_tools};
 
 use crate::answer::{Agent, Attempt};
-use crate::blocks::{said, unshown};
+use crate::blocks::{said, unshown, without_private_files};
 use crate::compact::{Compactor, Hindrance, When, on_demand, told_to_user};
 use crate::context::{Context, Form};
 use crate::draft::Draft;
@@ -57,6 +57,8 @@ pub(crate) struct Question<'a> {
     /// What sends the answer, and where to.
     outlet: Option<(&'a Outlet, ReplyAddress)>,
     heartbeat: bool,
+    /// A guest's words are in the turn: what only the owner may read is not sent.
+    for_guests: bool,
     /// Only the owner reads the answer.
     private: bool,
     accepted_at: Option<Millis>,
@@ -98,6 +100,7 @@ impl<'a> Question<'a> {
             system,
             outlet,
             heartbeat: matches!(attempt.task(), Some(Task::Heartbeat { .. })),
+            for_guests: attempt.caller().authority == Authority::Guest,
             private: attempt.private(),
             accepted_at: machine.accepted().map(|accepted| accepted.at),
             choices: machine.head().choices.clone(),
@@ -343,6 +346,9 @@ impl<'a> Question<'a> {
             Some(_) => unshown(self.answers.iter(), blocks, self.heartbeat),
             None => said(blocks, self.heartbeat),
         };
+        if self.for_guests {
+            text = without_private_files(&text);
+        }
         let cut = |text: &str| match &self.outlet {
             _ if text.is_empty() => Vec::new(),
             Some((outlet, to)) => outlet.parts(to, text),
