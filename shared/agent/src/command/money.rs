@@ -5,14 +5,9 @@ use std::collections::BTreeMap;
 use chela_core::session::UsageFooter;
 use chela_core::spend::{Day, NanoDollars, Scope, Spending};
 use chela_core::turn::Reply;
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
 use super::{Asked, say};
 use crate::answer::{Agent, Attempt};
-
-/// The tenant where there is one.
-const TENANT: &str = "default";
 
 impl Agent {
     pub(super) async fn usage(&self, asked: &Asked<'_>) -> Reply {
@@ -31,6 +26,9 @@ impl Agent {
     }
 
     async fn costs(&self, attempt: &Attempt<'_>) -> String {
+        if !attempt.private() {
+            return "What was spent is told to the owner alone: ask in a direct chat.".to_owned();
+        }
         let Some(today) = self.spent_today(attempt).await else {
             return "What today cost cannot be read at the moment.".to_owned();
         };
@@ -48,9 +46,8 @@ impl Agent {
 
     /// What the day of the agent's person has cost so far; `None` if it cannot be read.
     pub(super) async fn spent_today(&self, attempt: &Attempt<'_>) -> Option<BTreeMap<Scope, Spending>> {
-        let zone = TimeZone::get(&attempt.settings.timezone).unwrap_or(TimeZone::UTC);
-        let now = i64::try_from(self.clock.now().0).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok())?;
-        let day = Day { tenant: TENANT.to_owned(), date: now.to_zoned(zone).date().to_string() };
+        let rules = &attempt.installation.spend;
+        let day = Day { tenant: rules.tenant.clone(), date: rules.date(self.clock.now()) };
         self.spend.spending(&day).await.ok()
     }
 }

@@ -343,10 +343,11 @@ async fn the_context_is_measured() {
 
 #[tokio::test]
 async fn what_today_cost_is_told() {
-    let world = World::new([]);
+    let mut world = World::new([]);
+    world.installation.spend.tenant = "acme".into();
     assert!(ask(&world, "/usage").await.contains("nothing was spent"));
     // 2027-01-15, a day of the clock's.
-    let day = Day { tenant: "default".into(), date: "2027-01-15".into() };
+    let day = Day { tenant: "acme".into(), date: "2027-01-15".into() };
     let scopes = [(Scope::All, None), (Scope::Agent("main".into()), None)].into();
     let at = world.clock.now();
     let reservation = Reservation { name: "a".into(), day, scopes, amount: 9_000_000, at };
