@@ -52,8 +52,17 @@ impl Synapse {
 
     /// Kills it like a power cut and starts it again on what it wrote.
     pub(crate) async fn restart(&mut self) {
+        self.stop();
+        self.start().await;
+    }
+
+    /// Nothing more comes from it.
+    pub(crate) fn stop(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
+    }
+
+    pub(crate) async fn start(&mut self) {
         self.process = run(self.folder.path());
         self.is_up().await;
     }
