@@ -53,16 +53,16 @@ impl Synapse {
     /// Kills it like a power cut and starts it again on what it wrote.
     pub(crate) async fn restart(&mut self) {
         self.stop();
-        self.start().await;
+        self.start_again().await;
     }
 
-    /// Nothing more comes from it.
+    /// Kills it; nothing more comes from it.
     pub(crate) fn stop(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
 
-    pub(crate) async fn start(&mut self) {
+    pub(crate) async fn start_again(&mut self) {
         self.process = run(self.folder.path());
         self.is_up().await;
     }

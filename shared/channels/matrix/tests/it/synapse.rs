@@ -262,7 +262,7 @@ async fn restart(
     // Whatever was on its way before the fall has come, or never will.
     synapse.stop();
     let transactions: Vec<String> = gateway.seen().into_iter().map(|(path, _)| path).collect();
-    synapse.start().await;
+    synapse.start_again().await;
     synapse.again(id, token).writes(dm, "after the fall").await;
     assert_eq!(peer(&gateway.hears("after the fall").await).0, PeerKind::Direct);
     let again: Vec<String> = gateway.seen().into_iter().skip(transactions.len()).map(|(path, _)| path).collect();
