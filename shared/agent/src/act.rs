@@ -127,6 +127,9 @@ impl Agent {
             return ToolAnswer::error(format!("\"{}\" was not run: its time was over before it began.", call.name));
         }
         let (status, caller) = (attempt.status(), attempt.caller());
+        if tool.consent(&call.input, &caller).is_some() {
+            return ToolAnswer::error(format!("\"{}\" was not run: nobody has agreed to it.", call.name));
+        }
         let run = tool.run(ToolCall {
             input: &call.input,
             idempotency_key,

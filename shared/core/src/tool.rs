@@ -86,6 +86,17 @@ impl ToolAnswer {
     }
 }
 
+/// What a person is asked before a call runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consent {
+    /// What would happen, whole, with everything that is not plain text escaped. It is shown and never cut, and what is
+    /// agreed to is its digest.
+    pub shown: String,
+    /// The programs that would run, each with its arguments: what allow-lists are compared with. `None` if they cannot be
+    /// told for sure, so that only a person can agree.
+    pub programs: Option<Vec<Vec<String>>>,
+}
+
 /// The tool that finds tools. It answers with a JSON list of objects, each with the `name` of a tool.
 pub const TOOL_SEARCH: &str = "tool_search";
 
@@ -106,6 +117,11 @@ pub trait Tool: Send + Sync {
     /// Whether a model is offered it only after it has found it with [`TOOL_SEARCH`] in the same turn.
     fn on_demand(&self) -> bool {
         false
+    }
+
+    /// What has to be agreed to before this call runs; `None` if it needs nobody's consent.
+    fn consent(&self, _input: &Value, _caller: &Caller) -> Option<Consent> {
+        None
     }
 
     /// Runs it. Never panics on any input; a store that does not answer is a [`ToolAnswer::error`].
