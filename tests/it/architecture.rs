@@ -73,7 +73,7 @@ fn a_channel_needs_the_core_the_kit_and_the_way_out() {
 #[test]
 fn the_turn_sees_ports_and_never_an_adapter() {
     assert_within("chela-agent", &["chela-core", "chela-failpoint", "chela-skills"]);
-    assert_within("chela-skills", &["chela-core"]);
+    assert_within("chela-skills", &["chela-archive", "chela-core"]);
     assert_within("chela-failpoint", &[]);
 }
 
@@ -84,11 +84,12 @@ fn adapters_do_not_know_one_another_nor_what_they_serve() {
     // The clock signs requests to Bedrock with the time.
     assert_within("chela-models", &["chela-clock", "chela-core", "chela-http"]);
     assert_within("chela-media", &["chela-core", "chela-http"]);
-    assert_within("chela-tools", &["chela-core", "chela-memory"]);
+    assert_within("chela-tools", &["chela-archive", "chela-core", "chela-memory"]);
     assert_within("chela-memory", &["chela-core", "chela-http"]);
     assert_within("chela-config", &["chela-core"]);
     assert_within("chela-http", &["chela-core"]);
-    assert_within("chela-sandbox", &[]);
+    assert_within("chela-archive", &[]);
+    assert_within("chela-sandbox", &["chela-archive", "chela-core"]);
 }
 
 #[test]

@@ -21,6 +21,7 @@ pub mod queue;
 pub mod relay;
 pub mod reply;
 pub mod route;
+pub mod sandbox;
 pub mod schedule;
 pub mod secret;
 pub mod session;
