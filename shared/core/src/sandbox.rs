@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-/// Longest run in milliseconds: a tool call ends after 30 s, and what came of it has to be brought back before.
-pub const MAX_TIMEOUT_MS: u64 = 25_000;
+/// Longest run in milliseconds, in the background of a laptop. A tool call that waits ends after 30 s, and the function after
+/// a minute.
+pub const MAX_TIMEOUT_MS: u64 = 600_000;
 
 /// Most bytes of input.
 pub const MAX_STDIN: usize = 256 * 1024;
