@@ -94,7 +94,7 @@ pub(crate) async fn open(
     if let (Scope::Everything, Some(http)) = (scope, &http) {
         let media::Media { settings, tools: of_media } = media::open(&config, secrets, http, &mut problems).await;
         for_media = settings;
-        let tool_settings = ToolSettings { memory: memory.clone() };
+        let tool_settings = ToolSettings { memory: memory.clone(), ..ToolSettings::default() };
         let mut opener = models::Opener::new(&config, secrets, http);
         for id in config.agents.ids() {
             let agent = AgentId::new(&id);

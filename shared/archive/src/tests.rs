@@ -1,5 +1,4 @@
-//! What is refused, each against an archive made by the crate `tar` itself. Guards that were taken out to see these tests
-//! fail: kinds, names, places, each of the three limits.
+//! What is refused, each against an archive made by the crate `tar` itself.
 
 use proptest::prelude::*;
 use tar::{Builder, EntryType, Header};

@@ -3,17 +3,27 @@
 //! All of them see nothing but `agents/<id>/` of the file store: configuration, media and other agents are out of reach
 //! by construction, not by a list of forbidden names. Other conversations are reached by [`sessions`] alone.
 
+mod apply_patch;
 mod arguments;
+mod carry;
 mod edit;
+mod exec;
+mod find;
+mod grep;
+mod ls;
 mod memory_get;
 mod memory_graph;
 mod memory_save;
 mod memory_search;
 pub mod on_demand;
+mod patch;
+mod pattern;
+mod process;
 mod read;
 mod session_status;
 pub mod sessions;
 mod text_file;
+mod tree;
 pub mod workspace;
 mod write;
 
@@ -22,11 +32,16 @@ use std::sync::Arc;
 use chela_core::tool::Tool;
 use chela_memory::Memory;
 
+pub use exec::ExecSettings;
+pub use process::Runs;
+
 /// What tools are made with.
 #[derive(Clone, Default)]
 pub struct ToolSettings {
     /// How notes are searched.
     pub memory: Arc<Memory>,
+    /// Where commands run; without it there is no tool for them.
+    pub exec: Option<ExecSettings>,
 }
 
 /// All tools, in the order in which models see them.
@@ -39,6 +54,18 @@ pub fn all(settings: &ToolSettings) -> Vec<Arc<dyn Tool>> {
     }
     tools.push(Arc::new(memory_graph::MemoryGraph));
     tools.push(Arc::new(session_status::SessionStatus));
+    tools.extend::<[Arc<dyn Tool>; 4]>([
+        Arc::new(apply_patch::ApplyPatch),
+        Arc::new(ls::Ls),
+        Arc::new(find::Find),
+        Arc::new(grep::Grep),
+    ]);
+    if let Some(exec) = &settings.exec {
+        tools.push(Arc::new(exec::Exec(exec.clone())));
+        if exec.sandbox.outlives_a_turn() {
+            tools.push(Arc::new(process::Process(exec.runs.clone())));
+        }
+    }
     tools
 }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chela_core::model::ToolSpec;
-use chela_core::tool::{Effect, TOOL_SEARCH, Tool, ToolAnswer, ToolCall};
+use chela_core::tool::{Caller, Consent, Effect, TOOL_SEARCH, Tool, ToolAnswer, ToolCall};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::arguments::arguments;
 
@@ -61,6 +61,14 @@ impl Tool for OnDemand {
 
     fn on_demand(&self) -> bool {
         true
+    }
+
+    fn offered(&self, caller: &Caller) -> bool {
+        self.0.offered(caller)
+    }
+
+    fn consent(&self, input: &Value, caller: &Caller) -> Option<Consent> {
+        self.0.consent(input, caller)
     }
 
     async fn run(&self, call: ToolCall<'_>) -> ToolAnswer {
@@ -185,9 +193,10 @@ mod tests {
 
     #[test]
     fn few_tools_are_offered_as_they_are() {
-        let tools = offered(crate::all(&crate::ToolSettings::default()));
+        let few = || crate::all(&crate::ToolSettings::default()).into_iter().take(6).collect::<Vec<_>>();
+        let tools = offered(few());
         assert!(tools.iter().all(|tool| !tool.on_demand() && tool.spec().name != TOOL_SEARCH));
-        assert_eq!(tools.len(), crate::all(&crate::ToolSettings::default()).len());
+        assert_eq!(tools.len(), few().len());
     }
 
     #[test]
@@ -200,6 +209,41 @@ mod tests {
         assert_eq!(names(true), MANY.map(|(name, _)| name.to_owned()));
         let effects = |effect| tools.iter().filter(|tool| tool.effect() == effect).count();
         assert_eq!((effects(Effect::Keyed), effects(Effect::None)), (CORE.len() + MANY.len(), 1));
+    }
+
+    /// A tool for the owner, who must agree to every call.
+    struct Careful;
+
+    #[async_trait]
+    impl Tool for Careful {
+        fn spec(&self) -> ToolSpec {
+            ToolSpec { name: "exec".into(), description: String::new(), input_schema: json!({"type": "object"}) }
+        }
+
+        fn effect(&self) -> Effect {
+            Effect::Unkeyed
+        }
+
+        fn offered(&self, caller: &Caller) -> bool {
+            caller.depth == 0
+        }
+
+        fn consent(&self, input: &Value, _: &Caller) -> Option<Consent> {
+            Some(Consent { shown: input.to_string(), programs: None })
+        }
+
+        async fn run(&self, _: ToolCall<'_>) -> ToolAnswer {
+            ToolAnswer::ok("")
+        }
+    }
+
+    #[test]
+    fn a_tool_on_demand_is_no_less_guarded() {
+        let tools = offered(many().into_iter().chain([Arc::new(Careful) as Arc<dyn Tool>]).collect());
+        let careful = tools.iter().find(|tool| tool.spec().name == "exec").unwrap();
+        let (person, child) = (Caller::default(), Caller { depth: 1, ..Caller::default() });
+        assert!(careful.on_demand() && careful.offered(&person) && !careful.offered(&child));
+        assert_eq!(careful.consent(&json!(7), &person).unwrap().shown, "7");
     }
 
     #[test]

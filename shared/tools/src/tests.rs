@@ -22,6 +22,8 @@ use serde_json::{Value, json};
 use super::*;
 
 mod away;
+mod commands;
+mod files;
 mod guests;
 
 /// 2026-03-04, 23:30 in UTC.
@@ -163,6 +165,10 @@ fn every_tool_describes_itself_as_an_object_of_named_arguments() {
         ("memory_get", Effect::None),
         ("memory_graph", Effect::Keyed),
         ("session_status", Effect::None),
+        ("apply_patch", Effect::Unkeyed),
+        ("ls", Effect::None),
+        ("find", Effect::None),
+        ("grep", Effect::None),
     ];
     assert_eq!(names, expected.map(|(name, effect)| (name.to_owned(), effect)));
 }
@@ -554,7 +560,7 @@ fn tools_cost_few_words_of_every_call() {
 #[test]
 fn a_search_that_is_switched_off_is_not_offered() {
     let off = chela_memory::Settings { enabled: false, ..chela_memory::Settings::default() };
-    let settings = ToolSettings { memory: Arc::new(Memory::new(off, None)) };
+    let settings = ToolSettings { memory: Arc::new(Memory::new(off, None)), ..ToolSettings::default() };
     let names: Vec<String> = all(&settings).into_iter().map(|tool| tool.spec().name).collect();
     assert!(
         names.contains(&"memory_save".to_owned())

@@ -83,6 +83,11 @@ impl<'a> TextFile<'a> {
         }
     }
 
+    /// Stores any bytes.
+    pub(crate) async fn store(&self, bytes: Bytes, precondition: Precondition) -> Result<(), BlobError> {
+        self.files.put(&self.key, bytes, precondition).await.map(drop)
+    }
+
     /// Names of files below this one, if it is a folder.
     pub(crate) async fn below(&self, limit: usize) -> Result<Vec<String>, String> {
         let folder = format!("{}/", self.key);
@@ -108,6 +113,11 @@ impl<'a> TextFile<'a> {
             BlobError::Unavailable(reason) => format!("The file store does not answer ({reason}). Try again later."),
         }
     }
+}
+
+/// Whether a file that a listing named may be seen: it must be one that could be read by its name.
+pub(crate) fn visible(call: &ToolCall<'_>, path: &str) -> bool {
+    TextFile::to_read(call, path).is_ok_and(|file| file.path == path)
 }
 
 fn outside(path: &str) -> String {

@@ -1,5 +1,4 @@
-//! What a command must not reach, and how much it must not use. Every test runs in both places. Guards that were taken out
-//! to see these tests fail are named in docs/sandbox.md.
+//! What a command must not reach, and how much it must not use. Every test runs in both places.
 
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
