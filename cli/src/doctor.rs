@@ -142,13 +142,14 @@ impl Doctor {
         Ok(())
     }
 
-    /// Proves that what is noted is found: a sentence of a note of each agent is searched for. Nothing is written.
+    /// Proves that what is noted is found: a sentence of a note of each agent is searched for by its
+    /// words. Nothing is written, and nothing is spent.
     async fn look_at_memory(&self, findings: &mut Vec<Finding>) {
         let about = "memory";
         let Ok(live) = crate::memory::live(&self.place).await else { return }; // Other findings say why.
         let (built, clock) = (live.current().await, Place::clock());
         for agent in built.config.agents.ids() {
-            let proof = match Notes::of(&built, live.files(), clock.as_ref(), Some(&agent)) {
+            let proof = match Notes::of(&built, live.files(), None, clock.as_ref(), Some(&agent)) {
                 Ok(notes) => notes.prove().await,
                 Err(error) => Err(error),
             };

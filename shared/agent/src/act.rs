@@ -12,6 +12,7 @@ use chela_core::tool::{ToolAnswer, ToolCall};
 use chela_core::turn::{Command, Input, Part, PlannedCall, idempotency_key};
 
 use crate::answer::{Agent, Attempt};
+use crate::purse::Purse;
 use crate::relay::is_relay;
 use crate::repeats::with_warning;
 use crate::settings::Outlet;
@@ -130,6 +131,7 @@ impl Agent {
         if tool.consent(&call.input, &caller).is_some() {
             return ToolAnswer::error(format!("\"{}\" was not run: nobody has agreed to it.", call.name));
         }
+        let purse = Purse::of(self, attempt);
         let run = tool.run(ToolCall {
             input: &call.input,
             idempotency_key,
@@ -140,6 +142,7 @@ impl Agent {
             sessions: self.sessions.as_ref(),
             directory: self.directory.as_ref(),
             queue: self.queue.as_ref(),
+            purse: &purse,
             clock: self.clock.as_ref(),
             status: &status,
         });

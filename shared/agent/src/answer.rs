@@ -1,6 +1,6 @@
 //! Drives one attempt: performs what the machine asks for, through the ports.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use chela_core::access::AccessStore;
 use chela_core::agent_id::AgentId;
@@ -24,6 +24,7 @@ use tokio::sync::OnceCell;
 
 use crate::known::Known;
 use crate::notes::ChannelNotes;
+use crate::purse::Notices;
 use crate::redeliver::Decided;
 use crate::relay;
 use crate::settings::{AgentSettings, Installation, Outlet};
@@ -87,7 +88,7 @@ pub(crate) struct Attempt<'a> {
     /// What was wished for the conversation, once somebody asked.
     pub(crate) wishes: OnceCell<Wishes>,
     /// What the owner is to be told under the next answer.
-    pub(crate) notices: Arc<Mutex<Vec<String>>>,
+    pub(crate) notices: Notices,
     pub(crate) relay: &'a Outlet,
 }
 
@@ -188,12 +189,13 @@ impl Agent {
         let tools = settings.tools.iter().map(|tool| (tool.spec().name, tool.effect())).collect();
         let rules = Rules { tools, announce: settings.announce };
         let owner = self.clock.unique();
-        let taken_in = |envelope| self.taken_in(installation, settings, envelope);
+        let notices = Notices::default();
+        let taken_in = |envelope| self.taken_in(installation, settings, envelope, &notices);
         let (whole, others) = join(taken_in(envelope), join_all(others.iter().map(taken_in))).await;
         let machine = Machine::new(whole, others, owner, slice.deadline, rules);
         let (wishes, relay) = (OnceCell::new(), self.relay());
         let agent = &envelope.agent;
-        let (notices, began) = (Arc::default(), self.clock.now());
+        let began = self.clock.now();
         let mut attempt = Attempt { machine, agent, settings, installation, wishes, notices, began, relay: &relay };
         let mut command = attempt.machine.begin(began);
         loop {
@@ -210,9 +212,15 @@ impl Agent {
     }
 
     /// The message as its turn takes it: its sender looked up, its files stored.
-    async fn taken_in(&self, installation: &Installation, settings: &AgentSettings, envelope: &Envelope) -> Envelope {
+    async fn taken_in(
+        &self,
+        installation: &Installation,
+        settings: &AgentSettings,
+        envelope: &Envelope,
+        notices: &Notices,
+    ) -> Envelope {
         let admitted = self.admitted(installation, envelope).await;
-        let whole = self.with_files(installation, &admitted).await;
+        let whole = self.with_files(installation, &admitted, notices).await;
         settings.knowledge.expanded(whole).into_owned()
     }
 

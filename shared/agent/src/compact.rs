@@ -21,6 +21,7 @@ use serde_json::Value;
 use crate::answer::{Agent, Attempt, failpoint};
 use crate::context::Context;
 use crate::prune::middle_left_out;
+use crate::purse::Purse;
 use crate::settings::{AgentSettings, ModelChoice};
 use crate::window::{Budget, summary, with_margin};
 
@@ -108,6 +109,7 @@ pub(crate) struct Compactor<'a> {
     pub(crate) session: SessionKey,
     pub(crate) status: Value,
     pub(crate) depth: u8,
+    pub(crate) purse: Purse<'a>,
     began: Millis,
     deadline: Millis,
 }
@@ -122,6 +124,7 @@ impl<'a> Compactor<'a> {
             session: attempt.machine.session().clone(),
             status: attempt.status(),
             depth,
+            purse: Purse::of(agent, attempt),
             began: attempt.began,
             deadline: attempt.machine.deadline(),
         }

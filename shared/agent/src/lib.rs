@@ -47,6 +47,7 @@ pub use knowledge::{Addition, Knowledge};
 pub use known::Known;
 pub use media::{INCOMING, STORED};
 pub use notes::ChannelNotes;
+pub use purse::Purse;
 pub use redeliver::{Undelivered, undelivered};
 pub use settings::{
     AgentSettings, AutoVoice, CommandRules, CompactionSettings, ContextSettings, FlushSettings, Installation,

@@ -1,7 +1,7 @@
 //! What models are asked for one step, one after the other until one answers.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chela_core::blob::BlobStore;
@@ -10,7 +10,6 @@ use chela_core::message::ReplyAddress;
 use chela_core::model::{Block, ModelAnswer, ModelError, ModelRequest, Stop, ToolSpec, Usage};
 use chela_core::queue::{Authority, Task};
 use chela_core::session::{AssistantEntry, Choices};
-use chela_core::spend::Scope;
 use chela_core::turn::{Answer, COMMAND, Input, Spent, Unanswered, Way, tokens, tokens_of_tools};
 
 use crate::answer::{Agent, Attempt};
@@ -22,10 +21,11 @@ use crate::failover::{Failover, Heard, Unheard};
 use crate::media::files_for;
 use crate::offer::offered;
 use crate::outlook::{Occasion, Outlook};
+use crate::purse::Notices;
 use crate::relay::{is_relay, report};
 use crate::repeats::stuck;
 use crate::settings::{AgentSettings, ModelChoice, Outlet};
-use crate::spend::{SpendRules, footer, together};
+use crate::spend::{SpendRules, footer};
 use crate::voice::opened;
 
 /// Longest wait for one model call.
@@ -79,7 +79,7 @@ pub(crate) struct Question<'a> {
     deadline: Millis,
     /// Model calls of the steps before.
     before: Vec<(String, Usage)>,
-    notices: Arc<Mutex<Vec<String>>>,
+    notices: Notices,
 }
 
 impl<'a> Question<'a> {
@@ -166,10 +166,9 @@ impl<'a> Question<'a> {
                 request.files = files_for(files, choice.sees, &mut request.messages).await;
                 let unheard = match self.failover.ask(choice, &request, draft).await {
                     Ok(heard) => {
-                        let answer = &heard.paid.answer;
+                        let answer = &heard.answer;
                         spent.calls = spent.calls.saturating_add(heard.calls);
-                        spent.usage = together(&spent.usage, &answer.usage);
-                        self.note(&heard.paid.crossed);
+                        spent.add(&answer.usage);
                         if says_something(answer) || self.heartbeat && silent {
                             return Ok(self.answered(choice, heard, *spent, form));
                         }
@@ -224,15 +223,12 @@ impl<'a> Question<'a> {
             None => When::Crowded { first_step: self.first_step },
         };
         let lost = Mutex::new(None);
-        let (failover, notes) = (&self.failover, Mutex::new(Vec::new()));
+        let failover = &self.failover;
         let ask = |request: ModelRequest| {
-            let (lost, notes) = (&lost, &notes);
+            let lost = &lost;
             async move {
                 match failover.ask(choice, &request, &Draft::default()).await {
-                    Ok(heard) => {
-                        notes.lock().unwrap_or_else(PoisonError::into_inner).extend(heard.paid.crossed);
-                        Ok(heard.paid.answer)
-                    }
+                    Ok(heard) => Ok(heard.answer),
                     Err(mut unheard) => {
                         let none = || ModelError::Unavailable {
                             provider: choice.provider().to_owned(),
@@ -246,7 +242,6 @@ impl<'a> Question<'a> {
             }
         };
         let made = self.compactor.make_room(&mut self.context, choice, when, spent, ask).await;
-        self.note(&notes.into_inner().unwrap_or_else(PoisonError::into_inner));
         match made {
             Ok(compacted) if self.on_demand.is_some() => Ok(Some(self.concluded(told_to_user(compacted), *spent))),
             Ok(_) => Ok(None),
@@ -304,8 +299,7 @@ impl<'a> Question<'a> {
     }
 
     fn answered(&self, choice: &ModelChoice, heard: Heard, spent: Spent, form: Form) -> Input {
-        let Heard { paid, profile, .. } = heard;
-        let ModelAnswer { mut blocks, usage, .. } = paid.answer;
+        let Heard { answer: ModelAnswer { mut blocks, usage, .. }, profile, .. } = heard;
         let plain = form == Form::PlainPast;
         let wants_tools = |blocks: &[Block]| blocks.iter().any(|block| matches!(block, Block::ToolUse { .. }));
         if self.tools.is_empty() && wants_tools(&blocks) {
@@ -371,14 +365,6 @@ impl<'a> Question<'a> {
             }
         }
         (Vec::new(), Some(cut(&text)))
-    }
-
-    /// Warnings wait for the next words that the owner alone reads.
-    fn note(&self, crossed: &[Scope]) {
-        if self.private {
-            let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
-            notices.extend(crossed.iter().map(|scope| self.rules.warning(scope)));
-        }
     }
 
     fn unanswered(&self, outlook: Outlook, now: Millis, spent: Spent) -> Input {

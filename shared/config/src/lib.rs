@@ -57,7 +57,7 @@ pub use settings::{
 };
 pub use shape::{ChannelKeys, SecretKey};
 pub use skills::{ContextRule, PromptTemplate, SkillEntry, SkillsSection};
-pub use spend::{SpendLimits, SpendSection};
+pub use spend::{SpendLimits, SpendPrices, SpendSection};
 pub use subagents::{SessionTools, SessionVisibility, SubagentDefaults, Subagents};
 pub use variables::{MissingVariable, SecretUse};
 

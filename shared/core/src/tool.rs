@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::message::ReplyAddress;
 use crate::model::ToolSpec;
+use crate::purse::Purse;
 use crate::queue::{Authority, Queue};
 use crate::session::SessionStore;
 use crate::session_key::SessionKey;
@@ -44,6 +45,8 @@ pub struct ToolCall<'a> {
     pub directory: &'a dyn Directory,
     /// Where work for other conversations is left.
     pub queue: &'a dyn Queue,
+    /// Pays for what costs money: whatever does asks it first.
+    pub purse: &'a dyn Purse,
     /// Time.
     pub clock: &'a dyn Clock,
     /// Facts about the turn that `session_status` shows, as JSON.

@@ -32,7 +32,7 @@ impl Agent {
             ),
         ];
         if let Some(today) = self.spent_today(attempt).await {
-            lines.push(format!("**Today** {}", money::total(&today)));
+            lines.push(format!("**Today** {}", money::total(&today, &attempt.installation.spend)));
         }
         let wishes = self.directory.wishes(attempt.machine.session()).await.unwrap_or_default();
         lines.push(format!("**Queue** {}", room::queue_name(&wishes)));

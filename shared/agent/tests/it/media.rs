@@ -12,6 +12,7 @@ use chela_core::blob::{BlobStore, Precondition};
 use chela_core::media::{Documents, Ears, MediaError, Recording, Speech, Voice};
 use chela_core::message::Media;
 use chela_core::model::{Block, ModelError, ModelRequest};
+use chela_core::purse::Purse;
 use chela_core::queue::{Envelope, Task};
 use chela_core::session::SessionStore;
 use chela_core::tool::Effect;
@@ -48,7 +49,7 @@ impl Fake {
 
 #[async_trait]
 impl Ears for Fake {
-    async fn transcribe(&self, recording: &Recording) -> Result<String, MediaError> {
+    async fn transcribe(&self, recording: &Recording, _: &dyn Purse) -> Result<String, MediaError> {
         assert_eq!((recording.content_type.as_str(), recording.extension.as_str()), ("audio/ogg", "ogg"));
         self.asked.fetch_add(1, Ordering::SeqCst);
         self.heard.clone().map(str::to_owned)
@@ -65,7 +66,7 @@ impl Documents for Fake {
 
 #[async_trait]
 impl Voice for Fake {
-    async fn say(&self, markdown: &str) -> Result<Speech, MediaError> {
+    async fn say(&self, markdown: &str, _: &dyn Purse) -> Result<Speech, MediaError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         if self.silent {
             return Err(MediaError::Unfit("hoarse".into()));
@@ -79,14 +80,14 @@ struct Hangs;
 
 #[async_trait]
 impl Ears for Hangs {
-    async fn transcribe(&self, _: &Recording) -> Result<String, MediaError> {
+    async fn transcribe(&self, _: &Recording, _: &dyn Purse) -> Result<String, MediaError> {
         std::future::pending().await
     }
 }
 
 #[async_trait]
 impl Voice for Hangs {
-    async fn say(&self, _: &str) -> Result<Speech, MediaError> {
+    async fn say(&self, _: &str, _: &dyn Purse) -> Result<Speech, MediaError> {
         std::future::pending().await
     }
 }

@@ -9,6 +9,7 @@ use chela_core::agent_id::AgentId;
 use chela_core::blob::BlobStore;
 use chela_core::clock::Millis;
 use chela_core::secret::Secret;
+use chela_core::purse::Shut;
 use chela_core::session_key::SessionKey;
 use chela_core::tool::{Caller, Tool, ToolAnswer, ToolCall};
 use chela_embedded::Embedded;
@@ -192,6 +193,7 @@ impl Turn {
             sessions: self.embedded.sessions.as_ref(),
             directory: self.embedded.sessions.as_ref(),
             queue: self.embedded.queue.as_ref(),
+            purse: &Shut,
             clock: self.clock.as_ref(),
             status: &status,
         })
