@@ -189,10 +189,7 @@ fn proven(agent: &str, proof: &Value) -> (Verdict, String) {
             format!("{agent}: a sentence of {path} is not found; `chela memory rebuild` mends the index"),
         );
     }
-    match proof.get("remark").and_then(Value::as_str) {
-        Some(remark) => (Verdict::Warn, format!("{agent}: {remark}")),
-        None => (Verdict::Good, format!("{agent}: a sentence of {path} is found among {notes} notes")),
-    }
+    (Verdict::Good, format!("{agent}: a sentence of {path} is found by its words among {notes} notes"))
 }
 
 #[cfg(test)]
@@ -203,8 +200,7 @@ mod tests {
     fn a_sentence_that_is_not_found_must_be_mended() {
         let of = |proof: Value| proven("main", &proof);
         assert!(of(Value::Null) == (Verdict::Good, "main: no notes yet".to_owned()));
-        assert!(of(json!({"path": "a.md", "notes": 2, "found": true, "remark": null})).0 == Verdict::Good);
-        assert!(of(json!({"path": "a.md", "notes": 2, "found": true, "remark": "by words alone"})).0 == Verdict::Warn);
+        assert!(of(json!({"path": "a.md", "notes": 2, "found": true})).0 == Verdict::Good);
         let (verdict, text) = of(json!({"path": "a.md", "notes": 2, "found": false}));
         assert!(verdict == Verdict::Bad && text.contains("chela memory rebuild"));
     }

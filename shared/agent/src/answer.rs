@@ -1,6 +1,7 @@
 //! Drives one attempt: performs what the machine asks for, through the ports.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chela_core::access::AccessStore;
 use chela_core::agent_id::AgentId;
@@ -89,6 +90,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) wishes: OnceCell<Wishes>,
     /// What the owner is to be told under the next answer.
     pub(crate) notices: Notices,
+    /// Whether all that is stored of the conversation was read.
+    pub(crate) whole: AtomicBool,
     pub(crate) relay: &'a Outlet,
 }
 
@@ -196,7 +199,8 @@ impl Agent {
         let (wishes, relay) = (OnceCell::new(), self.relay());
         let agent = &envelope.agent;
         let began = self.clock.now();
-        let mut attempt = Attempt { machine, agent, settings, installation, wishes, notices, began, relay: &relay };
+        let (whole, relay) = (AtomicBool::new(false), &relay);
+        let mut attempt = Attempt { machine, agent, settings, installation, wishes, notices, began, whole, relay };
         let mut command = attempt.machine.begin(began);
         loop {
             let input = match command {
@@ -257,7 +261,8 @@ impl Agent {
                 Input::Accepted(put, way)
             }
             Command::Load { after_turn } => {
-                let mut entries = self.window(session, after_turn, attempt.machine.head().turn()).await?;
+                let (mut entries, whole) = self.window(session, after_turn, attempt.machine.head().turn()).await?;
+                attempt.whole.store(whole, Ordering::Relaxed);
                 if after_turn > 0 {
                     // What was said before, if it was summed up and not forgotten.
                     let summary = self.sessions.summary(session, after_turn).await?;
@@ -293,16 +298,19 @@ impl Agent {
         }))
     }
 
-    /// The newest entries of turns after `after_turn`, those of the turn in progress all.
-    async fn window(&self, session: &SessionKey, after_turn: u64, open: u64) -> Result<Vec<Entry>, StoreError> {
-        let mut entries = self.sessions.history(session, after_turn, FIRST_WINDOW).await?;
-        if entries.len() >= FIRST_WINDOW && bytes(&entries) < WINDOW_BYTES {
-            entries = self.sessions.history(session, after_turn, WINDOW).await?;
+    /// The newest entries of turns after `after_turn`, those of the turn in progress all; and whether they are all there
+    /// are.
+    async fn window(&self, session: &SessionKey, after: u64, open: u64) -> Result<(Vec<Entry>, bool), StoreError> {
+        let mut entries = self.sessions.history(session, after, FIRST_WINDOW).await?;
+        let mut whole = entries.len() < FIRST_WINDOW;
+        if !whole && bytes(&entries) < WINDOW_BYTES {
+            entries = self.sessions.history(session, after, WINDOW).await?;
+            whole = entries.len() < WINDOW;
         }
         if entries.len() >= FIRST_WINDOW && entries.first().is_some_and(|first| first.turn == open) {
             entries = self.sessions.turn(session, open).await?;
         }
-        Ok(entries)
+        Ok((entries, whole))
     }
 
     /// Messages that were left for this turn, and that no turn of their own has begun to answer.

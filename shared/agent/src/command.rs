@@ -24,7 +24,6 @@ use chela_core::session::{Choices, StoreError};
 use chela_core::turn::{Reply, Way};
 
 use crate::answer::{Agent, Attempt};
-use crate::report::context_report;
 
 /// A command on its way.
 struct Asked<'a> {
@@ -102,7 +101,6 @@ impl Agent {
             Name::Help => say(help::help(asked)),
             Name::Commands => say(help::commands(asked)),
             Name::Whoami => say(help::whoami(asked)),
-            Name::Context if ["", "list"].contains(&asked.spoken.rest.trim()) => say(context_report(asked.attempt)),
             Name::Context => say(context::told(asked)),
             Name::Usage => self.usage(asked).await,
             Name::Model => choices::choose_model(asked),

@@ -11,6 +11,7 @@ use chela_core::model::{Block, ModelAnswer, ModelError, ModelRequest, Stop, Tool
 use chela_core::queue::{Authority, Task};
 use chela_core::session::{AssistantEntry, Choices};
 use chela_core::turn::{Answer, COMMAND, Input, Spent, Unanswered, Way, tokens, tokens_of_tools};
+use sha2::{Digest, Sha256};
 
 use crate::answer::{Agent, Attempt};
 use crate::blocks::{said, unshown, without_private_files};
@@ -80,6 +81,8 @@ pub(crate) struct Question<'a> {
     /// Model calls of the steps before.
     before: Vec<(String, Usage)>,
     notices: Notices,
+    /// The conversation, as providers are told of it.
+    conversation: String,
 }
 
 impl<'a> Question<'a> {
@@ -106,7 +109,7 @@ impl<'a> Question<'a> {
             choices: machine.head().choices.clone(),
             chosen: attempt.choices(),
             answers: machine.turn().answers().cloned().collect(),
-            context: Context::of(machine, &attempt.settings.context, &attempt.settings.knowledge, base),
+            context: Context::of(attempt, base),
             compactor: Compactor::of(agent, attempt),
             on_demand: on_demand(attempt),
             first_step: step == 0,
@@ -115,6 +118,7 @@ impl<'a> Question<'a> {
             deadline: machine.deadline(),
             before: machine.turn().answers().map(|answer| (answer.model.clone(), answer.usage)).collect(),
             notices: attempt.notices.clone(),
+            conversation: conversation(attempt),
         }
     }
 
@@ -293,6 +297,7 @@ impl<'a> Question<'a> {
             tools: self.tools.clone(),
             thinking: self.chosen.thinking.unwrap_or(self.settings.thinking),
             files: BTreeMap::new(),
+            conversation: self.conversation.clone(),
             max_tokens: choice.max_tokens,
             timeout: MODEL_TIMEOUT.min(Duration::from_millis(self.deadline.since(now))),
         }
@@ -377,6 +382,15 @@ impl<'a> Question<'a> {
         let occasion = Occasion { rules: self.rules, private: self.private, accepted_at, now };
         Input::Unanswered(outlook.unanswered(&occasion, spent))
     }
+}
+
+/// A name for the conversation since it began anew: the same in every turn, different for every other, and it does not
+/// tell whose it is.
+fn conversation(attempt: &Attempt<'_>) -> String {
+    let (tenant, machine) = (&attempt.installation.spend.tenant, &attempt.machine);
+    let (session, forgotten) = (machine.session().as_str(), machine.head().forgotten);
+    let digest = Sha256::digest(format!("conversation\0{tenant}\0{session}\0{forgotten}"));
+    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn is_words(block: &Block) -> bool {

@@ -1,12 +1,10 @@
 //! `/status`.
 
-use chela_core::model::ModelMessage;
 use chela_core::queue::Authority;
-use chela_core::turn::bytes_of;
 
-use super::context::{Measured, tokens};
 use super::{Asked, choices, money, room};
 use crate::answer::Agent;
+use crate::report::Filling;
 
 impl Agent {
     /// Guests learn who answers and how long the conversation is; what cannot be read at the moment is left out.
@@ -19,16 +17,14 @@ impl Agent {
         if asked.authority != Authority::Owner {
             return lines.join("\n");
         }
-        let past: Vec<ModelMessage> = attempt.machine.past();
-        let context = Measured::of(attempt, bytes_of(&past));
+        let Filling { total, window, .. } = Filling::of(attempt);
         lines = vec![
             format!("**Agent** {}", attempt.agent.as_str()),
             choices::current(asked),
             format!("**Thinking** {}", choices::level_name(head.choices.thinking)),
             format!(
-                "**Conversation** {turns} turns, about {} of {} tokens in the context",
-                tokens(context.all()),
-                context.window
+                "**Conversation** {turns} turns, about {} of {window} tokens in the context",
+                total.unwrap_or_default(),
             ),
         ];
         if let Some(today) = self.spent_today(attempt).await {

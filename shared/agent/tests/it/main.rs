@@ -17,6 +17,7 @@ mod on_demand;
 mod redelivery;
 mod room;
 mod segments;
+mod services;
 mod spending;
 mod subagents;
 mod together;

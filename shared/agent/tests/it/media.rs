@@ -21,7 +21,7 @@ use chela_testkit::model::Line;
 
 use crate::world::{World, says};
 
-const OGG: &[u8] = b"OggS\0\x02\0\0\0\0\0\0\0\0 a voice";
+pub(crate) const OGG: &[u8] = b"OggS\0\x02\0\0\0\0\0\0\0\0 a voice";
 
 fn png(size: usize) -> Bytes {
     let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x10\0\0\0\x10\x08\x06\0\0\0".to_vec();
@@ -92,7 +92,12 @@ impl Voice for Hangs {
     }
 }
 
-fn world(files: &[(&str, Bytes)], lines: impl IntoIterator<Item = Line>, media: MediaSettings, sees: Sees) -> World {
+pub(crate) fn world(
+    files: &[(&str, Bytes)],
+    lines: impl IntoIterator<Item = Line>,
+    media: MediaSettings,
+    sees: Sees,
+) -> World {
     let channel = RecordingChannel::with(|channel| {
         channel.uploads = true;
         channel.files.extend(files.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.clone())));
@@ -106,7 +111,7 @@ fn world(files: &[(&str, Bytes)], lines: impl IntoIterator<Item = Line>, media: 
     world
 }
 
-fn bringing(mut envelope: Envelope, references: &[&str]) -> Envelope {
+pub(crate) fn bringing(mut envelope: Envelope, references: &[&str]) -> Envelope {
     let Task::Message { inbound, .. } = &mut envelope.task else { panic!("a message") };
     inbound.media = references
         .iter()
@@ -121,7 +126,7 @@ fn bringing(mut envelope: Envelope, references: &[&str]) -> Envelope {
     envelope
 }
 
-fn told(request: &ModelRequest) -> String {
+pub(crate) fn told(request: &ModelRequest) -> String {
     let blocks = request.messages.iter().flat_map(|message| &message.blocks);
     let texts = blocks.filter_map(|block| match block {
         Block::Text { text } => Some(text.as_str()),
