@@ -86,7 +86,7 @@ async fn the_owner_has_it_summed_up_and_sees_what_fills_the_window() {
     let summing = claude.asked().into_iter().rfind(|asked| asked.told().contains("You keep the record")).unwrap();
     assert!(summing.told().contains("keep the numbers"), "{}", summing.told());
     let context = ada.asks("/context").await;
-    assert!(context.contains("**Summary** of the turns"), "{context}");
+    assert!(context.contains("<b>Summary</b> of the turns"), "{context}");
     ada.asks("and question 4").await;
     let last = claude.last().told();
     assert!(last.contains("Facts: Ada told") && !last.contains("question 2"), "{last}");

@@ -64,7 +64,7 @@ async fn a_message_waits_without_being_lost_until_somebody_may_be_asked_again() 
     ada.writes("Is anybody there?").await;
     second.was_asked(1).await;
     // Meanwhile the turn holds nothing that others need.
-    assert!(house.bob().asks("/status").await.contains("Model"));
+    assert!(house.bob().asks("/status").await.contains("Conversation"));
     assert_eq!(ada.sees(1).await[0].text, "At last.");
     assert!(began.elapsed().as_secs() >= 6, "{:?}", began.elapsed());
     assert_eq!((first.asked().len(), second.asked().len()), (1, 2), "nobody was asked while all rested");

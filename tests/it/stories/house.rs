@@ -140,6 +140,13 @@ impl House {
         Person { house: self, id: BOB, chat: BOB }
     }
 
+    /// The same house after the power failed.
+    pub(crate) async fn again(mut self) -> Self {
+        self.gateway.kill();
+        self.gateway = Gateway::start(self.folder.path()).await;
+        self
+    }
+
     /// A command beside the gateway, with what it said.
     pub(crate) async fn chela(&self, arguments: &[&str]) -> Output {
         let mut command = chela();

@@ -39,7 +39,7 @@ async fn what_was_noted_in_one_conversation_is_found_in_another() {
 
 #[tokio::test]
 async fn the_index_is_made_again_when_it_is_gone() {
-    let house = house().await;
+    let mut house = house().await;
     let (ada, claude) = (house.ada(), house.provider("claude"));
     claude.will([notes("The key lies under the third stone."), says("Noted.")]);
     ada.asks("Note it.").await;
@@ -48,6 +48,8 @@ async fn the_index_is_made_again_when_it_is_gone() {
     assert!(found(&house).contains("third stone"));
     let index = house.file("agents/main/index/memory.sqlite");
     std::fs::remove_file(&index).unwrap();
+    house = house.again().await;
+    let (ada, claude) = (house.ada(), house.provider("claude"));
     // A note that a person writes by hand is one like any other.
     std::fs::write(house.file("agents/main/memory/houses.md"), "# Houses\n\nThe spare stone is blue.\n").unwrap();
     claude.will([looks_for("stone"), says("Found.")]);

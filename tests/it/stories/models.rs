@@ -130,3 +130,20 @@ async fn gemini() {
     let result = &asked[1].body["contents"][2]["parts"][0]["functionResponse"];
     assert_eq!((&result["id"], &result["name"]), (&call["functionCall"]["id"], &json!("memory_save")));
 }
+
+#[tokio::test]
+async fn twenty_tools_one_after_the_other() {
+    let house = Plan::new().provider("claude", Speaks::Anthropic).open().await;
+    let claude = house.provider("claude");
+    let note = |n: usize| calls(&format!("c{n}"), "memory_save", &json!({"text": format!("Note {n} of twenty.")}));
+    claude.will((1..=20).map(note).chain([says("Twenty notes.")]));
+    assert_eq!(house.ada().asks("Make twenty notes.").await, "Twenty notes.");
+    let asked = claude.asked();
+    assert_eq!(asked.len(), 21);
+    for (step, pair) in asked.windows(2).enumerate() {
+        let said = |asked: &Asked| asked.body["messages"].as_array().unwrap().len();
+        assert_eq!(said(&pair[1]), said(&pair[0]) + 2, "a call and its result in step {step}");
+    }
+    assert_eq!(asked[20].told().matches("Saved in memory/").count(), 20);
+    assert_eq!(house.does(&["memory", "search", "note twenty"]).await.matches("of twenty.").count().min(6), 6);
+}

@@ -134,6 +134,19 @@ async fn the_same_call_for_ever() {
 }
 
 #[tokio::test]
+async fn other_calls_for_ever() {
+    let house = house([]).await;
+    house.provider("claude").otherwise(|asked| {
+        let step = asked.body["messages"].as_array().unwrap().len();
+        calls(&format!("c{step}"), "read", &json!({"path": format!("note-{step}.md")}))
+    });
+    assert!(house.ada().asks("Find it.").await.contains("I kept calling tools"));
+    let asked = house.provider("claude").asked();
+    assert!((20..=40).contains(&asked.len()), "{}", asked.len());
+    is_sound(&house).await;
+}
+
+#[tokio::test]
 async fn a_provider_that_hangs_in_the_middle() {
     let house = house([says("I was just about to").and_hangs(), says("Here I am.")]).await;
     assert_eq!(house.ada().asks("Where are you?").await, "Here I am.");
