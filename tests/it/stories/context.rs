@@ -65,7 +65,7 @@ async fn a_long_conversation_is_summed_up_noted_and_kept_whole() {
     assert_eq!(reply, "answer 99");
     assert!(claude.last().told().contains("Facts: Ada told of her cat Quince."));
     // What was said is kept, word for word.
-    let whole = ada.exports().await;
+    let whole = ada.exports("jsonl").await;
     for turn in 1..=number {
         assert!(whole.contains(&format!("question {turn}\"")), "turn {turn}");
         assert!(whole.contains(&format!("answer {turn}\"")), "answer {turn}");

@@ -222,10 +222,10 @@ impl Person<'_> {
         self.house.telegram.shown(self.chat)
     }
 
-    /// The whole conversation as it is stored, one entry a line.
-    pub(crate) async fn exports(&self) -> String {
+    /// The whole conversation as it is stored: `jsonl`, one entry a line, or `md`.
+    pub(crate) async fn exports(&self, form: &str) -> String {
         let before = self.shown().len();
-        self.writes("/export jsonl").await;
+        self.writes(&format!("/export {form}")).await;
         let file = |shown: &[Shown]| shown.iter().skip(before).position(|shown| shown.method == "sendDocument");
         let shown = self.house.telegram.wait_for(self.chat, |shown| file(shown).is_some()).await;
         String::from_utf8(shown[before + file(&shown).unwrap()].form.to_vec()).unwrap()
