@@ -12,4 +12,5 @@ mod killed;
 mod local;
 mod oracle;
 mod platform;
+mod stories;
 mod subagents;

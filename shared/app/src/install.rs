@@ -32,8 +32,9 @@ use crate::live::{Built, Heartbeat, OpenAccount};
 use crate::usage;
 use crate::{media, memory, models};
 
-/// Model calls in one turn.
-const MAX_STEPS: u16 = 12;
+/// Model calls in one turn: room for work with two dozen steps. What repeats itself is stopped long before
+/// (`shared/agent/src/repeats.rs`), and what it costs by `spend.limits`.
+const MAX_STEPS: u16 = 32;
 
 /// What a process opens: a function holds only what its role lets it read.
 #[derive(Clone, Debug, PartialEq, Eq)]
