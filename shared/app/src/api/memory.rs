@@ -15,7 +15,7 @@ impl Api {
         let value = |name: &str| url_query(query).find_map(|(key, value)| (key == name).then_some(value));
         let built = self.live.current().await;
         let agent = value("agent");
-        let notes = match Notes::of(&built, self.live.files(), self.clock.as_ref(), agent.as_deref()) {
+        let notes = match Notes::of(&built, self.live.files().as_ref(), self.clock.as_ref(), agent.as_deref()) {
             Ok(notes) => notes,
             Err(error) => return problem(StatusCode::NOT_FOUND, &error.to_string()),
         };
