@@ -167,7 +167,7 @@ fn answerer(store: &Embedded, live: &Arc<Live>, clock: &Arc<dyn Clock>, metrics:
     let agent = Agent {
         sessions: store.sessions.clone(),
         access: store.sessions.clone(),
-        files: store.blobs.clone(),
+        files: live.files().clone(),
         channels: Arc::new(ChannelNotes::new(store.sessions.clone())),
         events: store.events.clone(),
         queue: store.queue.clone(),

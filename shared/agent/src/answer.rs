@@ -292,7 +292,11 @@ impl Agent {
             Command::Consult => Input::Consulted(self.consult(attempt).await?),
             Command::Look => {
                 let control = self.sessions.control(session).await?;
-                Input::Looked { control, steering: self.steering(attempt).await? }
+                Input::Looked {
+                    control,
+                    last_words: relay::last_words(attempt),
+                    steering: self.steering(attempt).await?,
+                }
             }
             other => return Ok(Done::NotOfTheStore(other)),
         }))

@@ -97,6 +97,7 @@ impl Agent {
             Name::Reset => conversation::reset(),
             Name::Stop => say("Stopped."),
             Name::Export => self.export(asked).await?,
+            Name::Name => self.name(asked).await?,
             Name::Status => say(self.status_text(asked).await),
             Name::Help => say(help::help(asked)),
             Name::Commands => say(help::commands(asked)),

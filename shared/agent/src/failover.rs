@@ -85,7 +85,8 @@ impl<'a> Failover<'a> {
                         unheard.rests.push(self.put_to_rest(profile, trouble, &error).await);
                     }
                     unheard.failure = Some(error);
-                    if trouble.is_none() {
+                    // Another call would say something else than what was sent.
+                    if trouble.is_none() || !draft.sent().is_empty() {
                         break;
                     }
                 }

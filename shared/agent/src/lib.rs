@@ -22,6 +22,7 @@ mod compact;
 mod context;
 mod draft;
 mod failover;
+mod flow;
 mod flush;
 mod knowledge;
 mod known;
@@ -50,7 +51,7 @@ pub use notes::ChannelNotes;
 pub use purse::Purse;
 pub use redeliver::{Undelivered, undelivered};
 pub use settings::{
-    AgentSettings, AutoVoice, CommandRules, CompactionSettings, ContextSettings, FlushSettings, Installation,
+    AgentSettings, AutoVoice, Blocks, CommandRules, CompactionSettings, ContextSettings, FlushSettings, Installation,
     MediaSettings, ModelChoice, Outlet, Profile, PruningSettings, SeenScope, Sees,
 };
 pub use spend::{Limits, SpendRules};

@@ -14,7 +14,7 @@ use chela_core::turn::{Answer, COMMAND, Input, Spent, Unanswered, Way, tokens, t
 use sha2::{Digest, Sha256};
 
 use crate::answer::{Agent, Attempt};
-use crate::blocks::{said, unshown, without_private_files};
+use crate::blocks::{rest, said, unshown, without_private_files};
 use crate::compact::{Compactor, Hindrance, When, on_demand, told_to_user};
 use crate::context::{Context, Form};
 use crate::draft::Draft;
@@ -88,7 +88,8 @@ pub(crate) struct Question<'a> {
 impl<'a> Question<'a> {
     pub(crate) fn of(agent: &'a Agent, attempt: &Attempt<'a>, step: u16) -> Self {
         let machine = &attempt.machine;
-        let last = step.saturating_add(1) >= attempt.settings.max_steps || stuck(&machine.turn().entries);
+        let asked = machine.turn().answers().filter(|answer| !answer.is_block()).count();
+        let last = asked.saturating_add(1) >= usize::from(attempt.settings.max_steps) || stuck(&machine.turn().entries);
         let tools = if last { vec![] } else { offered(&attempt.tools(), machine.turn()) };
         let system = attempt.settings.system_for(attempt.caller().authority);
         let base = tokens(system).saturating_add(tokens_of_tools(&tools));
@@ -116,7 +117,12 @@ impl<'a> Question<'a> {
             opening: attempt.settings.voice.opening(attempt.task()),
             tools,
             deadline: machine.deadline(),
-            before: machine.turn().answers().map(|answer| (answer.model.clone(), answer.usage)).collect(),
+            before: machine
+                .turn()
+                .answers()
+                .filter(|answer| !answer.is_block())
+                .map(|answer| (answer.model.clone(), answer.usage))
+                .collect(),
             notices: attempt.notices.clone(),
             conversation: conversation(attempt),
         }
@@ -174,7 +180,7 @@ impl<'a> Question<'a> {
                         spent.calls = spent.calls.saturating_add(heard.calls);
                         spent.add(&answer.usage);
                         if says_something(answer) || self.heartbeat && silent {
-                            return Ok(self.answered(choice, heard, *spent, form));
+                            return Ok(self.answered(choice, heard, *spent, form, &draft.finish()));
                         }
                         if silent || answer.stop == Stop::Refusal {
                             return Ok(Input::Unanswered(nothing_said(answer.stop, *spent)));
@@ -185,6 +191,9 @@ impl<'a> Question<'a> {
                     Err(unheard) => unheard,
                 };
                 spent.calls = spent.calls.saturating_add(unheard.calls);
+                if !draft.sent().is_empty() {
+                    return Ok(Input::Unanswered(broken_off(&unheard, *spent)));
+                }
                 match &unheard.failure {
                     // The past in short; if it is short already, half of it once.
                     Some(ModelError::TooLong { .. }) if budget == limit => {
@@ -303,7 +312,7 @@ impl<'a> Question<'a> {
         }
     }
 
-    fn answered(&self, choice: &ModelChoice, heard: Heard, spent: Spent, form: Form) -> Input {
+    fn answered(&self, choice: &ModelChoice, heard: Heard, spent: Spent, form: Form, sent: &str) -> Input {
         let Heard { answer: ModelAnswer { mut blocks, usage, .. }, profile, .. } = heard;
         let plain = form == Form::PlainPast;
         let wants_tools = |blocks: &[Block]| blocks.iter().any(|block| matches!(block, Block::ToolUse { .. }));
@@ -317,7 +326,7 @@ impl<'a> Question<'a> {
         let calls = self.before.iter().map(|(model, usage)| (model.as_str(), usage));
         let calls = calls.chain([(choice.name.as_str(), &usage)]);
         let footer = footer(self.choices.usage, self.settings, &choice.name, calls);
-        let (interim, outbox) = self.parts(&blocks, wants_tools(&blocks), footer);
+        let (interim, outbox) = self.parts(&blocks, wants_tools(&blocks), footer, sent);
         // With a single credential there is nothing to remember.
         let moved = choice.profiles.len() > 1 && self.choices.profile.as_ref() != Some(&profile);
         let choices = moved.then(|| Box::new(Choices { profile: Some(profile), ..self.choices.clone() }));
@@ -338,10 +347,18 @@ impl<'a> Question<'a> {
     }
 
     /// What is sent of an answer: on the way if tools are to run, else as the end of the turn, with what its reader is to
-    /// know beside it. Cut to what the channel takes; empty if the model chose silence.
-    fn parts(&self, blocks: &[Block], tools: bool, footer: Option<String>) -> (Vec<String>, Option<Vec<String>>) {
-        let least = self.outlet.as_ref().and_then(|(outlet, _)| outlet.blocks);
+    /// know beside it. Cut to what the channel takes; empty if the model chose silence, or if all of it was sent.
+    fn parts(
+        &self,
+        blocks: &[Block],
+        tools: bool,
+        footer: Option<String>,
+        sent: &str,
+    ) -> (Vec<String>, Option<Vec<String>>) {
+        let least = self.outlet.as_ref().and_then(|(outlet, _)| outlet.blocks).map(|blocks| blocks.least);
+        let begun = !sent.is_empty() || self.answers.last().is_some_and(AssistantEntry::is_block);
         let mut text = match least {
+            _ if begun => rest(&said(blocks, self.heartbeat), sent).to_owned(),
             Some(_) => unshown(self.answers.iter(), blocks, self.heartbeat),
             None => said(blocks, self.heartbeat),
         };
@@ -355,17 +372,17 @@ impl<'a> Question<'a> {
         };
         if tools {
             let to_person = !self.outlet.as_ref().is_some_and(|(_, to)| is_relay(to));
-            let enough = to_person && least.is_some_and(|least| text.chars().count() >= least);
+            let enough = to_person && (begun || least.is_some_and(|least| text.chars().count() >= least));
             return (if enough { cut(&text) } else { Vec::new() }, None);
         }
         if self.outlet.as_ref().is_some_and(|(_, to)| is_relay(to)) {
             return (Vec::new(), Some(report(Some(text).filter(|text| !text.is_empty()))));
         }
-        if !text.is_empty() {
-            text = opened(self.opening, text);
+        if !text.is_empty() || !sent.is_empty() {
+            text = opened(self.opening.filter(|_| !begun), text);
             let notices = std::mem::take(&mut *self.notices.lock().unwrap_or_else(PoisonError::into_inner));
             for line in notices.into_iter().chain(footer) {
-                text.push_str("\n\n");
+                text.push_str(if text.is_empty() { "" } else { "\n\n" });
                 text.push_str(&line);
             }
         }
@@ -399,6 +416,18 @@ fn is_words(block: &Block) -> bool {
 
 fn says_something(answer: &ModelAnswer) -> bool {
     answer.blocks.iter().any(|block| is_words(block) || matches!(block, Block::ToolUse { .. }))
+}
+
+/// A model broke off after some of its answer was sent: another attempt asks for the rest.
+fn broken_off(unheard: &Unheard, spent: Spent) -> Unanswered {
+    let failure = unheard.failure.as_ref().map_or_else(|| "it was stopped".to_owned(), ToString::to_string);
+    Unanswered {
+        again_after_s: Some(0),
+        reason: format!("the model broke off within its answer: {failure}"),
+        apology: "My model broke off here and could not be reached again. Please ask me to go on.".to_owned(),
+        spent,
+        parked: false,
+    }
 }
 
 /// No model answers with nothing twice and with something the third time.

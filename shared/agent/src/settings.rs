@@ -86,6 +86,20 @@ pub enum AutoVoice {
     Tagged,
 }
 
+/// How what is said on the way to an answer is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blocks {
+    /// Fewest characters of a message.
+    pub least: usize,
+    /// Characters at which a message is full, and the answer goes on in the next one.
+    pub most: usize,
+    /// How long a growing answer stands still before what there is of it is sent.
+    pub idle: Duration,
+    /// Whether a growing answer is sent block by block, where the channel does not show it in another way; else only what
+    /// is said before tools run.
+    pub growing: bool,
+}
+
 /// One account to answer on, and how answers are to look there.
 #[derive(Clone)]
 pub struct Outlet {
@@ -97,8 +111,8 @@ pub struct Outlet {
     pub chunk_mode: ChunkMode,
     /// Whether an answer is shown while it grows, where the channel can edit.
     pub streaming: bool,
-    /// Fewest characters of what is said before tools run and is sent as a message of its own; `None` if nothing is.
-    pub blocks: Option<usize>,
+    /// How what is said on the way to an answer is sent as messages of its own; `None` if nothing is.
+    pub blocks: Option<Blocks>,
     /// Whether a turn heeds messages that come while it runs.
     pub steered: bool,
     /// Largest file of a message that is fetched, in bytes.
@@ -185,6 +199,8 @@ pub struct AgentSettings {
     pub announce: bool,
     /// Longest a turn may take from its first step on; as long as it takes if `None`.
     pub longest_turn: Option<Duration>,
+    /// How long sub-agents that have ended are listed; always if `None`.
+    pub archive_after: Option<Duration>,
     /// How its answers begin.
     pub voice: crate::voice::Voice,
     /// What it knows beside its prompt.

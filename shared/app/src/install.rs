@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chela_agent::{
-    AgentSettings, CommandRules, CompactionSettings, ContextSettings, FlushSettings, Installation, MediaSettings,
-    Outlet, PruningSettings, SeenScope,
+    AgentSettings, Blocks, CommandRules, CompactionSettings, ContextSettings, FlushSettings, Installation,
+    MediaSettings, Outlet, PruningSettings, SeenScope,
 };
 use chela_channel_kit::{AccountSettings, ChannelDescriptor};
 use chela_config::{
-    Account, AckReactionScope, AgentDefaults, ChannelKeys, ChunkMode, CompactionMode, Config, MessagesSection,
-    PruningMode, QueueMode, SecretInput, SecretKey, StreamingMode, UnconfirmedPolicy,
+    Account, AckReactionScope, AgentDefaults, BlockStreamingBreak, ChannelKeys, ChunkMode, CompactionMode, Config,
+    MessagesSection, PruningMode, QueueMode, SecretInput, SecretKey, StreamingMode, UnconfirmedPolicy,
 };
 use chela_core::agent_id::AgentId;
 use chela_core::blob::BlobStore;
@@ -117,6 +117,7 @@ pub(crate) async fn open(
                 tools,
                 timezone,
                 max_steps: MAX_STEPS,
+                archive_after: archive_after(config),
                 longest_turn: Some(Duration::from_secs(u64::from(config.agents.defaults.timeout_seconds))),
                 voice: house::voice(&config, &id),
                 context: context_settings(&config.agents.defaults),
@@ -321,11 +322,7 @@ fn outlet(account: &Account, open: &OpenAccount, config: &Config) -> Outlet {
             ChunkMode::Newline => chela_core::chunk::ChunkMode::Newline,
         },
         streaming: account.streaming.mode != StreamingMode::Off,
-        blocks: account
-            .streaming
-            .block
-            .enabled
-            .then(|| usize::try_from(account.streaming.block.coalesce.min_chars).unwrap_or(usize::MAX)),
+        blocks: blocks(account, config),
         media_bytes: (account.media_max_mb as usize).saturating_mul(1024 * 1024),
         seen: seen(&config.messages),
         wished: account.unconfirmed.map(|policy| match policy {
@@ -334,6 +331,26 @@ fn outlet(account: &Account, open: &OpenAccount, config: &Config) -> Outlet {
         }),
         steered: config.messages.queue.mode_of(&account.channel) == QueueMode::Steer,
     }
+}
+
+/// How what is said on the way to an answer is sent, if it is.
+fn blocks(account: &Account, config: &Config) -> Option<Blocks> {
+    let block = &account.streaming.block;
+    block.enabled.then(|| {
+        let (least, most) = (block.coalesce.min_chars as usize, block.coalesce.max_chars as usize);
+        Blocks {
+            least,
+            most: most.max(least),
+            idle: Duration::from_millis(u64::from(block.coalesce.idle_ms)),
+            growing: config.agents.defaults.block_streaming_break == BlockStreamingBreak::TextEnd,
+        }
+    })
+}
+
+/// How long sub-agents that have ended are listed.
+pub(crate) fn archive_after(config: &Config) -> Option<Duration> {
+    let minutes = config.agents.defaults.subagents.archive_after_minutes;
+    (minutes > 0).then(|| Duration::from_secs(u64::from(minutes).saturating_mul(60)))
 }
 
 fn seen(messages: &MessagesSection) -> Option<(String, SeenScope)> {

@@ -35,8 +35,8 @@ pub use agents::{Agent, AgentDefaults, AgentsSection, Heartbeat, ModelChoice, Ow
 pub use auth::{AuthMode, AuthProfile, AuthSection};
 pub use broadcast::{BroadcastGroup, BroadcastSection, BroadcastStrategy, Choir};
 pub use channels::{
-    Account, ChannelConfig, ChannelDefaults, ChannelsSection, ChunkMode, DEFAULT_ACCOUNT, OwnKeys, Streaming,
-    StreamingMode, UnconfirmedPolicy,
+    Account, BlockStreamingBreak, ChannelConfig, ChannelDefaults, ChannelsSection, ChunkMode, DEFAULT_ACCOUNT, OwnKeys,
+    Streaming, StreamingMode, UnconfirmedPolicy,
 };
 pub use check::{Checked, Surroundings, check, schema};
 pub use commands::{Auto, CommandsSection, NativeCommands};

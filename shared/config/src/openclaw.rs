@@ -42,7 +42,6 @@ pub(crate) const NOT_YET: &[(&[&str], &[&str])] = &[
         &["agents", "defaults"],
         &[
             "authInheritance",
-            "blockStreamingBreak",
             "blockStreamingChunk",
             "blockStreamingCoalesce",
             "blockStreamingDefault",
@@ -105,7 +104,9 @@ pub(crate) const NOT_YET: &[(&[&str], &[&str])] = &[
     (&["memory", "search", "remote"], &["batch", "nonBatchConcurrency"]),
     (&["agents", "defaults", "subagents"], SUBAGENTS),
     (&["agents", "entries", "*", "subagents"], SUBAGENTS),
+    (&["agents", "entries", "*", "subagents"], &["archiveAfterMinutes"]),
     (&["agents", "list", "*", "subagents"], SUBAGENTS),
+    (&["agents", "list", "*", "subagents"], &["archiveAfterMinutes"]),
     (&["agents", "entries", "*", "identity"], &["avatar"]),
     (&["agents", "list", "*", "identity"], &["avatar"]),
     (&["broadcast", "*"], &["maxRounds", "maxTurns"]),
@@ -331,11 +332,9 @@ const AGENT: &[&str] = &[
     "typingMode",
     "utilityModel",
     "verboseDefault",
-    "workspace",
 ];
 
-const SUBAGENTS: &[&str] =
-    &["announceTimeoutMs", "archiveAfterMinutes", "delegationMode", "requireAgentId", "runTimeoutSeconds", "thinking"];
+const SUBAGENTS: &[&str] = &["announceTimeoutMs", "delegationMode", "requireAgentId", "runTimeoutSeconds", "thinking"];
 
 const HEARTBEAT: &[&str] = &[
     "accountId",
@@ -459,8 +458,6 @@ const ROOM: &[&str] = &[
 /// What to do instead, where there is something.
 const INSTEAD: &[(&str, &str)] = &[
     ("agents.defaults.workspace", "workspaces are kept in the file store, under agents/<id>/"),
-    ("agents.entries.*.workspace", "workspaces are kept in the file store, under agents/<id>/"),
-    ("agents.list.*.workspace", "workspaces are kept in the file store, under agents/<id>/"),
     ("agents.defaults.heartbeat.target", "use heartbeat.deliverTo: { channel, to }"),
     ("agents.defaults.heartbeat.to", "use heartbeat.deliverTo: { channel, to }"),
     ("gateway.port", "use gateway.listen: \"127.0.0.1:18789\""),

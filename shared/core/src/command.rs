@@ -33,6 +33,7 @@ pub enum Name {
     Context,
     Compact,
     Export,
+    Name,
     Memory,
     Skill,
     Agents,

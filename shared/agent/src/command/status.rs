@@ -27,6 +27,9 @@ impl Agent {
                 total.unwrap_or_default(),
             ),
         ];
+        if let Ok(Some(name)) = self.listing(attempt).await.map(|listing| listing.and_then(|it| it.label)) {
+            lines.push(format!("**Name** {}", super::quoted(&name).trim_start_matches("> ")));
+        }
         if let Some(today) = self.spent_today(attempt).await {
             lines.push(format!("**Today** {}", money::total(&today, &attempt.installation.spend)));
         }

@@ -375,8 +375,9 @@ async fn a_conversation_is_sent_as_a_file() {
     let told = ask(&world, "/export").await;
     assert!(told.contains(".md: text/plain, "), "{told}");
     assert!(ask(&world, "/export jsonl").await.contains(".jsonl: "));
+    assert!(ask(&world, "/export html").await.contains(".html: "));
     let files = world.embedded.blobs.list("agents/main/exports/", 10).await.unwrap();
-    assert_eq!(files.len(), 2);
+    assert_eq!(files.len(), 3);
     let read = async |ending: &str| {
         let file = files.iter().find(|file| file.key.ends_with(ending)).unwrap();
         String::from_utf8(world.embedded.blobs.get(&file.key).await.unwrap().unwrap().bytes.to_vec()).unwrap()
@@ -387,6 +388,8 @@ async fn a_conversation_is_sent_as_a_file() {
     for part in parts {
         rest = rest.split_once(part).unwrap_or_else(|| panic!("{part} is missing or in the wrong place: {markdown}")).1;
     }
+    let page = read(".html").await;
+    assert!(page.contains("<p>switch it on</p>") && page.contains("uses lamp</h3>\n<pre>{}</pre>"), "{page}");
     assert!(read(".jsonl").await.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
 }
 
@@ -441,6 +444,41 @@ async fn notes_are_searched_shown_and_added_to() {
     }
     let escape = ask(&world, "/memory show memory/../SOUL.md").await;
     assert!(!escape.contains('>'), "{escape}");
+}
+
+#[tokio::test]
+async fn a_conversation_has_the_name_that_it_was_given() {
+    let world = World::new([says("hello")]);
+    ask(&world, "hi").await;
+    let began = world.embedded.sessions.listed(&AgentId::new("main"), 9).await.unwrap()[0].began;
+    assert_eq!(ask(&world, "/name").await, "This conversation is called:\n> recording Ada");
+    let told = ask(&world, "/name Trip [[to]] Bonn\u{7} ").await;
+    assert_eq!(told, "This conversation is now called:\n> Trip [ [to]] Bonn");
+    assert!(ask(&world, "/status").await.contains("**Name** Trip [ [to]] Bonn\n"));
+    let listed = world.embedded.sessions.listed(&AgentId::new("main"), 9).await.unwrap();
+    let [Listing { label, began: kept, .. }] = listed.as_slice() else { panic!("one conversation: {listed:?}") };
+    assert_eq!((label.as_deref(), *kept), (Some("Trip [[to]] Bonn"), began));
+}
+
+#[tokio::test]
+async fn sub_agents_that_ended_long_ago_are_listed_no_more() {
+    let mut world = World::new([]);
+    let child = |name: &str, ended: Option<u64>| Listing {
+        session: SessionKey::from_stored(format!("agent:main:subagent:{name}")),
+        agent: AgentId::new("main"),
+        label: Some(name.into()),
+        parent: Some(main_session()),
+        began: world.clock.now(),
+        ended: ended.map(|minutes| Millis(world.clock.now().0 - minutes * 60_000)),
+    };
+    for child in [child("old", Some(61)), child("young", Some(59)), child("busy", None)] {
+        world.embedded.sessions.list(&child).await.unwrap();
+    }
+    assert!(ask(&world, "/subagents").await.contains("old (main)"), "nothing is archived where that is not wished");
+    let settings = world.installation.agents.get_mut(&AgentId::new("main")).unwrap();
+    settings.archive_after = Some(std::time::Duration::from_secs(60 * 60));
+    let list = ask(&world, "/subagents").await;
+    assert!(!list.contains("old (main)") && list.contains("young (main)") && list.contains("busy (main)"), "{list}");
 }
 
 #[tokio::test]

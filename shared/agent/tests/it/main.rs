@@ -11,6 +11,7 @@ mod delivery;
 mod extras;
 mod failover;
 mod faults;
+mod flow;
 mod media;
 mod models;
 mod on_demand;

@@ -17,7 +17,7 @@ impl Api {
         let built = self.live.current().await;
         let agent = value("agent");
         // The halt is read for each request: the owner's are few.
-        let (known, files, clock) = (Known::default(), self.live.files(), self.clock.as_ref());
+        let (known, files, clock) = (Known::default(), self.live.files().as_ref(), self.clock.as_ref());
         let notes = match Notes::of(&built, files, Some((self.spend.as_ref(), &known)), clock, agent.as_deref()) {
             Ok(notes) => notes,
             Err(error) => return problem(StatusCode::NOT_FOUND, &error.to_string()),

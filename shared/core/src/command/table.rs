@@ -39,10 +39,18 @@ pub const TABLE: &[Spec] = &[
         ..OF
     },
     Spec {
+        name: Name::Name,
+        word: "name",
+        arguments: "[title]",
+        does: "Give this conversation a name, or show the one it has",
+        who: Who::InOwnChat,
+        ..OF
+    },
+    Spec {
         name: Name::Export,
         word: "export",
-        arguments: "[md|jsonl]",
-        words: &["md", "markdown", "jsonl"],
+        arguments: "[md|html|jsonl]",
+        words: &["md", "markdown", "html", "jsonl"],
         does: "Send this conversation as a file",
         ..OF
     },

@@ -55,8 +55,8 @@ pub enum Command {
     Consult,
     /// See what came while the turn ran: a stop, messages to be steered by; answered with [`Input::Looked`].
     Look,
-    /// Ask the model; answered with [`Input::Answered`] or [`Input::Unanswered`]. Meanwhile [`Input::Tick`] and
-    /// [`Input::Draft`] may come.
+    /// Ask the model; answered with [`Input::Answered`] or [`Input::Unanswered`]. Meanwhile [`Input::Tick`],
+    /// [`Input::Draft`] and [`Input::Block`] may come.
     Ask {
         /// The step.
         step: u16,
@@ -150,6 +150,8 @@ pub enum Input {
     Looked {
         /// The mark left for the running turn.
         control: Option<Control>,
+        /// What is sent in the place of an answer if the mark ends it; nothing where the reader is who said stop.
+        last_words: Vec<String>,
         /// Messages that came meanwhile and are to be seen by it.
         steering: Vec<Envelope>,
     },
@@ -159,6 +161,9 @@ pub enum Input {
     Unanswered(Unanswered),
     /// There is text to show.
     Draft,
+    /// A block of the answer can be sent: its parts. The model goes on as long as [`super::Machine::is_asking`]; the answer
+    /// holds the words of the block, and its own parts do not.
+    Block(Vec<String>),
     /// Answers [`Command::SendPreview`] and [`Command::SendPlaceholder`]: its id, if the platform confirmed it.
     PreviewSent(Option<String>),
     /// Answers [`Command::RenewPreview`], whether it worked or not.

@@ -119,6 +119,7 @@ fn saved(shelves: &Shelves, head: Id) -> String {
 fn entry_words(shelves: &Shelves, entry: Id) -> &'static str {
     match &shelves.entries.get(entry).body {
         EntryBody::Assistant(answer) if answer.outbox.is_some() => "the final answer",
+        EntryBody::Assistant(answer) if answer.is_block() => "a block of the answer",
         EntryBody::Assistant(_) => "the model's call of tools",
         EntryBody::ToolDone { .. } => "one tool's result",
         EntryBody::ToolResults { .. } => "the tools' results",
@@ -137,6 +138,7 @@ fn manner(how: How) -> &'static str {
         How::UnconfirmedLost => "; it is lost, and the platform does not confirm it",
         How::Refused => "; the platform refuses it",
         How::Silent => "; no model answers",
+        How::Block => "; a block of the answer can be sent",
         How::Draft => "; the answer begins to grow",
         How::Tick => "; it takes its time",
     }
