@@ -27,7 +27,7 @@ pub(crate) fn look(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
         }
         if file.mode & OTHERS_READ != 0 {
             let found = READABLE.found(at, "others may read it", fix).with(repair);
-            findings.push(if is_private(subject, file) { found } else { found.as_severe_as(Severity::Info) });
+            findings.push(if is_private(subject, file) { found } else { found.of_severity(Severity::Info) });
         }
     }
 }

@@ -143,7 +143,7 @@ impl Finding {
         Self { repair: Some(repair), ..self }
     }
 
-    fn as_severe_as(self, severity: Severity) -> Self {
+    fn of_severity(self, severity: Severity) -> Self {
         Self { severity, ..self }
     }
 }

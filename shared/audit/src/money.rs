@@ -12,7 +12,7 @@ pub(crate) fn look(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
         let fix = "set spend.limits.perDay, in dollars: what a call may cost is reserved before it";
         let found = |message| NO_BUDGET.found("spend.limits.perDay", message, fix);
         findings.push(if open {
-            found("no limit holds for a whole day, and strangers are heard").as_severe_as(Severity::Critical)
+            found("no limit holds for a whole day, and strangers are heard").of_severity(Severity::Critical)
         } else {
             found("no limit holds for a whole day")
         });
