@@ -1,5 +1,6 @@
 //! The `chela` command.
 
+mod audit;
 mod bridge;
 mod channels;
 mod chat;
@@ -41,6 +42,8 @@ enum Command {
     Chat(chat::Chat),
     /// Look over configuration, store, channels and models, and say what to mend
     Doctor(doctor::Doctor),
+    /// Look for doors left open: in the configuration, its files and the template of the deployment
+    Audit(audit::Audit),
     /// Check the configuration, print its schema or a commented example
     Config(config::ConfigCommand),
     /// Say which rule decides about a message, a session key or a long text
@@ -72,6 +75,7 @@ fn main() -> std::process::ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Explain(explain) => explain.run(),
+        Command::Audit(audit) => audit.run(),
         Command::Config(config) => config.run(),
         Command::Run(run) => gateway::block_on(run.run()),
         Command::Chat(chat) => gateway::block_on(chat.run()),

@@ -5,6 +5,7 @@ mod architecture;
 mod bad_input;
 mod binaries;
 mod channels;
+mod corpus;
 mod dead_letters;
 mod deployed;
 mod explain;

@@ -8,6 +8,7 @@ mod check;
 mod commands;
 mod context;
 mod document;
+mod edit;
 mod excerpt;
 mod identity;
 mod include;
@@ -41,6 +42,8 @@ pub use channels::{
 pub use check::{Checked, Surroundings, check, schema};
 pub use commands::{Auto, CommandsSection, NativeCommands};
 pub use context::{Compaction, CompactionMode, ContextPruning, HardClear, MemoryFlush, PruningMode, SoftTrim};
+pub use document::written;
+pub use edit::edit;
 pub use identity::Identity;
 pub use live::{LiveConfig, LoadError, Refreshed};
 pub use media::{MediaAudio, MediaCapability, MediaModel, MediaModels, MediaTools, Tts, TtsAuto, TtsProvider};
