@@ -149,7 +149,7 @@ impl Doctor {
         let Ok(live) = crate::memory::live(&self.place).await else { return }; // Other findings say why.
         let (built, clock) = (live.current().await, Place::clock());
         for agent in built.config.agents.ids() {
-            let proof = match Notes::of(&built, live.files(), None, clock.as_ref(), Some(&agent)) {
+            let proof = match Notes::of(&built, live.files().as_ref(), None, clock.as_ref(), Some(&agent)) {
                 Ok(notes) => notes.prove().await,
                 Err(error) => Err(error),
             };

@@ -112,7 +112,7 @@ impl Memory {
         let live = live(&self.place).await?;
         let (built, clock, known) = (live.current().await, Place::clock(), Known::default());
         let money = store.as_ref().map(|store| (store.sessions.as_ref() as &dyn SpendStore, &known));
-        let notes = Notes::of(&built, live.files(), money, clock.as_ref(), self.agent.as_deref())?;
+        let notes = Notes::of(&built, live.files().as_ref(), money, clock.as_ref(), self.agent.as_deref())?;
         Ok(match &self.command {
             MemoryCommand::Search { query, limit } => notes.search(&query.join(" "), *limit).await?,
             MemoryCommand::Ls => notes.list().await?,

@@ -99,7 +99,11 @@ fn every_case_is_a_test_or_says_why_not() {
     for Case { id, .. } in cases() {
         let named = tests.contains_key(&id);
         let excused = open.get(&id).is_some_and(|why| why.len() >= 20);
-        assert!(named || excused, "{id}: no test's name begins with `{}_`, and open.json does not say why", id.to_lowercase());
+        assert!(
+            named || excused,
+            "{id}: no test's name begins with `{}_`, and open.json does not say why",
+            id.to_lowercase()
+        );
         assert!(!(named && excused), "{id} is a test now: remove it from open.json");
     }
     let known: Vec<String> = cases().into_iter().map(|case| case.id).collect();

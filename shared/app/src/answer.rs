@@ -169,7 +169,8 @@ impl Answerer {
     /// for ever.
     async fn behind_another(&self, envelope: &Envelope) -> Option<String> {
         let waited_ms = self.agent.clock.now().since(envelope.accepted_at);
-        let before = before(&self.live.current().await, envelope).filter(|_| waited_ms < LONGEST_BEHIND_MS)?;
+        let built = self.live.current().await;
+        let before = before(built.as_ref(), envelope).filter(|_| waited_ms < LONGEST_BEHIND_MS)?;
         match unfinished(self.agent.sessions.as_ref(), &before).await {
             Ok(false) => None,
             Ok(true) => Some(format!("agent \"{}\" answers first (broadcast.strategy)", before.agent)),

@@ -117,7 +117,7 @@ pub(crate) async fn open(
                 tools,
                 timezone,
                 max_steps: MAX_STEPS,
-                archive_after: archive_after(config),
+                archive_after: archive_after(&config),
                 longest_turn: Some(Duration::from_secs(u64::from(config.agents.defaults.timeout_seconds))),
                 voice: house::voice(&config, &id),
                 context: context_settings(&config.agents.defaults),

@@ -131,8 +131,7 @@ async fn work_is_done_in_the_background_and_its_result_told_to_the_person() {
 /// Whoever gave the work would wait for ever.
 #[tokio::test]
 async fn a_sub_agent_that_is_stopped_reports_that_it_was() {
-    let world =
-        world([spawns("look"), says("I have asked."), calls(&["a"]), says("It was stopped.")], 2);
+    let world = world([spawns("look"), says("I have asked."), calls(&["a"]), says("It was stopped.")], 2);
     assert!(matches!(world.answer(&world.says("1", "is it raining?")).await, Outcome::Done(_)));
     let work = next(&world).await.unwrap();
     let stop = Control { stop_before: world.clock.now().plus(1) };
