@@ -42,9 +42,6 @@ pub enum Doubt {
     /// `!`, which an interactive shell replaces by an earlier command.
     #[error("`!` can stand for an earlier command; put it into single quotes")]
     History,
-    /// A line break within one word.
-    #[error("an argument spans several lines")]
-    LineBreak,
     /// Neither a bare name nor a plain absolute path.
     #[error("`{0}` is not the plain name of a program; use the bare name or the exact absolute path")]
     ProgramName(String),

@@ -1,8 +1,6 @@
 //! A line becomes the commands that bash would run.
 
-use brush_parser::ast::{
-    AndOr, Command, CommandPrefixOrSuffixItem, CompoundListItem, Pipeline, SeparatorOperator, SimpleCommand,
-};
+use brush_parser::ast::{AndOr, Command, CommandPrefixOrSuffixItem, CompoundListItem, Pipeline, SimpleCommand};
 use brush_parser::{ParserOptions, SourceInfo, Token, TokenizerOptions, parse_tokens, uncached_tokenize_str};
 
 use crate::doubt::Doubt;
@@ -28,17 +26,15 @@ const KEYWORDS: [&str; 23] = [
     "select", "then", "time", "until", "while", "{", "}", "((",
 ];
 
-/// The commands of a line, in the order they stand.
+/// The commands of a line, in the order they stand. Whatever has an operator or a keyword of its own (`&`, `!`, `time`,
+/// redirections) ended in [`plain_lists`] and does not come up in the tree.
 pub(crate) fn steps(line: &str) -> Result<Vec<Step>, Doubt> {
     let tokens = tokens(line)?;
     plain_lists(&tokens)?;
     let options = ParserOptions::default();
     let program = parse_tokens(&tokens, &options, &SourceInfo::default()).map_err(|_| Doubt::Malformed)?;
     let mut steps = Vec::new();
-    for CompoundListItem(list, separator) in program.complete_commands.into_iter().flat_map(|list| list.0) {
-        if matches!(separator, SeparatorOperator::Async) {
-            return Err(Doubt::Operator("&".to_owned()));
-        }
+    for CompoundListItem(list, _) in program.complete_commands.into_iter().flat_map(|list| list.0) {
         pipeline(list.first, ";", &mut steps)?;
         for next in list.additional {
             match next {
@@ -102,12 +98,9 @@ fn plain_lists(tokens: &[Token]) -> Result<(), Doubt> {
 }
 
 fn pipeline(pipeline: Pipeline, joined: &'static str, steps: &mut Vec<Step>) -> Result<(), Doubt> {
-    if pipeline.timed.is_some() || pipeline.bang {
-        return Err(Doubt::Keyword(if pipeline.bang { "!" } else { "time" }.to_owned()));
-    }
     let mut joined = joined;
     for command in pipeline.seq {
-        let Command::Simple(command) = command else { return Err(Doubt::Keyword("(".to_owned())) };
+        let Command::Simple(command) = command else { return Err(Doubt::Malformed) };
         steps.push(Step { joined, argv: argv(command)? });
         joined = "|";
     }
@@ -118,7 +111,7 @@ fn argv(command: SimpleCommand) -> Result<Vec<String>, Doubt> {
     if let Some(first) = command.prefix.and_then(|prefix| prefix.0.into_iter().next()) {
         return Err(match first {
             CommandPrefixOrSuffixItem::AssignmentWord(_, word) => Doubt::Assignment(crate::shown(&word.value)),
-            _ => Doubt::Operator("<".to_owned()),
+            _ => Doubt::Malformed,
         });
     }
     let name = command.word_or_name.ok_or(Doubt::Empty)?;
@@ -129,8 +122,9 @@ fn argv(command: SimpleCommand) -> Result<Vec<String>, Doubt> {
             CommandPrefixOrSuffixItem::Word(word) | CommandPrefixOrSuffixItem::AssignmentWord(_, word) => {
                 argv.push(literal(&word.value, Globs::Unknown)?);
             }
-            CommandPrefixOrSuffixItem::IoRedirect(_) => return Err(Doubt::Operator("<".to_owned())),
-            CommandPrefixOrSuffixItem::ProcessSubstitution(..) => return Err(Doubt::Substitution("<(…)".to_owned())),
+            CommandPrefixOrSuffixItem::IoRedirect(_) | CommandPrefixOrSuffixItem::ProcessSubstitution(..) => {
+                return Err(Doubt::Malformed);
+            }
         }
     }
     Ok(argv)

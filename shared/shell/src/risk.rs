@@ -73,7 +73,7 @@ fn names(word: &str, option: &str) -> bool {
     }
 }
 
-/// The argument that makes git run something else.
+/// The argument that makes git run something else: an option before the command, a command that may be an alias.
 fn git(arguments: &[String]) -> Option<(&String, &'static str)> {
     const RUNS: &str = "can run other programs";
     let mut words = arguments.iter().skip_while(|word| matches!(word.as_str(), "--no-pager" | "-P"));
@@ -81,11 +81,8 @@ fn git(arguments: &[String]) -> Option<(&String, &'static str)> {
     if matches!(command.as_str(), "--version" | "--help") {
         return None;
     }
-    if command.starts_with('-') {
-        return Some((command, "changes the settings or the folder git works with"));
-    }
     if !GIT_COMMANDS.split(' ').any(|known| known == command) {
-        return Some((command, "may be an alias, or runs other programs"));
+        return Some((command, "may be an alias, change the settings or run other programs"));
     }
     // A clone takes settings with it; elsewhere these letters name commits and patches.
     let sets = |word: &&String| command == "clone" && (names(word, "-c") || names(word, "-u"));

@@ -26,7 +26,7 @@ pub(crate) fn literal(word: &str, globs: Globs) -> Result<String, Doubt> {
     for piece in pieces {
         unquoted(&piece, globs, &mut text)?;
     }
-    if text.contains('\n') { Err(Doubt::LineBreak) } else { Ok(text) }
+    Ok(text)
 }
 
 fn unquoted(piece: &WordPieceWithSource, globs: Globs, text: &mut String) -> Result<(), Doubt> {
