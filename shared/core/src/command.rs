@@ -39,6 +39,7 @@ pub enum Name {
     Subagents,
     Approve,
     Deny,
+    Approvals,
     Activation,
     Queue,
 }
