@@ -154,9 +154,7 @@ impl Attempt<'_> {
         let alone = match self.task() {
             Some(Task::Message { inbound, .. }) => inbound.peer.kind == PeerKind::Direct,
             Some(Task::Heartbeat { .. }) => true,
-            Some(
-                Task::Relay { .. } | Task::Redeliver { .. } | Task::Approval { .. } | Task::Decision { .. },
-            )
+            Some(Task::Relay { .. } | Task::Redeliver { .. } | Task::Approval { .. } | Task::Decision { .. })
             | None => false,
         };
         alone && self.caller().authority == Authority::Owner

@@ -135,7 +135,7 @@ pub enum Refused {
     #[error("it belongs to another conversation")]
     Elsewhere,
     /// Somebody decided before.
-    #[error("it was {how} already by {by}")]
+    #[error("it was {how} by {by}")]
     Decided {
         /// Allowed, or denied.
         how: &'static str,

@@ -78,6 +78,25 @@ impl Desk<'_> {
         Ok(Said::Taken(Box::new(becomes)))
     }
 
+    /// Forgets what was allowed for ever. `false` if there was nothing of this id.
+    pub async fn forget(&self, id: &str, by: &str, at: Millis) -> Result<bool, StoreError> {
+        let rules = self.approvals.rules().await?;
+        let Some(rule) = rules.iter().find(|rule| rule.id == id) else { return Ok(false) };
+        let happening = Happening {
+            what: What::Forgotten,
+            name: format!("{id}:{}", at.0),
+            agent: rule.agent.as_ref().map(ToString::to_string).unwrap_or_default(),
+            session: String::new(),
+            tool: rule.tool.clone().unwrap_or_default(),
+            programs: rule.words.first().cloned().into_iter().collect(),
+            digest: id.to_owned(),
+            by: by.to_owned(),
+            at,
+        };
+        append(self.audit, self.tenant, &happening).await?;
+        self.approvals.forget(id).await
+    }
+
     /// Denies what nobody decided in time, and has it told. How many there were.
     pub async fn sweep(&self, now: Millis) -> Result<usize, StoreError> {
         let waiting = self.approvals.waiting().await?;
