@@ -1,5 +1,6 @@
 //! The `chela` command.
 
+mod approvals;
 mod audit;
 mod bridge;
 mod channels;
@@ -67,6 +68,8 @@ enum Command {
     /// Decide about replies that were not confirmed and messages that could not be handled
     #[command(name = "deadletters")]
     DeadLetters(deadletters::DeadLetters),
+    /// Calls that wait for your consent: allow or deny them; what is allowed for ever
+    Approvals(approvals::Approvals),
     /// What was spent on models, by day; stop all spending, or let it go on
     Usage(usage::UsageCommand),
 }
@@ -86,6 +89,7 @@ fn main() -> std::process::ExitCode {
         Command::Channels(channels) => gateway::block_on(channels.run()),
         Command::Skills(skills) => gateway::block_on(skills.run()),
         Command::Pairing(pairing) => gateway::block_on(pairing.run()),
+        Command::Approvals(approvals) => gateway::block_on(approvals.run()),
         Command::Usage(usage) => gateway::block_on(usage.run()),
         Command::Memory(memory) => gateway::block_on(memory.run()),
         Command::Sessions(sessions) => gateway::block_on(sessions.run()),

@@ -40,6 +40,8 @@ async fn main() -> Result<(), Error> {
         queue: queue.clone(),
         directory: table.clone(),
         spend: table.clone(),
+        approvals: table.clone(),
+        audit: table.clone(),
         cooldowns: table,
         known: Known::default(),
         clock,

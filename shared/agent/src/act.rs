@@ -128,8 +128,10 @@ impl Agent {
             return ToolAnswer::error(format!("\"{}\" was not run: its time was over before it began.", call.name));
         }
         let (status, caller) = (attempt.status(), attempt.caller());
-        if tool.consent(&call.input, &caller).is_some() {
-            return ToolAnswer::error(format!("\"{}\" was not run: nobody has agreed to it.", call.name));
+        if let Some(consent) = tool.consent(&call.input, &caller)
+            && let Err(answer) = self.permitted(attempt, call, &consent, &caller, idempotency_key).await
+        {
+            return answer;
         }
         let purse = Purse::of(self, attempt);
         let run = tool.run(ToolCall {

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use chela_core::access::AccessStore;
 use chela_core::agent_id::AgentId;
+use chela_core::approval::ApprovalStore;
+use chela_core::audit::AuditLog;
 use chela_core::blob::BlobStore;
 use chela_core::clock::{Clock, Millis};
 use chela_core::cooldown::CooldownStore;
@@ -70,6 +72,10 @@ pub struct Agent {
     pub directory: Arc<dyn Directory>,
     /// Money.
     pub spend: Arc<dyn SpendStore>,
+    /// Calls that wait for consent, and what is allowed for ever.
+    pub approvals: Arc<dyn ApprovalStore>,
+    /// Who agreed to what.
+    pub audit: Arc<dyn AuditLog>,
     /// Credentials that are left in peace.
     pub cooldowns: Arc<dyn CooldownStore>,
     /// What this process knows of the two.
@@ -126,7 +132,7 @@ impl<'a> Attempt<'a> {
             }
         }
         let (depth, hops) = match self.task() {
-            Some(Task::Relay { depth, hops, .. }) => (*depth, *hops),
+            Some(Task::Relay { depth, hops, .. } | Task::Decision { depth, hops, .. }) => (*depth, *hops),
             _ => (0, 0),
         };
         let reply_to = match machine.way() {
@@ -184,6 +190,10 @@ impl Agent {
     ) -> Outcome {
         if let Task::Redeliver { turn, part, flagged_at } = envelope.task {
             return self.redeliver(installation, envelope, Decided { turn, part, flagged_at }, slice).await;
+        }
+        if matches!(envelope.task, Task::Heartbeat { .. }) {
+            // What nobody answered in time is told; what cannot be seen now is at the next occasion.
+            let _ = self.desk(installation).sweep(self.clock.now()).await;
         }
         let Some(settings) = installation.agents.get(&envelope.agent) else {
             let reason = format!("agent \"{}\" is not configured: add it to agents.list", envelope.agent.as_str());
@@ -290,6 +300,7 @@ impl Agent {
                 Input::Flagged
             }
             Command::Consult => Input::Consulted(self.consult(attempt).await?),
+            Command::Admit { calls } => Input::Admitted(self.admit(attempt, &calls).await?),
             Command::Look => {
                 let control = self.sessions.control(session).await?;
                 Input::Looked {
@@ -320,6 +331,10 @@ impl Agent {
     /// Messages that were left for this turn, and that no turn of their own has begun to answer.
     async fn steering(&self, attempt: &Attempt<'_>) -> Result<Vec<Envelope>, StoreError> {
         let Way::To { address, .. } = attempt.machine.way() else { return Ok(Vec::new()) };
+        if !attempt.waits().is_empty() {
+            // The turn ends here: what came meanwhile has a turn of its own.
+            return Ok(Vec::new());
+        }
         let Some(accepted) = attempt.machine.accepted() else { return Ok(Vec::new()) };
         let session = attempt.machine.session();
         let Some(outlet) = attempt.outlet(address) else { return Ok(Vec::new()) };

@@ -30,6 +30,11 @@ impl Agent {
     /// Asks, and returns what the machine wants then.
     pub(crate) async fn ask(&self, attempt: &mut Attempt<'_>, step: u16) -> Command {
         failpoint("asking", "before");
+        match self.without_model(attempt, step).await {
+            Ok(None) => {}
+            Ok(Some(input)) => return attempt.machine.handle(self.clock.now(), input),
+            Err(error) => return attempt.machine.handle(self.clock.now(), Input::Failed(error)),
+        }
         if let Some(overdue) = attempt.overdue(self.clock.now()) {
             return attempt.machine.handle(self.clock.now(), Input::Unanswered(overdue));
         }

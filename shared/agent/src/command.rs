@@ -64,6 +64,9 @@ impl Attempt<'_> {
 impl Agent {
     /// The answer to a stranger or a command; `None` if the model is to answer.
     pub(crate) async fn consult(&self, attempt: &Attempt<'_>) -> Result<Option<Reply>, StoreError> {
+        if let Some(Task::Approval { id, .. }) = attempt.task() {
+            return self.put_to_owner(attempt, id).await.map(Some);
+        }
         let Some(Task::Message { inbound, standing, .. }) = attempt.task() else { return Ok(None) };
         if *standing == Standing::IfPaired
             && let Some(reply) = self.pair(attempt, inbound).await?
@@ -73,7 +76,14 @@ impl Agent {
         let Some((inbound, spoken)) = attempt.spoken() else { return Ok(None) };
         let asked = Asked { attempt, inbound, spoken, authority: attempt.caller().authority };
         let reply = match asked.refusal() {
-            Some(refusal) => Some(say(refusal)),
+            Some(refusal) => {
+                if [Name::Approve, Name::Deny].contains(&asked.spoken.spec.name)
+                    && let Some(request) = self.request_meant(&asked).await?
+                {
+                    self.record_refused(&asked, &request).await?;
+                }
+                Some(say(refusal))
+            }
             None => self.obey(&asked).await?,
         };
         Ok(reply.map(|reply| fitted(attempt, reply)))
@@ -111,8 +121,9 @@ impl Agent {
             Name::Memory => self.memory(asked).await,
             Name::Agents => say(others::agents(asked)),
             Name::Subagents => self.subagents(asked).await?,
-            Name::Approve => approvals::approve(asked),
-            Name::Deny => approvals::deny(asked),
+            Name::Approve => self.approve(asked).await?,
+            Name::Deny => self.deny(asked).await?,
+            Name::Approvals => self.approvals(asked).await?,
             Name::Activation => self.activation(asked).await?,
             Name::Queue => self.queue_mode(asked).await?,
         }))

@@ -229,7 +229,8 @@ impl chela_core::purse::Purse for Purse<'_> {
 fn channel(task: Option<&Task>) -> Option<&str> {
     match task? {
         Task::Message { inbound, .. } => Some(&inbound.channel),
-        Task::Heartbeat { .. } | Task::Relay { .. } | Task::Redeliver { .. } => None,
+        Task::Decision { deliver_to, .. } => deliver_to.as_ref().map(|to| to.channel.as_str()),
+        Task::Heartbeat { .. } | Task::Relay { .. } | Task::Redeliver { .. } | Task::Approval { .. } => None,
     }
 }
 
@@ -244,7 +245,9 @@ fn user(task: &Task) -> Option<String> {
             let (channel, peer) = parsed.rest.split_once(":direct:")?;
             Some(name(channel.split(':').next()?, peer.split(":thread:").next()?))
         }
-        Task::Heartbeat { .. } | Task::Redeliver { .. } => None,
+        // Whoever paid for the turn that asked.
+        Task::Decision { sender, deliver_to: Some(to), .. } if !sender.is_empty() => Some(name(&to.channel, sender)),
+        Task::Decision { .. } | Task::Heartbeat { .. } | Task::Redeliver { .. } | Task::Approval { .. } => None,
     }
 }
 

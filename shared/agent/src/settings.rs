@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chela_core::agent_id::AgentId;
+use chela_core::approval::Asking;
 use chela_core::channel::{Channel, Unconfirmed};
 use chela_core::chunk::{ChunkMode, chunk_markdown};
 use chela_core::media::{Documents, Ears, Voice};
@@ -15,6 +16,7 @@ use chela_core::reply::{Piece, Said, numbered, pieces};
 use chela_core::spend::Price;
 use chela_core::tool::Tool;
 
+use crate::approval::ApprovalRules;
 use crate::knowledge::Knowledge;
 use crate::spend::SpendRules;
 
@@ -132,6 +134,13 @@ impl Outlet {
         }
     }
 
+    /// What a request for consent has to fit into.
+    pub(crate) fn asking(&self, to: &ReplyAddress) -> Asking {
+        let limits = self.channel.limits(to);
+        let units = self.text_limit.map_or(limits.text, |limit| limit.min(limits.text));
+        Asking { units: if units == 0 { usize::MAX } else { units }, choices: limits.choices }
+    }
+
     /// An answer cut to what the account takes at this address.
     /// Files are parts of their own; choices stay with the last words, and are a list where there are no buttons.
     pub fn parts(&self, to: &ReplyAddress, markdown: &str) -> Vec<String> {
@@ -207,6 +216,8 @@ pub struct AgentSettings {
     pub knowledge: Knowledge,
     /// What becomes of a conversation that grows longer than its models read.
     pub context: ContextSettings,
+    /// Which of its calls a person must agree to.
+    pub approvals: ApprovalRules,
 }
 
 impl AgentSettings {

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chela_agent::{
-    AgentSettings, Blocks, CommandRules, CompactionSettings, ContextSettings, FlushSettings, Installation,
-    MediaSettings, Outlet, PruningSettings, SeenScope,
+    AgentSettings, ApprovalRules, Blocks, CommandRules, CompactionSettings, ContextSettings, FlushSettings,
+    Installation, MediaSettings, Outlet, PruningSettings, SeenScope,
 };
 use chela_channel_kit::{AccountSettings, ChannelDescriptor};
 use chela_config::{
     Account, AckReactionScope, AgentDefaults, BlockStreamingBreak, ChannelKeys, ChunkMode, CompactionMode, Config,
-    MessagesSection, PruningMode, QueueMode, SecretInput, SecretKey, StreamingMode, UnconfirmedPolicy,
+    Destination, MessagesSection, PruningMode, QueueMode, SecretInput, SecretKey, StreamingMode, UnconfirmedPolicy,
 };
 use chela_core::agent_id::AgentId;
 use chela_core::blob::BlobStore;
@@ -121,6 +121,7 @@ pub(crate) async fn open(
                 longest_turn: Some(Duration::from_secs(u64::from(config.agents.defaults.timeout_seconds))),
                 voice: house::voice(&config, &id),
                 context: context_settings(&config.agents.defaults),
+                approvals: approval_rules(&config, &id),
                 ..AgentSettings::default()
             };
             agents.insert(agent, settings);
@@ -156,6 +157,26 @@ fn command_rules(config: &Config) -> CommandRules {
         typed: section.text,
         disabled: section.disabled.clone(),
         owners_named: section.owner_allow_from.is_some(),
+    }
+}
+
+fn address(to: &Destination) -> ReplyAddress {
+    ReplyAddress {
+        channel: to.channel.clone(),
+        account: to.account.clone().unwrap_or_else(|| "default".to_owned()),
+        to: to.to.clone(),
+        thread: to.thread.clone(),
+        message: None,
+    }
+}
+
+/// Which calls of an agent need consent, and where the owner is asked.
+fn approval_rules(config: &Config, agent: &str) -> ApprovalRules {
+    let section = &config.approvals.exec;
+    ApprovalRules {
+        policy: config.consent_of(agent),
+        places: section.targets.iter().map(address).collect(),
+        valid_ms: u64::from(section.timeout_seconds).saturating_mul(1000),
     }
 }
 
@@ -415,13 +436,7 @@ fn heartbeats(config: &Config) -> Vec<Heartbeat> {
             schedule: planned.schedule,
             prompt: planned.prompt,
             agent: planned.agent.as_deref().map_or_else(|| fallback.clone(), AgentId::new),
-            deliver_to: planned.deliver_to.map(|to| ReplyAddress {
-                channel: to.channel,
-                account: to.account.unwrap_or_else(|| "default".to_owned()),
-                to: to.to,
-                thread: to.thread,
-                message: None,
-            }),
+            deliver_to: planned.deliver_to.as_ref().map(address),
         })
         .collect()
 }

@@ -1,6 +1,7 @@
 //! The configuration: one JSON5 file in OpenClaw's key names. See docs/configuration.md.
 
 mod agents;
+mod approvals;
 mod auth;
 mod broadcast;
 mod channels;
@@ -33,6 +34,7 @@ mod subagents;
 mod variables;
 
 pub use agents::{Agent, AgentDefaults, AgentsSection, Heartbeat, ModelChoice, Ownership, SystemAgent};
+pub use approvals::{ApprovalsSection, Ask, ExecApprovals, ExecTools, Security};
 pub use auth::{AuthMode, AuthProfile, AuthSection};
 pub use broadcast::{BroadcastGroup, BroadcastSection, BroadcastStrategy, Choir};
 pub use channels::{

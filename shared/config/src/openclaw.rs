@@ -8,7 +8,6 @@ pub(crate) const NOT_YET: &[(&[&str], &[&str])] = &[
         &[
             "accessGroups",
             "acp",
-            "approvals",
             "attachments",
             "audit",
             "browser",
@@ -226,6 +225,12 @@ pub(crate) const NOT_YET: &[(&[&str], &[&str])] = &[
     ),
     (&["models", "providers", "*", "models", "*", "compat"], COMPAT),
     (&["tools"], TOOLS),
+    (&["tools", "exec"], EXEC),
+    (&["agents", "entries", "*", "tools", "exec"], EXEC),
+    (&["agents", "list", "*", "tools", "exec"], EXEC),
+    (&["approvals"], &["plugin"]),
+    (&["approvals", "exec"], &["agentFilter", "enabled", "mode", "sessionFilter"]),
+    (&["approvals", "exec", "targets", "*"], &["accountId", "threadId"]),
     (&["tools", "media"], &["asyncCompletion", "concurrency", "image", "video"]),
     (
         &["tools", "media", "audio"],
@@ -350,13 +355,31 @@ const HEARTBEAT: &[&str] = &[
     "to",
 ];
 
+const EXEC: &[&str] = &[
+    "applyPatch",
+    "approvalRunningNoticeMs",
+    "autoReview",
+    "backgroundMs",
+    "cleanupMs",
+    "host",
+    "node",
+    "notifyOnExit",
+    "notifyOnExitEmptySuccess",
+    "pathPrepend",
+    "reviewer",
+    "safeBinProfiles",
+    "safeBinTrustedDirs",
+    "safeBins",
+    "strictInlineEval",
+    "timeoutSec",
+];
+
 const TOOLS: &[&str] = &[
     "agentToAgent",
     "alsoAllow",
     "byProvider",
     "codeMode",
     "elevated",
-    "exec",
     "fs",
     "github",
     "links",

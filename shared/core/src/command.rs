@@ -40,6 +40,7 @@ pub enum Name {
     Subagents,
     Approve,
     Deny,
+    Approvals,
     Activation,
     Queue,
 }

@@ -3,6 +3,8 @@
 
 pub mod access;
 pub mod agent_id;
+pub mod approval;
+pub mod audit;
 pub mod blob;
 pub mod channel;
 pub mod channel_log;

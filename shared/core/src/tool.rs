@@ -1,6 +1,7 @@
 //! What acts: tools the model may call.
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::agent_id::AgentId;
@@ -54,7 +55,7 @@ pub struct ToolCall<'a> {
 }
 
 /// For whom a turn is made.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Caller {
     /// The lowest of all whose words are in the turn: a guest's message in a turn takes the owner's rights from it.
     pub authority: Authority,
@@ -90,7 +91,7 @@ impl ToolAnswer {
 }
 
 /// What a person is asked before a call runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consent {
     /// What would happen, whole, with everything that is not plain text escaped. It is shown and never cut, and what is
     /// agreed to is its digest.
@@ -98,6 +99,17 @@ pub struct Consent {
     /// The programs that would run, each with its arguments: what allow-lists are compared with. `None` if they cannot be
     /// told for sure, so that only a person can agree.
     pub programs: Option<Vec<Vec<String>>>,
+}
+
+/// Characters of a program's name that are recorded.
+const NAME_CHARS: usize = 100;
+
+impl Consent {
+    /// The programs' names, without arguments.
+    pub fn names(&self) -> Vec<String> {
+        let programs = self.programs.iter().flatten().filter_map(|argv| argv.first());
+        programs.map(|name| name.chars().take(NAME_CHARS).collect()).collect()
+    }
 }
 
 /// The tool that finds tools. It answers with a JSON list of objects, each with the `name` of a tool.

@@ -530,7 +530,10 @@ async fn agents_and_sub_agents_are_listed_and_stopped() {
 async fn nothing_waits_for_approval() {
     let world = World::new([]);
     for command in ["/approve 7 allow-once", "/approve 7 allow-always", "/approve 7 deny", "/deny 7"] {
-        assert_eq!(ask(&world, command).await, "Nothing waits for your approval here.");
+        assert_eq!(
+            ask(&world, command).await,
+            "Nothing of this name waits for your approval. `/approvals` shows what does."
+        );
     }
 }
 

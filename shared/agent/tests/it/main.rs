@@ -1,6 +1,7 @@
 //! The turn, told as stories.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "what breaks here is a failed test")]
 
+mod approvals;
 mod authority;
 mod bad_answers;
 mod blocks;

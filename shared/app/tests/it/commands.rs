@@ -123,6 +123,8 @@ impl House {
             queue: store.queue.clone(),
             directory: directory.clone(),
             spend: sessions.clone(),
+            approvals: sessions.clone(),
+            audit: sessions.clone(),
             cooldowns: sessions,
             known: Known::default(),
             clock: clock.clone(),

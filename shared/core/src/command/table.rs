@@ -170,8 +170,17 @@ pub const TABLE: &[Spec] = &[
     Spec {
         name: Name::Approve,
         word: "approve",
-        arguments: "<id> allow-once|allow-always|deny",
+        arguments: "<id> [once|always|deny]",
         does: "Decide about something that waits for your approval",
+        group: Group::Work,
+        ..OF
+    },
+    Spec {
+        name: Name::Approvals,
+        word: "approvals",
+        arguments: "[list | forget <id>]",
+        words: &["list", "forget"],
+        does: "What waits for your approval, and what is allowed for ever",
         group: Group::Work,
         ..OF
     },

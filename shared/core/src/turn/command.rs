@@ -6,7 +6,7 @@ use crate::channel::{SendError, Unconfirmed};
 use crate::clock::Millis;
 use crate::event::EventName;
 use crate::message::{EventKey, ReplyAddress};
-use crate::model::Usage;
+use crate::model::{Block, Usage};
 use crate::queue::Envelope;
 use crate::session::{Accepted, AssistantEntry, Choices, Claimed, Control, Entry, Head, Put, StoreError};
 use crate::tool::{Effect, ToolAnswer};
@@ -81,6 +81,12 @@ pub enum Command {
     RenewPreview {
         /// The platform's id of it.
         message: String,
+    },
+    /// See which of these calls may be begun; answered with [`Input::Admitted`]. Nothing is marked yet, so that a call that
+    /// waits for consent is never taken for one that was begun.
+    Admit {
+        /// The calls of the step.
+        calls: Vec<PlannedCall>,
     },
     /// Run a tool; answered with [`Input::ToolReturned`].
     Run {
@@ -168,6 +174,8 @@ pub enum Input {
     PreviewSent(Option<String>),
     /// Answers [`Command::RenewPreview`], whether it worked or not.
     PreviewRenewed,
+    /// Answers [`Command::Admit`]: the results of those that are not to be begun now.
+    Admitted(Vec<Block>),
     /// Answers [`Command::Run`].
     ToolReturned(ToolAnswer),
     /// Answers [`Command::Send`]: the platform's id of the message.

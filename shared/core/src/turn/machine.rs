@@ -6,7 +6,7 @@
 //! open:    Claiming ▸ Accepting ▸ Loading ▸ Repairing ▸ Joining      (Finding, PuttingAside, Clearing: another's turn)
 //! then, as the stored rows say (Turn::next), until the turn is finished:
 //! ask:     Consulting or Looking ▸ Renewing ▸ Asking ▸ Storing         (a block of the answer: Storing, deliver, Asking)
-//! act:     MarkingTools ▸ Running ▸ Journalling ▸ Storing
+//! act:     Admitting ▸ MarkingTools ▸ Running ▸ Journalling ▸ Storing
 //! deliver: MarkingPart ▸ Sending, or Placing ▸ Placed ▸ Editing ▸ Waiting  (Flagging, Announcing: nobody can know;
 //!          Noting: the model goes on after it)
 //! close:   Recording ▸ Finishing ▸ Closing ▸ Ended                   (Releasing ▸ Ended: later, in another attempt)
@@ -104,6 +104,8 @@ pub enum Phase {
     Asking(u16, Beside),
     /// An entry to be stored.
     Storing(Box<Entry>),
+    /// Which calls of a step may be begun.
+    Admitting(u16, Vec<PlannedCall>),
     /// The marks of tools to be stored.
     MarkingTools(Box<Head>, ToolRun),
     /// A tool.
@@ -163,6 +165,7 @@ impl Phase {
             Self::Renewing(_) => "renewing",
             Self::Asking(..) => "asking",
             Self::Storing(_) => "storing",
+            Self::Admitting(..) => "admitting",
             Self::MarkingTools(..) => "marking-tools",
             Self::Running(_) => "running",
             Self::Journalling(..) => "journalling",
@@ -347,6 +350,7 @@ impl Machine {
             }
             (Phase::Renewing(step), Input::Saved) => self.ask(step),
             (Phase::Storing(entry), Input::Appended(put)) => self.stored(now, *entry, put),
+            (Phase::Admitting(step, calls), Input::Admitted(results)) => self.admitted(now, step, calls, &results),
             (Phase::MarkingTools(head, run), Input::Saved) => self.tools_marked(now, *head, run),
             (Phase::Running(run), Input::ToolReturned(answer)) => self.tool_returned(now, run, answer),
             (Phase::Journalling(run, entry), Input::Appended(put)) => self.journalled(now, run, *entry, put),

@@ -48,6 +48,7 @@ impl World {
             (AgentId::new("secret"), member(&[])),
         ]);
         let house = House {
+            archive_after: None,
             agents,
             allowed: vec![AgentId::new("work")],
             max_depth: 1,

@@ -88,6 +88,7 @@ pub enum Op {
     Append(Id),
     Flag { part: u16 },
     Consult,
+    Admit,
     Look,
     Ask,
     KeepAsking,
@@ -116,6 +117,7 @@ pub enum Told {
     Appended(Option<Id>),
     Flagged,
     Consulted,
+    Admitted,
     Looked(Vec<u8>, bool),
     Answered,
     Silent,
@@ -301,7 +303,7 @@ impl Shelves {
     pub fn at_once(&self, id: Id, op: &Op) -> bool {
         let left = self.scope.left;
         match op {
-            Op::Consult | Op::Announce | Op::Wait => true,
+            Op::Consult | Op::Admit | Op::Announce | Op::Wait => true,
             Op::Look => !self.scope.steering && left.stops == 0 && left.throttles == 0,
             Op::Ask => {
                 left.silences == 0
@@ -355,6 +357,7 @@ impl Shelves {
             Command::Append(entry) => Op::Append(self.entries.put(*entry)),
             Command::Flag { part, .. } => Op::Flag { part },
             Command::Consult => Op::Consult,
+            Command::Admit { .. } => Op::Admit,
             Command::Look => Op::Look,
             Command::Ask { .. } => Op::Ask,
             Command::KeepAsking => Op::KeepAsking,
@@ -419,6 +422,7 @@ impl Shelves {
                 let parts = (0..self.scope.parts).map(|part| format!("{part} of a command")).collect();
                 Input::Consulted(command.then_some(Reply { parts, forget: true, choices: None }))
             }
+            Told::Admitted => Input::Admitted(Vec::new()),
             Told::Looked(steering, stop) => Input::Looked {
                 control: stop.then_some(Control { stop_before: NOW.plus(1) }),
                 last_words: vec!["stopped".to_owned()],

@@ -82,6 +82,7 @@ fn deed(shelves: &Shelves, live: Id, op: &Op) -> String {
         Op::Save { head, .. } => saved(shelves, *head),
         Op::Append(entry) => format!("stores {} of {event}", entry_words(shelves, *entry)),
         Op::Flag { part } => format!("flags part {} of the answer to {event} for the owner", part + 1),
+        Op::Admit => "sees which calls may be begun".to_owned(),
         Op::Consult => "sees whether a model is needed".to_owned(),
         Op::Look => "looks what came meanwhile".to_owned(),
         Op::Ask => format!("asks the model about {event}"),

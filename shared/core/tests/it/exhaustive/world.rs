@@ -427,6 +427,7 @@ impl State {
                 Told::Flagged
             }
             Op::Consult => Told::Consulted,
+            Op::Admit => Told::Admitted,
             Op::Ask | Op::KeepAsking => match how {
                 How::Silent => Told::Silent,
                 How::Draft => Told::Draft,
