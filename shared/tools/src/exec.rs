@@ -8,6 +8,7 @@ use chela_core::model::ToolSpec;
 use chela_core::queue::Authority;
 use chela_core::sandbox::{CommandRequest, CommandResult, Sandbox, SandboxError};
 use chela_core::tool::{Caller, Consent, Effect, Tool, ToolAnswer, ToolCall};
+use chela_shell::{Rule, Verdict, judge, judge_argv, shown, verdict};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -31,8 +32,8 @@ const ERRORS: usize = 8 * 1024;
 /// Where commands run, and what was begun and not yet looked at.
 #[derive(Clone)]
 pub struct ExecSettings {
-    /// The sandbox.
-    pub sandbox: Arc<dyn Sandbox>,
+    /// The sandbox; or why there is none, and how to get one.
+    pub sandbox: Result<Arc<dyn Sandbox>, String>,
     /// Commands in the background.
     pub runs: Arc<Runs>,
 }
@@ -72,9 +73,13 @@ impl Arguments {
         }
     }
 
+    /// What is run. A line that can be read in one way only is run as it was read; every other as a person has seen it.
     fn argv(&self) -> Vec<String> {
         match &self.command {
-            Some(command) => ["bash", "-c", command].map(str::to_owned).into(),
+            Some(line) => {
+                let script = certain(line).map_or_else(|| line.clone(), |(_, script)| script);
+                ["bash".to_owned(), "-c".to_owned(), script].into()
+            }
             None => self.argv.clone(),
         }
     }
@@ -82,45 +87,46 @@ impl Arguments {
     /// The programs that would run, each with its arguments; `None` where they cannot be told for sure.
     fn programs(&self) -> Option<Vec<Vec<String>>> {
         match &self.command {
-            // The one place where a shell string is judged: `chela_shell::judge(command)` answers here.
-            Some(_) => None,
-            None => Some(vec![self.argv.clone()]),
+            Some(line) => certain(line).map(|(programs, _)| programs),
+            None => judge_argv(&self.argv, &any([&self.argv])).allowed.then(|| vec![self.argv.clone()]),
         }
     }
 
-    /// All that decides what happens, escaped, so that nothing in it can hide the rest.
-    fn shown(&self) -> String {
-        let mut shown = match &self.command {
-            Some(command) => escaped(command),
-            None => self.argv.iter().map(|word| format!("\"{}\"", escaped(word))).collect::<Vec<_>>().join(" "),
+    /// All that decides what happens, each on a line of its own, with everything named that would not show.
+    fn seen(&self) -> String {
+        let quoted = |word: &String| format!("'{}'", word.replace('\'', r"'\''"));
+        let mut seen = match &self.command {
+            Some(command) => shown(command),
+            None => shown(&self.argv.iter().map(quoted).collect::<Vec<_>>().join(" ")),
         };
         if let Some(workdir) = &self.workdir {
-            shown.push_str(&format!("\nin {}", escaped(workdir)));
+            seen.push_str(&format!("\nin {}", shown(workdir)));
         }
         for (name, value) in &self.env {
-            shown.push_str(&format!("\nwith {}={}", escaped(name), escaped(value)));
+            seen.push_str(&format!("\nwith {}={}", shown(name), shown(value)));
         }
         if !self.stdin.is_empty() {
-            shown.push_str(&format!("\nreading {}", escaped(&self.stdin)));
+            seen.push_str(&format!("\nreading {}", shown(&self.stdin)));
         }
         if self.background {
-            shown.push_str("\nin the background");
+            seen.push_str("\nin the background");
         }
-        shown
+        seen
     }
 }
 
-/// Text in which only what is plainly visible stands for itself.
-fn escaped(text: &str) -> String {
-    let plain = |c: char| c == ' ' || (c.is_ascii_graphic() && c != '\\') || c.is_alphanumeric();
-    text.chars().fold(String::new(), |mut out, c| {
-        if plain(c) {
-            out.push(c)
-        } else {
-            out.extend(c.escape_default())
-        }
-        out
-    })
+/// What a line of bash runs and nothing else, and the same written so that a shell can read it in that one way only; `None`
+/// if only a person can say. Whether it may run is decided elsewhere.
+fn certain(line: &str) -> Option<(Vec<Vec<String>>, String)> {
+    let Verdict::Programs(programs) = verdict(line) else { return None };
+    let script = judge(line, &any(&programs)).script?;
+    Some((programs, script))
+}
+
+/// Rules that allow these programs, with whatever arguments.
+fn any<'a>(programs: impl IntoIterator<Item = &'a Vec<String>>) -> Vec<Rule> {
+    let names = programs.into_iter().filter_map(|argv| argv.first());
+    names.filter_map(|name| Rule::of_words(&[name.as_str(), "-**"]).ok()).collect()
 }
 
 #[async_trait]
@@ -157,8 +163,10 @@ impl Tool for Exec {
     }
 
     fn consent(&self, input: &Value, _caller: &Caller) -> Option<Consent> {
+        // Nobody is asked about what would not run anyway.
+        self.0.sandbox.as_ref().ok()?;
         let arguments = Arguments::read(input).ok()?;
-        Some(Consent { shown: arguments.shown(), programs: arguments.programs() })
+        Some(Consent { shown: arguments.seen(), programs: arguments.programs() })
     }
 
     async fn run(&self, call: ToolCall<'_>) -> ToolAnswer {
@@ -172,7 +180,7 @@ impl Exec {
             return Err("Commands are your human's alone: guests have none.".to_owned());
         }
         let arguments = Arguments::read(call.input)?;
-        let ExecSettings { sandbox, runs } = &self.0;
+        let sandbox = self.0.sandbox.as_ref().map_err(|why| format!("Commands do not run here: {why}."))?;
         if arguments.background && !sandbox.outlives_a_turn() {
             return Err(format!(
                 "Nothing goes on here after a call: the function that runs commands sleeps as soon as it has answered. Run \
@@ -190,7 +198,7 @@ impl Exec {
             stdin: arguments.stdin.clone(),
         };
         if arguments.background {
-            return runs.begin(call, sandbox.clone(), request, carried, arguments.shown());
+            return self.0.runs.begin(call, sandbox.clone(), request, carried, arguments.seen());
         }
         Ok(report(call, &carried, sandbox.run(&request).await).await)
     }
@@ -242,7 +250,7 @@ mod tests {
 
     fn consent(input: &Value) -> Consent {
         let arguments = Arguments::read(input).unwrap();
-        Consent { shown: arguments.shown(), programs: arguments.programs() }
+        Consent { shown: arguments.seen(), programs: arguments.programs() }
     }
 
     #[test]
@@ -251,14 +259,35 @@ mod tests {
             "command": "echo a\u{202e}b\u{200b}\nrm -rf x\t\\n é", "workdir": "a\u{7}", "env": {"TZ": "UTC\n"}, "stdin": "\u{1b}[2K",
             "background": true,
         }));
-        assert_eq!(
-            all.shown,
-            "echo a\\u{202e}b\\u{200b}\\nrm -rf x\\t\\\\n é\nin a\\u{7}\nwith TZ=UTC\\n\nreading \\u{1b}[2K\nin the background"
-        );
+        let seen = "echo a⟨U+202E⟩b⟨U+200B⟩⟨U+000A⟩rm -rf x⟨U+0009⟩\\n é\nin a⟨U+0007⟩\nwith TZ=UTC⟨U+000A⟩\nreading ⟨U+001B⟩[2K\n\
+                    in the background";
+        assert_eq!(all.shown, seen);
         assert_eq!(all.programs, None, "who knows what a shell makes of it");
-        let words = consent(&json!({"argv": ["echo", "$(id) x", ""]}));
-        assert_eq!(words.shown, "\"echo\" \"$(id) x\" \"\"");
-        assert_eq!(words.programs, Some(vec![vec!["echo".into(), "$(id) x".into(), String::new()]]));
+        let words = consent(&json!({"argv": ["echo", "$(id) x", "", "a' 'b"]}));
+        assert_eq!(words.shown, r"'echo' '$(id) x' '' 'a'\'' '\''b'");
+        assert_eq!(words.programs, Some(vec![["echo", "$(id) x", "", "a' 'b"].map(str::to_owned).into()]));
+    }
+
+    #[test]
+    fn what_can_be_read_in_one_way_is_run_as_it_was_read() {
+        let read = |command: &str| Arguments::read(&json!({"command": command})).unwrap();
+        let plain = read("git  status -s && wc -l \"a b\"");
+        assert_eq!(
+            plain.programs().unwrap(),
+            [vec!["git".to_owned(), "status".into(), "-s".into()], vec!["wc".into(), "-l".into(), "a b".into()]]
+        );
+        assert_eq!(plain.argv(), ["bash", "-c", "'git' 'status' '-s' && 'wc' '-l' 'a b'"]);
+        for doubtful in
+            ["ls $HOME", "ls; (id)", "git status `id`", "env git status", "ls *", "ls > x", "sh -c ls", "a=1 ls"]
+        {
+            let doubtful = read(doubtful);
+            assert_eq!(doubtful.programs(), None, "{:?}", doubtful.command);
+            assert_eq!(doubtful.argv().last(), doubtful.command.as_ref(), "as it was shown");
+        }
+        let started = |argv: &[&str]| Arguments::read(&json!({"argv": argv})).unwrap().programs();
+        assert!(started(&["git", "status", "$(id)"]).is_some());
+        assert_eq!(started(&["env", "git", "status"]), None, "another program runs than the first word says");
+        assert_eq!(started(&["sh", "-c", "ls"]), None);
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub fn all(settings: &ToolSettings) -> Vec<Arc<dyn Tool>> {
     ]);
     if let Some(exec) = &settings.exec {
         tools.push(Arc::new(exec::Exec(exec.clone())));
-        if exec.sandbox.outlives_a_turn() {
+        if exec.sandbox.as_ref().is_ok_and(|sandbox| sandbox.outlives_a_turn()) {
             tools.push(Arc::new(process::Process(exec.runs.clone())));
         }
     }

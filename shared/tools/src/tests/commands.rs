@@ -49,7 +49,7 @@ impl Sandbox for Scripted {
 fn world(stays: bool) -> (World, Arc<Scripted>) {
     let sandbox = Arc::new(Scripted { stays, slow: stays, asked: Mutex::default() });
     let mut world = World::new();
-    world.settings.exec = Some(ExecSettings { sandbox: sandbox.clone(), runs: Arc::default() });
+    world.settings.exec = Some(ExecSettings { sandbox: Ok(sandbox.clone()), runs: Arc::default() });
     (world, sandbox)
 }
 
@@ -69,7 +69,7 @@ fn files_go_in_and_come_back_and_the_index_does_neither() {
         world.put("sub/b.md", "b\n").await;
         world.put("index/memory.sqlite", "old").await;
         let said = world.ok("exec", json!({"command": "echo hi"})).await;
-        assert!(said.starts_with("exit code 0") && said.contains("stdout:\nbash -c echo hi"), "{said}");
+        assert!(said.starts_with("exit code 0") && said.contains("stdout:\nbash -c 'echo' 'hi'"), "{said}");
         assert!(
             said.contains("Files made or changed: a.md, sub/b.md, out/new.txt.") && said.contains("gone"),
             "{said}"
@@ -154,5 +154,19 @@ fn a_command_in_the_background_is_polled_listed_and_killed_by_its_own_conversati
         assert!(world.ok("process", json!({"action": "kill", "sessionId": 5})).await.contains("is killed"));
         world.fails("process", json!({"action": "poll", "sessionId": 5})).await;
         world.ok("exec", json!({"command": "make", "background": true})).await;
+    });
+}
+
+#[test]
+fn without_a_sandbox_nobody_is_asked_and_the_model_is_told_how_to_get_one() {
+    alone(async {
+        let mut world = World::new();
+        let why = "there is no bubblewrap (apt install bubblewrap)".to_owned();
+        world.settings.exec = Some(ExecSettings { sandbox: Err(why), runs: Arc::default() });
+        let tools = all(&world.settings);
+        let exec = tools.iter().find(|tool| tool.spec().name == "exec").unwrap();
+        assert!(exec.consent(&json!({"command": "ls"}), &world.caller).is_none());
+        assert!(world.fails("exec", json!({"command": "ls"})).await.contains("apt install bubblewrap"));
+        assert!(!tools.iter().any(|tool| tool.spec().name == "process"));
     });
 }

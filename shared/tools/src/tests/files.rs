@@ -123,6 +123,7 @@ fn no_string_gets_out_of_the_workspace() {
         sessions: world.elsewhere.sessions.as_ref(),
         directory: world.elsewhere.sessions.as_ref(),
         queue: world.elsewhere.queue.as_ref(),
+        purse: &Shut,
         clock: &world.clock,
         status: &world.status,
     };
