@@ -47,7 +47,7 @@ fn files_come_back_as_they_were_packed() {
 }
 
 #[test]
-fn names_that_lead_out_are_refused_and_never_repaired() {
+fn p04_names_that_lead_out_are_refused_and_never_repaired() {
     assert_eq!(file("./a/b").unwrap().first().unwrap().0, "a/b");
     for name in ["../x", "/etc/x", "a/../../x", "a/./b", "a//b", "..", "a\\b", "C:x", "a\nb", "././a", "a/"] {
         assert!(matches!(file(name), Err(ArchiveError::Name(_))), "{name:?}");
@@ -58,7 +58,7 @@ fn names_that_lead_out_are_refused_and_never_repaired() {
 }
 
 #[test]
-fn only_files_and_folders_come_out() {
+fn p04_only_files_and_folders_come_out() {
     use EntryType::{Block, Char, Directory, Fifo, Link, Symlink};
     for kind in [Symlink, Link, Char, Block, Fifo, EntryType::new(b's'), EntryType::new(b'Z')] {
         let refused = unpacked(&[("fine", EntryType::Regular, b""), ("x", kind, b"")]);
@@ -78,7 +78,7 @@ fn one_name_is_one_file_on_every_system() {
 }
 
 #[test]
-fn what_comes_out_is_counted_as_it_comes() {
+fn p04_what_comes_out_is_counted_as_it_comes() {
     let sized = |sizes: &[usize]| {
         let bytes = vec![0; sizes.iter().copied().max().unwrap_or_default()];
         let names: Vec<String> = (0..sizes.len()).map(|n| n.to_string()).collect();

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_that_choose_code_are_refused_whatever_their_name() {
+    fn x08_variables_that_choose_code_are_refused_whatever_their_name() {
         let with = |name: &str| CommandRequest { env: [(name.to_owned(), "x".to_owned())].into(), ..request(&["env"]) };
         for name in [
             "BASH_ENV",

@@ -30,7 +30,7 @@ async fn a_file_stands_under_its_key_for_people_to_read_and_edit() {
 }
 
 #[tokio::test]
-async fn links_are_not_followed_out_of_the_folder_or_within() {
+async fn p03_links_are_not_followed_out_of_the_folder_or_within() {
     let folder = tempfile::tempdir().unwrap();
     let blobs = blobs(&folder);
     let (files, outside) = (folder.path().join("files"), folder.path().join("outside"));

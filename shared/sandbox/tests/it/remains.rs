@@ -61,7 +61,7 @@ async fn what_a_killed_environment_left_is_wiped_before_the_next_command() {
 }
 
 #[tokio::test]
-async fn only_files_come_back_and_nothing_is_waited_for() {
+async fn p03_only_files_come_back_and_nothing_is_waited_for() {
     let script = "echo kept >kept; ln -s /etc/passwd link; ln -s kept inside; mkfifo fifo; echo y >one; ln one two; \
         python3 -c \"import socket\" ; mkdir -p 1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17; echo z >1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17/z; \
         mkdir closed; echo c >closed/c; chmod 000 closed; touch 'a:b' $'new\\nline' $'\\377'";

@@ -110,7 +110,7 @@ fn guests_neither_list_nor_search_what_they_may_not_read() {
 }
 
 #[test]
-fn no_string_gets_out_of_the_workspace() {
+fn p01_no_string_gets_out_of_the_workspace() {
     let world = World::new();
     let input = json!({});
     let call = ToolCall {
@@ -140,4 +140,57 @@ fn no_string_gets_out_of_the_workspace() {
         Ok(())
     });
     checked.unwrap();
+}
+
+#[test]
+fn p01_nothing_outside_the_workspace_is_reached() {
+    run(async {
+        let world = World::new();
+        let secret = Bytes::from_static(b"HUNTER");
+        for key in ["config/chela.json5", "agents/other/SOUL.md", "agents/main/index/memory.sqlite", "SOUL.md"] {
+            world.files.put(key, secret.clone(), Precondition::None).await.unwrap();
+        }
+        let paths = [
+            "../other/SOUL.md",
+            "../../../../proc/self/environ",
+            "../../other-tenant/MEMORY.md",
+            "/etc/passwd",
+            "a/../../other/SOUL.md",
+            "..",
+            ".",
+            "",
+            " ",
+            "a//b",
+            "a\\b",
+            "a\0b",
+            "~/.ssh/id",
+            "C:/x",
+            "../../config/chela.json5",
+            "./../x",
+            "index/memory.sqlite",
+            "INDEX/memory.sqlite",
+            "./index/memory.sqlite",
+            "index",
+            "a/./b",
+            "file:x",
+            "//x",
+            ".//x",
+        ];
+        for path in paths {
+            for (tool, input) in [
+                ("read", json!({ "path": path })),
+                ("memory_get", json!({ "path": path })),
+                ("write", json!({ "path": path, "content": "x" })),
+                ("edit", json!({ "path": path, "oldText": "HUNTER", "newText": "x" })),
+            ] {
+                let text = world.fails(tool, input).await;
+                assert!(
+                    !text.contains("HUNTER") && text.contains("not a path in your workspace"),
+                    "{tool} {path:?}: {text}"
+                );
+            }
+        }
+        let listed = world.files.list("", 100).await.unwrap();
+        assert_eq!(listed.len(), 4, "{listed:?}");
+    });
 }
