@@ -75,6 +75,10 @@ enum Command {
 }
 
 fn main() -> std::process::ExitCode {
+    // The stages of the sandbox are this program, started again.
+    if let Some(code) = chela_sandbox::take_over() {
+        return code;
+    }
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Explain(explain) => explain.run(),

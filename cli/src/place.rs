@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use chela_app::install::Scope;
-use chela_app::live::{Ground, Live};
+use chela_app::live::{Commands, Ground, Live};
 use chela_clock::SystemClock;
 use chela_core::blob::BlobStore;
 use chela_core::clock::Clock;
+use chela_core::sandbox::Sandbox;
 use chela_embedded::{Embedded, FolderBlobs, LocalSecrets};
+use chela_sandbox::{Jail, Unjailed};
 use clap::Args;
 
 /// The options every command about a local gateway shares.
@@ -54,8 +56,25 @@ impl Place {
             secrets: Self::secrets(),
             variables: Arc::new(variable),
             clock: Self::clock(),
+            commands: Commands::default(),
             scope,
         })
+    }
+
+    /// Where commands can run: in a jail of bubblewrap, and, if the configuration wants it, without one.
+    pub(crate) async fn commands() -> Commands {
+        let Ok(stage) = std::env::current_exe() else { return Commands::default() };
+        let path = variable("PATH").unwrap_or_default();
+        let bwrap = std::env::split_paths(&path).map(|folder| folder.join("bwrap")).find(|file| file.is_file());
+        let jail = match bwrap {
+            Some(bwrap) => {
+                let jail = Jail::open(&bwrap, &stage).await;
+                jail.map_err(|error| format!("bubblewrap does not work here: {error}"))
+            }
+            None => Err("there is no bubblewrap to make one of (on Debian: apt install bubblewrap)".to_owned()),
+        };
+        let sandbox = jail.map(|jail| Arc::new(jail) as Arc<dyn Sandbox>).map_err(|why| format!("no sandbox: {why}"));
+        Commands { sandbox: Some(sandbox), gateway: Some(Arc::new(Unjailed::new(&stage))), ..Commands::default() }
     }
 
     /// The configuration and its accounts, without the store: a running gateway holds that.

@@ -84,7 +84,8 @@ fn adapters_do_not_know_one_another_nor_what_they_serve() {
     // The clock signs requests to Bedrock with the time.
     assert_within("chela-models", &["chela-clock", "chela-core", "chela-http"]);
     assert_within("chela-media", &["chela-core", "chela-http"]);
-    assert_within("chela-tools", &["chela-archive", "chela-core", "chela-memory"]);
+    assert_within("chela-tools", &["chela-archive", "chela-core", "chela-memory", "chela-shell"]);
+    assert_within("chela-shell", &[]);
     assert_within("chela-memory", &["chela-core", "chela-http"]);
     assert_within("chela-config", &["chela-core"]);
     assert_within("chela-http", &["chela-core"]);

@@ -82,7 +82,9 @@ impl Gateway {
     pub(crate) async fn open(place: &Place, listen: Option<SocketAddr>) -> anyhow::Result<Self> {
         let store = place.open_store()?;
         let clock = Place::clock();
-        let live = Arc::new(Live::open(place.ground(store.blobs.clone(), Scope::Everything)?).await?);
+        let mut ground = place.ground(store.blobs.clone(), Scope::Everything)?;
+        ground.commands = Place::commands().await;
+        let live = Arc::new(Live::open(ground).await?);
         let built = live.current().await;
         for id in built.config.agents.ids() {
             // Seeds the workspace, so that a newcomer finds its files before the first message.

@@ -38,6 +38,7 @@ async fn house(folder: &std::path::Path) -> (Postman, Embedded) {
         secrets: secrets.clone(),
         variables: Arc::new(|_| None),
         clock: clock.clone(),
+        commands: Default::default(),
         scope: Scope::Channel("email".to_owned()),
     };
     let live = Arc::new(Live::open(ground).await.unwrap());

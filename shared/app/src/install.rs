@@ -12,7 +12,8 @@ use chela_agent::{
 use chela_channel_kit::{AccountSettings, ChannelDescriptor};
 use chela_config::{
     Account, AckReactionScope, AgentDefaults, BlockStreamingBreak, ChannelKeys, ChunkMode, CompactionMode, Config,
-    Destination, MessagesSection, PruningMode, QueueMode, SecretInput, SecretKey, StreamingMode, UnconfirmedPolicy,
+    Destination, ExecHost, MessagesSection, PruningMode, QueueMode, SecretInput, SecretKey, StreamingMode,
+    UnconfirmedPolicy,
 };
 use chela_core::agent_id::AgentId;
 use chela_core::blob::BlobStore;
@@ -24,11 +25,11 @@ use chela_core::secret::{Secret, SecretRef, SecretSource, SecretStore};
 use chela_core::tool::TOOL_SEARCH;
 use chela_http::{HostPort, HttpClient, HttpOptions};
 use chela_skills::Shelf;
-use chela_tools::{ToolSettings, workspace};
+use chela_tools::{ExecSettings, ToolSettings, workspace};
 
 use crate::house;
 use crate::knowledge::equip;
-use crate::live::{Built, Heartbeat, OpenAccount};
+use crate::live::{Built, Commands, Ground, Heartbeat, OpenAccount};
 use crate::usage;
 use crate::{media, memory, models};
 
@@ -64,12 +65,8 @@ pub fn channel_keys() -> Vec<ChannelKeys> {
 }
 
 /// Opens one version of the configuration.
-pub(crate) async fn open(
-    config: Arc<Config>,
-    secrets: &dyn SecretStore,
-    clock: &Arc<dyn Clock>,
-    scope: &Scope,
-) -> Built {
+pub(crate) async fn open(config: Arc<Config>, ground: &Ground) -> Built {
+    let (secrets, clock, scope) = (ground.secrets.as_ref(), &ground.clock, &ground.scope);
     let mut problems = Vec::new();
     let mut accounts = HashMap::new();
     let mut outlets = HashMap::new();
@@ -95,14 +92,14 @@ pub(crate) async fn open(
     if let (Scope::Everything, Some(http)) = (scope, &http) {
         let media::Media { settings, tools: of_media } = media::open(&config, secrets, http, &mut problems).await;
         for_media = settings;
-        let tool_settings = ToolSettings { memory: memory.clone(), ..ToolSettings::default() };
         let mut opener = models::Opener::new(&config, secrets, http);
         for id in config.agents.ids() {
             let agent = AgentId::new(&id);
             let models = opener.models_of(&id, &mut problems).await;
             let further_models = opener.further_models_of(&id, &mut problems).await;
             let thinking = config.agents.thinking_of(&id);
-            let tools = chela_tools::all(&tool_settings)
+            let exec = exec_settings(&config, &id, &ground.commands, &mut problems);
+            let tools = chela_tools::all(&ToolSettings { memory: memory.clone(), exec })
                 .into_iter()
                 .chain(of_media.clone())
                 .chain(house::tools(&config, &agent, &id));
@@ -149,6 +146,24 @@ pub(crate) async fn open(
         problems,
         config,
     }
+}
+
+/// Where an agent's commands run; `None` where none ever do.
+fn exec_settings(config: &Config, agent: &str, commands: &Commands, problems: &mut Vec<String>) -> Option<ExecSettings> {
+    let host = config.exec_host(agent);
+    let sandbox = match host {
+        ExecHost::Gateway => commands.gateway.clone().map(Ok),
+        ExecHost::Auto | ExecHost::Sandbox => commands.sandbox.clone(),
+    };
+    let why = match &sandbox {
+        Some(Ok(_)) => None,
+        Some(Err(why)) => Some(why.as_str()),
+        None => Some("commands do not run in this place"),
+    };
+    if let (Some(why), ExecHost::Gateway | ExecHost::Sandbox) = (why, host) {
+        problems.push(format!("tools.exec.host of {agent}: {why}, so there are no commands"));
+    }
+    Some(ExecSettings { sandbox: sandbox?, runs: commands.runs.clone() })
 }
 
 fn command_rules(config: &Config) -> CommandRules {

@@ -13,10 +13,12 @@ use chela_core::clock::{Clock, Millis};
 use chela_core::gate::GatePolicy;
 use chela_core::message::ReplyAddress;
 use chela_core::route::RoutingTable;
+use chela_core::sandbox::Sandbox;
 use chela_core::schedule::Schedule;
 use chela_core::secret::{Secret, SecretStore};
 use chela_memory::Memory;
 use chela_skills::Shelf;
+use chela_tools::Runs;
 use tokio::sync::Mutex;
 
 use crate::install::{self, Scope};
@@ -39,8 +41,21 @@ pub struct Ground {
     pub variables: Variables,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Where commands can run.
+    pub commands: Commands,
     /// What this process opens.
     pub scope: Scope,
+}
+
+/// Where commands can run here; the configuration chooses.
+#[derive(Clone, Default)]
+pub struct Commands {
+    /// With walls around them; or why there are none and how to get them. `None` where no commands ever run.
+    pub sandbox: Option<Result<Arc<dyn Sandbox>, String>>,
+    /// Without.
+    pub gateway: Option<Arc<dyn Sandbox>>,
+    /// Those that were begun in the background.
+    pub runs: Arc<Runs>,
 }
 
 /// Looks up a variable of the environment.
@@ -186,7 +201,7 @@ impl Live {
         }
         self.workspaces.assign(config.agents.workspaces());
         let ground = &self.ground;
-        let built = Arc::new(install::open(config, ground.secrets.as_ref(), &ground.clock, &ground.scope).await);
+        let built = Arc::new(install::open(config, ground).await);
         state.prompted.clear();
         state.built = Some(built.clone());
         built

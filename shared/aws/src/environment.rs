@@ -22,6 +22,8 @@ pub struct AwsEnvironment {
     pub queue_background: Option<String>,
     /// `CHELA_BUS`: the name or ARN of the EventBridge bus.
     pub bus: Option<String>,
+    /// `CHELA_SANDBOX`: the name of the function that runs commands.
+    pub sandbox: Option<String>,
     /// `CHELA_HEARTBEAT_ARN`: the function that schedules invoke.
     pub heartbeat_arn: Option<String>,
     /// `CHELA_SCHEDULER_ROLE_ARN`: the role that may invoke it.
@@ -67,6 +69,7 @@ impl AwsEnvironment {
             queue_scheduled: text("CHELA_QUEUE_SCHEDULED"),
             queue_background: text("CHELA_QUEUE_BACKGROUND"),
             bus: text("CHELA_BUS"),
+            sandbox: text("CHELA_SANDBOX"),
             heartbeat_arn: text("CHELA_HEARTBEAT_ARN"),
             scheduler_role_arn: text("CHELA_SCHEDULER_ROLE_ARN"),
             region: text("AWS_REGION"),
@@ -119,6 +122,14 @@ impl AwsEnvironment {
         needed(&self.bus, "CHELA_BUS", "the bus's name; give it to the function in infra/template.yaml")
     }
 
+    pub(crate) fn sandbox(&self) -> Result<&str, MissingVariable> {
+        needed(
+            &self.sandbox,
+            "CHELA_SANDBOX",
+            "the sandbox function's name; give it to the function in infra/template.yaml",
+        )
+    }
+
     pub(crate) fn heartbeat_arn(&self) -> Result<&str, MissingVariable> {
         needed(&self.heartbeat_arn, "CHELA_HEARTBEAT_ARN", "the ARN of the heartbeat function of the stack")
     }
@@ -160,6 +171,7 @@ mod tests {
         assert_eq!(echo.queue(Lane::Scheduled), Ok("value of CHELA_QUEUE_SCHEDULED"));
         assert_eq!(echo.queue(Lane::Background), Ok("value of CHELA_QUEUE_BACKGROUND"));
         assert_eq!(echo.bus(), Ok("value of CHELA_BUS"));
+        assert_eq!(echo.sandbox(), Ok("value of CHELA_SANDBOX"));
         assert_eq!(echo.heartbeat_arn(), Ok("value of CHELA_HEARTBEAT_ARN"));
         assert_eq!(echo.scheduler_role_arn(), Ok("value of CHELA_SCHEDULER_ROLE_ARN"));
         assert_eq!(echo.region(), Ok("value of AWS_REGION"));

@@ -8,6 +8,7 @@
 //! | `Schedules` | [`ScheduleGroup`] | EventBridge Scheduler |
 //! | `SecretStore` | [`Secrets`] | Systems Manager parameters, Secrets Manager |
 //! | `EventBus` | [`Bus`] | EventBridge |
+//! | `Sandbox` | [`SandboxFunction`] | Lambda |
 //!
 //! A function constructs the adapters it uses from one [`AwsClients`], so it pays at start only for those; each of
 //! them names the variable it misses. All requests leave through `chela_http::HttpClient`.
@@ -24,6 +25,7 @@ mod environment;
 mod event;
 mod item;
 mod queue;
+mod sandbox;
 mod schedule;
 mod secret;
 mod session;
@@ -35,6 +37,7 @@ pub use client::AwsClients;
 pub use environment::{AwsEnvironment, MissingVariable, variable};
 pub use event::Bus;
 pub use queue::Lanes;
+pub use sandbox::SandboxFunction;
 pub use schedule::{ScheduleGroup, firing};
 pub use secret::Secrets;
 pub use table::Table;

@@ -1,4 +1,4 @@
-//! `tools.exec`: which calls need the owner's consent; `approvals`: where the owner is asked.
+//! `tools.exec`: where commands run, and which calls need the owner's consent; `approvals`: where the owner is asked.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +13,8 @@ use crate::settings::Config;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ExecTools {
+    /// Where commands run: `auto` or `sandbox`, or `gateway` for nowhere safe; `auto` if left out.
+    pub host: Option<ExecHost>,
     /// What becomes of calls that need consent when the owner is in the conversation: `deny`, `allowlist`, `always`,
     /// `ask`, `auto` or `record` (`full`); `ask` if left out.
     pub mode: Option<Mode>,
@@ -29,6 +31,19 @@ pub struct ExecTools {
     /// Commands that run without asking, each as its words: `["git", "log", "**"]`. `*` is any characters of a word, `?`
     /// is one, a last word `**` is any further words.
     pub allowlist: Option<Vec<Vec<String>>>,
+}
+
+/// `tools.exec.host`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ExecHost {
+    /// In the sandbox; where there is none, there are no commands. OpenClaw would take the gateway then.
+    #[default]
+    Auto,
+    /// In the sandbox; where there is none, that is reported.
+    Sandbox,
+    /// Beside the gateway, without walls: they can read whatever its user can, and reach every network.
+    Gateway,
 }
 
 /// `tools.exec.security`.
@@ -96,6 +111,12 @@ impl ExecTools {
 }
 
 impl Config {
+    /// Where the commands of an agent run.
+    pub fn exec_host(&self, agent: &str) -> ExecHost {
+        let own = self.agents.entry(agent).and_then(|entry| entry.tools.exec.host);
+        own.or(self.tools.exec.host).unwrap_or_default()
+    }
+
     /// Which calls of an agent need consent, and whose. Anything that is not said is strict.
     pub fn consent_of(&self, agent: &str) -> Policy {
         let (all, none) = (&self.tools.exec, ExecTools::default());
@@ -144,6 +165,16 @@ mod tests {
         ] {
             assert_eq!(policy(&format!("{{tools: {{exec: {{{words}}}}}}}")).owner, mode, "{words}");
         }
+    }
+
+    #[test]
+    fn commands_run_in_the_sandbox_unless_somebody_wrote_otherwise() {
+        let config: Config = json5::from_str(
+            r#"{tools: {exec: {host: "sandbox"}}, agents: {entries: {work: {tools: {exec: {host: "gateway"}}}}}}"#,
+        )
+        .unwrap();
+        assert_eq!((config.exec_host("work"), config.exec_host("other")), (ExecHost::Gateway, ExecHost::Sandbox));
+        assert_eq!(Config::default().exec_host("work"), ExecHost::Auto);
     }
 
     #[test]

@@ -34,7 +34,7 @@ mod subagents;
 mod variables;
 
 pub use agents::{Agent, AgentDefaults, AgentsSection, Heartbeat, ModelChoice, Ownership, SystemAgent};
-pub use approvals::{ApprovalsSection, Ask, ExecApprovals, ExecTools, Security};
+pub use approvals::{ApprovalsSection, Ask, ExecApprovals, ExecHost, ExecTools, Security};
 pub use auth::{AuthMode, AuthProfile, AuthSection};
 pub use broadcast::{BroadcastGroup, BroadcastSection, BroadcastStrategy, Choir};
 pub use channels::{

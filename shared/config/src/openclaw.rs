@@ -361,7 +361,6 @@ const EXEC: &[&str] = &[
     "autoReview",
     "backgroundMs",
     "cleanupMs",
-    "host",
     "node",
     "notifyOnExit",
     "notifyOnExitEmptySuccess",

@@ -7,6 +7,7 @@ use chela_core::agent_id::normalize_agent_id;
 use chela_core::gate::{DmPolicy, GroupPolicy};
 
 use crate::agents::folder;
+use crate::approvals::ExecHost;
 use crate::auth::AuthMode;
 use crate::broadcast::MOST_AGENTS;
 use crate::channels::{Account, ChannelConfig, DEFAULT_ACCOUNT};
@@ -35,6 +36,7 @@ pub(crate) fn inspect(config: &Config, surroundings: &Surroundings<'_>) -> Vec<M
     inspection.schedules();
     inspection.prompts();
     inspection.commands();
+    inspection.exec();
     inspection.misfits.extend(crate::media::inspect(config));
     inspection.misfits
 }
@@ -52,6 +54,17 @@ impl Inspection<'_> {
 
     fn warn(&mut self, path: Path, message: impl Into<String>, fix: impl Into<String>) {
         self.misfits.push(Misfit { path, at_key: false, warning: true, message: message.into(), fix: fix.into() });
+    }
+
+    fn exec(&mut self) {
+        let ids = self.config.agents.ids();
+        if ids.iter().any(|id| self.config.exec_host(id) == ExecHost::Gateway) {
+            self.warn(
+                Path::of(&["tools", "exec", "host"]),
+                "commands that a model chose run without walls, with all that the gateway's user may do",
+                "install bubblewrap and write \"sandbox\"",
+            );
+        }
     }
 
     fn gateway(&mut self) {

@@ -6,11 +6,12 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use chela_agent::ChannelNotes;
 use chela_app::install::Scope;
-use chela_app::live::{CONFIG_KEY, Ground};
+use chela_app::live::{CONFIG_KEY, Commands, Ground};
 use chela_app::receive::Ports;
-use chela_aws::{AwsClients, AwsEnvironment, Bucket, Lanes, Secrets, Table, variable};
+use chela_aws::{AwsClients, AwsEnvironment, Bucket, Lanes, SandboxFunction, Secrets, Table, variable};
 use chela_clock::SystemClock;
 use chela_core::channel::Ack;
+use chela_core::sandbox::Sandbox;
 use chela_http::HttpClient;
 use lambda_http::{Body, Response};
 
@@ -26,6 +27,7 @@ pub struct Deployment {
     pub queue: Arc<Lanes>,
     /// Configuration and workspaces.
     pub files: Arc<Bucket>,
+    http: HttpClient,
 }
 
 impl Deployment {
@@ -34,10 +36,10 @@ impl Deployment {
         chela_app::log::init_json(variable("CHELA_LOG").as_deref());
         let environment = AwsEnvironment::from_env(variable);
         let http = HttpClient::new(environment.http_options()).context("no way out")?;
-        let clients = AwsClients::new(&environment, http)?;
+        let clients = AwsClients::new(&environment, http.clone())?;
         let queue = Arc::new(Lanes::new(&clients, &environment)?);
         let files = Arc::new(Bucket::new(&clients, &environment)?);
-        Ok(Self { environment, clients, clock: Arc::new(SystemClock), queue, files })
+        Ok(Self { environment, clients, clock: Arc::new(SystemClock), queue, files, http })
     }
 
     /// What the configuration stands on here.
@@ -49,7 +51,17 @@ impl Deployment {
             secrets: Arc::new(Secrets::new(&self.clients, self.clock.clone(), variable)),
             variables: Arc::new(variable),
             clock: self.clock.clone(),
+            commands: self.commands(),
             scope,
+        }
+    }
+
+    /// Where commands run, in the one function that was told where.
+    fn commands(&self) -> Commands {
+        let function = SandboxFunction::new(&self.environment, self.http.clone(), self.clock.clone());
+        Commands {
+            sandbox: function.ok().map(|function| Ok(Arc::new(function) as Arc<dyn Sandbox>)),
+            ..Commands::default()
         }
     }
 

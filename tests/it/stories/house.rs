@@ -1,5 +1,6 @@
 //! What every story begins with: a house with its configuration, the real `chela run`, providers with a script, Telegram.
 
+use std::ffi::OsString;
 use std::process::Output;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -23,6 +24,7 @@ pub(crate) const ROOM: i64 = -1007;
 pub(crate) struct Plan {
     providers: Vec<(String, Speaks)>,
     config: Vec<Value>,
+    path: Option<OsString>,
 }
 
 /// A house that is open.
@@ -58,6 +60,11 @@ impl Plan {
         self
     }
 
+    /// Programs are found here.
+    pub(crate) fn finding(self, path: OsString) -> Self {
+        Self { path: Some(path), ..self }
+    }
+
     pub(crate) async fn open(self) -> House {
         let telegram = Telegram::open().await;
         let mut providers = vec![];
@@ -68,7 +75,9 @@ impl Plan {
         self.config.into_iter().for_each(|more| merge(&mut config, more));
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("chela.json5"), config.to_string()).unwrap();
-        let gateway = Gateway::start(folder.path()).await;
+        let mut command = chela();
+        command.envs(self.path.map(|path| ("PATH", path)));
+        let gateway = Gateway::start_with(folder.path(), command).await;
         House { gateway, telegram, folder, providers, said: AtomicU64::new(0) }
     }
 }
@@ -196,17 +205,34 @@ impl Person<'_> {
     async fn sends(&self, mut message: Value) {
         let number = self.house.said.fetch_add(1, Ordering::SeqCst) + 1;
         let kind = if self.chat < 0 { "supergroup" } else { "private" };
-        let name = if self.id == ADA { "Ada" } else { "Bob" };
-        merge(
-            &mut message,
-            json!({
-                "message_id": number, "date": 1_767_224_899,
-                "from": {"id": self.id, "is_bot": false, "first_name": name},
-                "chat": {"id": self.chat, "type": kind, "title": "all", "first_name": name},
-            }),
-        );
-        let update = json!({"update_id": number, "message": message}).to_string();
-        let answer = self.house.gateway.post("/webhook/telegram", telegram_headers(TELEGRAM_SECRET), update).await;
+        let chat = json!({"id": self.chat, "type": kind, "title": "all", "first_name": self.name()});
+        merge(&mut message, json!({"message_id": number, "date": 1_767_224_899, "from": self.user(), "chat": chat}));
+        self.posts(json!({"update_id": number, "message": message})).await;
+    }
+
+    /// Presses a button below a message of this chat.
+    pub(crate) async fn presses(&self, shown: &Shown, label: &str) {
+        let number = self.house.said.fetch_add(1, Ordering::SeqCst) + 1;
+        let (_, data) = shown.buttons.iter().find(|(own, _)| own == label).unwrap();
+        let kind = if self.chat < 0 { "supergroup" } else { "private" };
+        let message = json!({"message_id": shown.number, "date": 1_767_224_899, "text": shown.text,
+            "chat": {"id": self.chat, "type": kind, "title": "all", "first_name": self.name()}});
+        let query = json!({"id": number.to_string(), "from": self.user(), "chat_instance": "1", "data": data,
+            "message": message});
+        self.posts(json!({"update_id": number, "callback_query": query})).await;
+    }
+
+    fn name(&self) -> &'static str {
+        if self.id == ADA { "Ada" } else { "Bob" }
+    }
+
+    fn user(&self) -> Value {
+        json!({"id": self.id, "is_bot": false, "first_name": self.name()})
+    }
+
+    async fn posts(&self, update: Value) {
+        let (headers, update) = (telegram_headers(TELEGRAM_SECRET), update.to_string());
+        let answer = self.house.gateway.post("/webhook/telegram", headers, update).await;
         assert_eq!(answer.status, 200);
     }
 

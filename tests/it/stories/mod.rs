@@ -5,6 +5,7 @@ mod agents;
 mod commands;
 mod context;
 mod dialect;
+mod exec;
 mod failover;
 mod house;
 mod media;

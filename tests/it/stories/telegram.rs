@@ -17,7 +17,7 @@ use crate::local::PATIENCE;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shown {
     chat: i64,
-    number: i64,
+    pub(crate) number: i64,
     /// What stands there now.
     pub(crate) text: String,
     /// What stood there before, the oldest first.
@@ -26,6 +26,8 @@ pub(crate) struct Shown {
     pub(crate) method: String,
     /// The form that brought its file.
     pub(crate) form: Bytes,
+    /// The buttons below it: what stands on each, and what it posts.
+    pub(crate) buttons: Vec<(String, String)>,
 }
 
 /// The platform.
@@ -84,7 +86,8 @@ impl Telegram {
         match method {
             "sendMessage" | "sendPhoto" | "sendDocument" => {
                 let number = i64::try_from(all.len()).unwrap() + 1_000;
-                all.push(Shown { chat, number, text, method: method.to_owned(), form, ..Shown::default() });
+                let buttons = buttons(fields);
+                all.push(Shown { chat, number, text, method: method.to_owned(), form, buttons, ..Shown::default() });
                 json!({"message_id": number, "date": 1, "chat": {"id": chat, "type": "private"}})
             }
             "editMessageText" => {
@@ -101,6 +104,14 @@ impl Telegram {
             _ => json!(true),
         }
     }
+}
+
+/// The keyboard below a message.
+fn buttons(fields: &Value) -> Vec<(String, String)> {
+    let rows = fields["reply_markup"]["inline_keyboard"].as_array().cloned().unwrap_or_default();
+    let all = rows.iter().filter_map(Value::as_array).flatten();
+    let word = |button: &Value, key: &str| button[key].as_str().unwrap().to_owned();
+    all.map(|button| (word(button, "text"), word(button, "callback_data"))).collect()
 }
 
 async fn serve(State(telegram): State<Telegram>, request: Request) -> Response {

@@ -86,6 +86,7 @@ impl House {
             secrets: Arc::new(LocalSecrets::new(|_| None)),
             variables: Arc::new(|_| None),
             clock: clock.clone(),
+            commands: Default::default(),
             scope: Scope::Channel("telegram".into()),
         };
         let live = Arc::new(Live::open(ground).await.unwrap());

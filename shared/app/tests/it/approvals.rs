@@ -41,6 +41,7 @@ impl Desk {
             secrets: Arc::new(LocalSecrets::new(|_| None)),
             variables: Arc::new(|_| None),
             clock: clock.clone(),
+            commands: Default::default(),
             scope: Scope::Api,
         };
         let sessions = store.sessions.clone();

@@ -99,6 +99,7 @@ impl House {
             secrets: Arc::new(LocalSecrets::new(|_| None)),
             variables: Arc::new(|_| None),
             clock: clock.clone(),
+            commands: Default::default(),
             scope: Scope::Everything,
         };
         let live = Arc::new(Live::open(ground).await.unwrap());

@@ -272,6 +272,7 @@ async fn the_messages_of_a_slow_turn_stay_hidden() {
         secrets: quiet.clone(),
         variables: Arc::new(|_| None),
         clock: clock.clone(),
+        commands: Default::default(),
         scope: Scope::Everything,
     };
     let queue = Arc::new(FifoQueue::that_ignores_order(false));
