@@ -107,12 +107,10 @@ impl Audit {
                         .with_context(|| format!("cannot change the permissions of {}", path.display()))?;
                     mended.push(format!("{}: permissions {mode:o}", path.display()));
                 }
-                Some(Repair::Key { path, value }) => {
-                    if self.set(path, value)? {
-                        mended.push(format!("{}: {value}", path.join(".")));
-                    }
+                Some(Repair::Key { path, value }) if self.set(path, value)? => {
+                    mended.push(format!("{}: {value}", path.join(".")));
                 }
-                None => {}
+                Some(Repair::Key { .. }) | None => {}
             }
         }
         Ok(mended)

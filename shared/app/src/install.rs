@@ -22,7 +22,7 @@ use chela_core::clock::{Clock, Millis};
 use chela_core::message::ReplyAddress;
 use chela_core::route::RoutingTable;
 use chela_core::secret::{Secret, SecretRef, SecretSource, SecretStore};
-use chela_core::tool::TOOL_SEARCH;
+use chela_core::tool::{TOOL_SEARCH, Tool};
 use chela_http::{HostPort, HttpClient, HttpOptions};
 use chela_skills::Shelf;
 use chela_tools::{ExecSettings, ToolSettings, workspace};
@@ -99,13 +99,7 @@ pub(crate) async fn open(config: Arc<Config>, ground: &Ground) -> Built {
             let further_models = opener.further_models_of(&id, &mut problems).await;
             let thinking = config.agents.thinking_of(&id);
             let exec = exec_settings(&config, &id, &ground.commands, &mut problems);
-            let tools = chela_tools::all(&ToolSettings { memory: memory.clone(), exec })
-                .into_iter()
-                .chain(of_media.clone())
-                .chain(house::tools(&config, &agent, &id));
-            let tools = tools.filter(|tool| config.tool_allowed(&agent, &tool.spec().name)).collect();
-            let search = config.tool_allowed(&agent, TOOL_SEARCH);
-            let tools = if search { chela_tools::on_demand::offered(tools) } else { tools };
+            let tools = tools(&config, &agent, &id, &ToolSettings { memory: memory.clone(), exec }, &of_media);
             let timezone = config.agents.defaults.user_timezone.as_deref().unwrap_or("UTC").into();
             let settings = AgentSettings {
                 models,
@@ -148,8 +142,28 @@ pub(crate) async fn open(config: Arc<Config>, ground: &Ground) -> Built {
     }
 }
 
+/// What an agent may use, as it is offered.
+fn tools(
+    config: &Config,
+    agent: &AgentId,
+    id: &str,
+    settings: &ToolSettings,
+    of_media: &[Arc<dyn Tool>],
+) -> Vec<Arc<dyn Tool>> {
+    let tools = chela_tools::all(settings).into_iter().chain(of_media.iter().cloned());
+    let tools = tools.chain(house::tools(config, agent, id));
+    let tools = tools.filter(|tool| config.tool_allowed(agent, &tool.spec().name)).collect();
+    let search = config.tool_allowed(agent, TOOL_SEARCH);
+    if search { chela_tools::on_demand::offered(tools) } else { tools }
+}
+
 /// Where an agent's commands run; `None` where none ever do.
-fn exec_settings(config: &Config, agent: &str, commands: &Commands, problems: &mut Vec<String>) -> Option<ExecSettings> {
+fn exec_settings(
+    config: &Config,
+    agent: &str,
+    commands: &Commands,
+    problems: &mut Vec<String>,
+) -> Option<ExecSettings> {
     let host = config.exec_host(agent);
     let sandbox = match host {
         ExecHost::Gateway => commands.gateway.clone().map(Ok),

@@ -76,6 +76,9 @@ impl Asked {
     }
 }
 
+/// A status, headers, a body.
+type Instead = (u16, Vec<(&'static str, String)>, Bytes);
+
 /// One answer of a provider.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Line {
@@ -89,7 +92,7 @@ pub(crate) struct Line {
     /// It says no more, and does not hang up.
     hangs: bool,
     /// Something else than an answer.
-    instead: Option<(u16, Vec<(&'static str, String)>, Bytes)>,
+    instead: Option<Instead>,
 }
 
 /// Tokens of one call: fresh, read from the cache, answered.

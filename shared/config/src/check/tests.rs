@@ -585,3 +585,12 @@ fn media_is_read_in_openclaws_words() {
     assert_eq!((id, speaker.model.as_deref(), speaker.speaker_voice.as_deref()), ("elevenlabs", Some("m"), Some("v")));
     assert_eq!(config.agents.defaults.media_models.image.unwrap().in_order(), ["a/b", "c/d"]);
 }
+
+#[test]
+fn commands_without_walls_are_warned_about() {
+    for where_to in ["tools: {exec: {host: 'gateway'}}", "agents: {entries: {fox: {tools: {exec: {host: 'gateway'}}}}}"]
+    {
+        assert!(warnings(&format!("{{ {where_to} }}"))[0].contains("without walls"), "{where_to}");
+    }
+    assert_eq!(warnings("{ tools: {exec: {host: 'sandbox'}} }"), Vec::<String>::new());
+}

@@ -69,6 +69,7 @@ fn kind(c: char, rest: &str) -> Option<Kind> {
 }
 
 #[cfg(test)]
+#[allow(clippy::string_slice, reason = "tests")]
 mod tests {
     use proptest::prelude::*;
 

@@ -24,7 +24,7 @@ pub(super) fn page(session: &SessionKey, items: &[Item<'_>]) -> String {
     );
     for item in items {
         let _ = match item {
-            Item::Turn(turn, at) => write!(out, "<h2>Turn {turn}, {}</h2>\n", time(*at)),
+            Item::Turn(turn, at) => writeln!(out, "<h2>Turn {turn}, {}</h2>", time(*at)),
             Item::Words(who, text) => write!(out, "<h3>{}</h3>\n<p>{}</p>\n", escaped(who), escaped(text)),
             Item::Code(what, text) => write!(out, "<h3>{}</h3>\n<pre>{}</pre>\n", escaped(what), escaped(text)),
         };
@@ -54,6 +54,7 @@ fn escaped(text: &str) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::string_slice, reason = "tests")]
 mod tests {
     use chela_core::clock::Millis;
 
