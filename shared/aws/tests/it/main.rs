@@ -6,5 +6,6 @@ mod answers;
 mod halting;
 mod laws;
 mod requests;
+mod sandbox;
 mod server;
 mod services;
