@@ -5,6 +5,7 @@ mod client;
 mod error;
 mod request;
 mod resolver;
+pub mod sse;
 mod stream;
 mod target;
 
