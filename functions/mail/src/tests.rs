@@ -39,6 +39,7 @@ async fn house(folder: &std::path::Path) -> (Postman, Embedded) {
         variables: Arc::new(|_| None),
         clock: clock.clone(),
         scope: Scope::Channel("email".to_owned()),
+        mcp: chela_app::mcp::McpHome::default(),
     };
     let live = Arc::new(Live::open(ground).await.unwrap());
     let (queue, sessions, files) = (store.queue.clone(), store.sessions.clone(), store.blobs.clone());

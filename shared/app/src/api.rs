@@ -1,6 +1,7 @@
-//! The HTTP API: health, readiness, `POST /message`, pairing, channels, sessions, dead letters, usage, memory, metrics.
+//! The HTTP API: health, readiness, `POST /message`, pairing, channels, sessions, dead letters, usage, memory, `/mcp`, metrics.
 
 mod dead_letters;
+mod mcp;
 mod memory;
 mod pairing;
 mod sessions;
@@ -89,11 +90,11 @@ impl Api {
             "/healthz" if method == Method::GET => return json_ack(StatusCode::OK, &json!({"status": "ok"})),
             "/readyz" if method == Method::GET => return self.ready().await,
             "/metrics" | "/message" | "/pairing" | "/channels" | "/sessions" | "/usage" | "/usage/halt" => {}
-            _ if dead_letters || memory::PATHS.contains(&path) => {}
+            _ if dead_letters || memory::PATHS.contains(&path) || path == mcp::PATH => {}
             "/healthz" | "/readyz" => return problem(StatusCode::METHOD_NOT_ALLOWED, "only GET is served here"),
             _ => {
                 let paths = "paths: /healthz, /readyz, /metrics, /message, /pairing, /channels, /sessions, /usage, /deadletters, \
-                             /memory";
+                             /memory, /mcp";
                 return problem(StatusCode::NOT_FOUND, paths);
             }
         }
@@ -115,6 +116,7 @@ impl Api {
             (&Method::GET, "/usage") => self.usage(query).await,
             (&Method::POST, "/usage/halt") => self.halt(body).await,
             (&Method::GET, "/sessions") => self.conversations(query).await,
+            (_, mcp::PATH) => self.mcp(method, headers, body).await,
             _ if dead_letters => self.dead_letters(method, path, body).await,
             _ if memory::PATHS.contains(&path) => self.memory(method, path, query).await,
             _ => problem(StatusCode::METHOD_NOT_ALLOWED, "this path does not take that method"),

@@ -106,8 +106,6 @@ pub(crate) async fn open(
                 .chain(of_media.clone())
                 .chain(house::tools(&config, &agent, &id));
             let tools = tools.filter(|tool| config.tool_allowed(&agent, &tool.spec().name)).collect();
-            let search = config.tool_allowed(&agent, TOOL_SEARCH);
-            let tools = if search { chela_tools::on_demand::offered(tools) } else { tools };
             let timezone = config.agents.defaults.user_timezone.as_deref().unwrap_or("UTC").into();
             let settings = AgentSettings {
                 models,
@@ -143,6 +141,7 @@ pub(crate) async fn open(
         },
         api_key,
         memory,
+        mcp: Arc::default(),
         problems,
         config,
     }
@@ -218,6 +217,10 @@ pub(crate) async fn with_prompt(
         };
         settings.system = with_persona(prompts.owner).into();
         settings.system_for_guests = with_persona(prompts.guests).into();
+        crate::mcp::equip(settings, &built.config, &built.mcp, agent).await;
+        if built.config.tool_allowed(agent, TOOL_SEARCH) {
+            settings.tools = chela_tools::on_demand::offered(std::mem::take(&mut settings.tools));
+        }
         equip(settings, &built.config, files, shelf, agent, now).await;
     }
     installation

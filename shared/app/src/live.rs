@@ -15,11 +15,13 @@ use chela_core::message::ReplyAddress;
 use chela_core::route::RoutingTable;
 use chela_core::schedule::Schedule;
 use chela_core::secret::{Secret, SecretStore};
+use chela_mcp::Servers;
 use chela_memory::Memory;
 use chela_skills::Shelf;
 use tokio::sync::Mutex;
 
 use crate::install::{self, Scope};
+use crate::mcp::{self, McpHome};
 
 /// How long a workspace's prompt is kept; a changed SOUL.md speaks at the latest then.
 const PROMPT_FOR_MS: u64 = 30_000;
@@ -40,6 +42,8 @@ pub struct Ground {
     pub clock: Arc<dyn Clock>,
     /// What this process opens.
     pub scope: Scope,
+    /// What it knows of servers of the Model Context Protocol.
+    pub mcp: McpHome,
 }
 
 /// Looks up a variable of the environment.
@@ -80,6 +84,8 @@ pub struct Built {
     pub api_key: Option<Secret>,
     /// How notes are searched.
     pub memory: Arc<Memory>,
+    /// Servers whose tools agents may use.
+    pub mcp: Arc<Servers>,
     /// What could not be opened, for people. No secret is in it.
     pub problems: Vec<String>,
 }
@@ -181,7 +187,11 @@ impl Live {
             return built.clone();
         }
         let ground = &self.ground;
-        let built = Arc::new(install::open(config, ground.secrets.as_ref(), &ground.clock, &ground.scope).await);
+        let mut built = install::open(config, ground.secrets.as_ref(), &ground.clock, &ground.scope).await;
+        if ground.scope == Scope::Everything {
+            built.mcp = Arc::new(mcp::open(&built.config, ground, &mut built.problems));
+        }
+        let built = Arc::new(built);
         state.prompted.clear();
         state.built = Some(built.clone());
         built

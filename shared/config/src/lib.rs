@@ -12,6 +12,7 @@ mod excerpt;
 mod identity;
 mod include;
 mod live;
+mod mcp;
 mod media;
 mod memory;
 mod openclaw;
@@ -43,6 +44,7 @@ pub use commands::{Auto, CommandsSection, NativeCommands};
 pub use context::{Compaction, CompactionMode, ContextPruning, HardClear, MemoryFlush, PruningMode, SoftTrim};
 pub use identity::Identity;
 pub use live::{LiveConfig, LoadError, Refreshed};
+pub use mcp::{McpAuth, McpOauth, McpRisk, McpSection, McpServer, McpTools};
 pub use media::{MediaAudio, MediaCapability, MediaModel, MediaModels, MediaTools, Tts, TtsAuto, TtsProvider};
 pub use memory::{
     MemoryChunking, MemoryDecay, MemoryHybrid, MemoryMmr, MemoryQuery, MemoryRemote, MemorySearch, MemorySection,

@@ -13,6 +13,7 @@ use crate::auth::AuthSection;
 use crate::broadcast::BroadcastSection;
 use crate::channels::ChannelsSection;
 use crate::commands::CommandsSection;
+use crate::mcp::McpSection;
 use crate::media::{MediaTools, Tts};
 use crate::memory::MemorySection;
 use crate::providers::ModelsSection;
@@ -57,6 +58,8 @@ pub struct Config {
     pub gateway: GatewaySection,
     /// Which tools agents may use, and what they are given.
     pub tools: ToolsSection,
+    /// Servers whose tools agents may use as well.
+    pub mcp: McpSection,
     /// Instructions that agents load when they need them.
     pub skills: SkillsSection,
     /// Texts that people call by their names.

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use chela_agent::ChannelNotes;
 use chela_app::install::Scope;
 use chela_app::live::{CONFIG_KEY, Ground};
+use chela_app::mcp::{Grants, McpHome};
 use chela_app::receive::Ports;
 use chela_aws::{AwsClients, AwsEnvironment, Bucket, Lanes, Secrets, Table, variable};
 use chela_clock::SystemClock;
@@ -42,6 +43,8 @@ impl Deployment {
 
     /// What the configuration stands on here.
     pub fn ground(&self, scope: Scope) -> Ground {
+        let stage = self.environment.stage.as_ref();
+        let grants = stage.map_or(Grants::Said, |stage| Grants::Parameters(format!("/chela/{stage}/mcp")));
         Ground {
             config_files: self.files.clone(),
             config_key: CONFIG_KEY.to_owned(),
@@ -50,6 +53,8 @@ impl Deployment {
             variables: Arc::new(variable),
             clock: self.clock.clone(),
             scope,
+            // A function starts no program.
+            mcp: McpHome { launcher: None, grants },
         }
     }
 

@@ -71,15 +71,15 @@ impl Servers {
     }
 
     /// Their tools, in the order of servers and as each server lists them, and what is wrong with some. A server that
-    /// does not answer has those that it had.
-    pub async fn tools(&self) -> (Vec<Arc<dyn Tool>>, Vec<String>) {
+    /// does not answer has those that it had. They wait to be found if there is a search (`waits`).
+    pub async fn tools(&self, waits: bool) -> (Vec<Arc<dyn Tool>>, Vec<String>) {
         let asked = join_all(self.servers.iter().map(|server| async move { (server, server.catalog(false).await) }));
         let (mut tools, mut problems): (Vec<McpTool>, Vec<String>) = (Vec::new(), Vec::new());
         for (server, (catalog, problem)) in asked.await {
             let name = &server.settings.name;
             problems.extend(problem.map(|problem| format!("mcp.servers.{name}: {problem}")));
             for listed in &catalog.tools {
-                match server.tool(&catalog, listed) {
+                match server.tool(&catalog, listed, waits) {
                     Ok(tool) => tools.extend(tool),
                     Err(why) => {
                         problems.push(format!("mcp.servers.{name}: the tool \"{}\" is off: {why}", listed.name))
@@ -212,7 +212,7 @@ impl Server {
     }
 
     /// The tool as it is offered; nothing if the owner leaves it out, or why it is off.
-    fn tool(self: &Arc<Self>, catalog: &Catalog, listed: &Listed) -> Result<Option<McpTool>, String> {
+    fn tool(self: &Arc<Self>, catalog: &Catalog, listed: &Listed, waits: bool) -> Result<Option<McpTool>, String> {
         let rules = &self.settings.tools;
         if !rules.allows(&listed.name) {
             return Ok(None);
@@ -225,7 +225,7 @@ impl Server {
         let name = vet::name(&self.settings.name, &listed.name);
         let spec = ToolSpec { name, description: listed.description.clone(), input_schema };
         let risk = listed.risk(rules, self.settings.risk);
-        Ok(Some(McpTool { server: self.clone(), spec, listed: listed.clone(), risk }))
+        Ok(Some(McpTool { server: self.clone(), spec, listed: listed.clone(), risk, waits }))
     }
 
     async fn list(&self, known: Option<&str>) -> Result<(Vec<Listed>, Option<String>), McpError> {

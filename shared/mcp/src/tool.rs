@@ -24,6 +24,8 @@ pub(crate) struct McpTool {
     pub(crate) spec: ToolSpec,
     pub(crate) listed: Listed,
     pub(crate) risk: Risk,
+    /// Whether it waits to be found.
+    pub(crate) waits: bool,
 }
 
 #[async_trait]
@@ -46,7 +48,7 @@ impl Tool for McpTool {
     }
 
     fn on_demand(&self) -> bool {
-        true
+        self.waits
     }
 
     fn consent(&self, input: &Value, _: &Caller) -> Option<Consent> {

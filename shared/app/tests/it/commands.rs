@@ -100,6 +100,7 @@ impl House {
             variables: Arc::new(|_| None),
             clock: clock.clone(),
             scope: Scope::Everything,
+            mcp: chela_app::mcp::McpHome::default(),
         };
         let live = Arc::new(Live::open(ground).await.unwrap());
         let sessions = store.sessions.clone();

@@ -42,7 +42,7 @@ async fn a_person_signs_in_once_and_the_token_is_renewed_for_every_process_after
     for group in ["mcp", "mcp-v1"] {
         let (house, sdk) = (House::new(), Sdk::start(group, &["oauth", "json"]).await);
         let unsigned = house.servers(vec![crate::house::http(&sdk.url())]);
-        let (tools, problems) = unsigned.tools().await;
+        let (tools, problems) = unsigned.tools(true).await;
         assert!(tools.is_empty() && problems[0].contains("chela mcp login sdk"), "{problems:?}");
 
         let login = Login::begin(&sdk.url(), wanted(), &SystemClock).await.unwrap();
@@ -53,7 +53,7 @@ async fn a_person_signs_in_once_and_the_token_is_renewed_for_every_process_after
         assert!(grant.renews() && grant.expires_at().is_some());
 
         let servers = house.servers(vec![with_grant(&sdk.url(), &grant)]);
-        let (tools, problems) = servers.tools().await;
+        let (tools, problems) = servers.tools(true).await;
         assert_eq!(problems, Vec::<String>::new(), "{group}");
         let add = named(&tools, "sdk__add");
         let sum = house.call(&add, json!({"a": 1, "b": 2})).await;
@@ -68,7 +68,7 @@ async fn a_person_signs_in_once_and_the_token_is_renewed_for_every_process_after
         // A refresh token is good for once: a later process finds its successor, sealed, in the file store.
         http.send(expire()).await.unwrap();
         let later = house.servers(vec![with_grant(&sdk.url(), &grant)]);
-        let (tools, _) = later.tools().await;
+        let (tools, _) = later.tools(true).await;
         let sum = house.call(&named(&tools, "sdk__add"), json!({"a": 3, "b": 2})).await;
         assert!(!sum.is_error && sum.text.contains("\n5\n"), "{}", sum.text);
         let seen =
@@ -177,7 +177,7 @@ async fn a_token_goes_to_the_server_it_was_given_for_and_nowhere_else() {
     let grant = login.finish(&back, &SystemClock).await.unwrap();
     let (house, other) = (House::new(), Scripted::start().await);
     let servers = house.servers(vec![with_grant(&other.url(), &grant)]);
-    let (_, problems) = servers.tools().await;
+    let (_, problems) = servers.tools(true).await;
     assert!(problems[0].contains("the login is for"), "{problems:?}");
     assert!(other.asked().is_empty());
     // A redirect takes nothing along either: it is not followed.
@@ -185,6 +185,6 @@ async fn a_token_goes_to_the_server_it_was_given_for_and_nowhere_else() {
     moved.will(vec![Answer::status(307).with("location", &other.url())]);
     let headers = vec![("authorization".to_owned(), Hidden::Here(Secret::new("Bearer own")))];
     let servers = house.servers(vec![at(Way::Http { url: moved.url(), headers, grant: None })]);
-    let (_, problems) = servers.tools().await;
+    let (_, problems) = servers.tools(true).await;
     assert!(!problems.is_empty() && other.asked().is_empty(), "{problems:?}");
 }

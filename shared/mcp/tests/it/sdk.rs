@@ -32,7 +32,7 @@ async fn does_everything(house: &House, tools: &[Arc<dyn Tool>]) {
 async fn over_http(group: &str, arguments: &[&str], version: &str) {
     let (house, sdk) = (House::new(), Sdk::start(group, arguments).await);
     let servers = house.servers(vec![http(&sdk.url())]);
-    let (tools, problems) = servers.tools().await;
+    let (tools, problems) = servers.tools(true).await;
     assert_eq!(problems, Vec::<String>::new());
     does_everything(&house, &tools).await;
     let (catalog, _) = servers.get("sdk").unwrap().catalog(false).await;
@@ -41,7 +41,7 @@ async fn over_http(group: &str, arguments: &[&str], version: &str) {
     let url = sdk.url();
     let again = house.servers(vec![http(&url)]);
     drop(sdk);
-    let (tools, problems) = again.tools().await;
+    let (tools, problems) = again.tools(true).await;
     assert_eq!((tools.len(), problems.len()), (5, 0));
     let gone = house.call(&named(&tools, "sdk__add"), json!({"a": 1, "b": 1})).await;
     assert!(gone.is_error && gone.text.contains("cannot be reached"), "{}", gone.text);
@@ -74,7 +74,7 @@ async fn a_program_of_either_era_is_a_server_too_and_sees_no_variable_of_ours() 
         let env = vec![("FOR_IT".to_owned(), Hidden::Here(chela_core::secret::Secret::new("x")))];
         let command = python(group).display().to_string();
         let servers = house.servers(vec![at(Way::Stdio { command, args: vec![SCRIPT.into(), "stdio".into()], env })]);
-        let (tools, problems) = servers.tools().await;
+        let (tools, problems) = servers.tools(true).await;
         assert_eq!(problems, Vec::<String>::new(), "{group}");
         does_everything(&house, &tools).await;
         let seen = house.call(&named(&tools, "sdk__variables"), json!({})).await.text;
