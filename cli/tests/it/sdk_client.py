@@ -35,7 +35,8 @@ async def use(client):
     listed = await call("sessions_list", {})
     history = await call("session_history", {"session": said["session"]})
     resources = (await client.list_resources()).resources
-    note = await client.read_resource(resources[0].uri)
+    uri = next(resource.uri for resource in resources if str(resource.uri).endswith("/memory/2026-03-04.md"))
+    note = await client.read_resource(uri)
     return {
         "tools": [tool.name for tool in tools],
         "reply": said["reply"],
@@ -45,7 +46,7 @@ async def use(client):
         "found": [hit["path"] for hit in (await call("memory_search", {"query": "crab"}))["hits"]],
         "note": (await call("memory_get", {"path": "memory/2026-03-04.md"}))["text"],
         "missing": await call("memory_get", {"path": "memory/none.md"}),
-        "resource": [str(resources[0].uri), note.contents[0].text],
+        "resource": [str(uri), note.contents[0].text],
     }
 
 

@@ -19,5 +19,6 @@ mod models;
 pub mod receive;
 pub mod usage;
 pub mod wished;
+mod workspaces;
 
 pub use knowledge::shelf_settings;

@@ -22,6 +22,7 @@ use tokio::sync::Mutex;
 
 use crate::install::{self, Scope};
 use crate::mcp::{self, McpHome};
+use crate::workspaces::Workspaces;
 
 /// How long a workspace's prompt is kept; a changed SOUL.md speaks at the latest then.
 const PROMPT_FOR_MS: u64 = 30_000;
@@ -58,6 +59,7 @@ pub struct Live {
     config: LiveConfig,
     channels: Vec<ChannelKeys>,
     shelf: Arc<Shelf>,
+    workspaces: Arc<Workspaces>,
     state: Mutex<State>,
 }
 
@@ -126,7 +128,9 @@ impl Built {
 impl Live {
     /// Reads the configuration and opens what the scope asks for. A broken configuration is an error here; later it only
     /// keeps the last good one.
-    pub async fn open(ground: Ground) -> Result<Self, LoadError> {
+    pub async fn open(mut ground: Ground) -> Result<Self, LoadError> {
+        let workspaces = Arc::new(Workspaces::new(ground.files.clone()));
+        ground.files = workspaces.clone();
         let channels = install::channel_keys();
         let now = ground.clock.now();
         let (config, report) =
@@ -134,7 +138,7 @@ impl Live {
                 .await?;
         warn_of(&report);
         let shelf = Arc::new(Shelf::new(ground.files.clone()));
-        let live = Self { ground, config, channels, shelf, state: Mutex::default() };
+        let live = Self { ground, config, channels, shelf, workspaces, state: Mutex::default() };
         live.current().await;
         Ok(live)
     }
@@ -164,9 +168,9 @@ impl Live {
         installation
     }
 
-    /// Where workspaces are.
-    pub fn files(&self) -> &dyn BlobStore {
-        self.ground.files.as_ref()
+    /// The file store with the workspaces where configuration has them: for everything that asks for an agent's files.
+    pub fn files(&self) -> &Arc<dyn BlobStore> {
+        &self.ground.files
     }
 
     async fn refresh(&self, state: &mut State) -> Arc<Built> {
@@ -186,6 +190,7 @@ impl Live {
         {
             return built.clone();
         }
+        self.workspaces.assign(config.agents.workspaces());
         let ground = &self.ground;
         let mut built = install::open(config, ground.secrets.as_ref(), &ground.clock, &ground.scope).await;
         if ground.scope == Scope::Everything {

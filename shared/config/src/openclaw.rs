@@ -8,7 +8,6 @@ pub(crate) const NOT_YET: &[(&[&str], &[&str])] = &[
         &[
             "accessGroups",
             "acp",
-            "approvals",
             "attachments",
             "audit",
             "browser",
@@ -61,7 +60,6 @@ pub(crate) const NOT_YET: &[(&[&str], &[&str])] = &[
         &["agents", "defaults"],
         &[
             "authInheritance",
-            "blockStreamingBreak",
             "blockStreamingChunk",
             "blockStreamingCoalesce",
             "blockStreamingDefault",
@@ -124,7 +122,9 @@ pub(crate) const NOT_YET: &[(&[&str], &[&str])] = &[
     (&["memory", "search", "remote"], &["batch", "nonBatchConcurrency"]),
     (&["agents", "defaults", "subagents"], SUBAGENTS),
     (&["agents", "entries", "*", "subagents"], SUBAGENTS),
+    (&["agents", "entries", "*", "subagents"], &["archiveAfterMinutes"]),
     (&["agents", "list", "*", "subagents"], SUBAGENTS),
+    (&["agents", "list", "*", "subagents"], &["archiveAfterMinutes"]),
     (&["agents", "entries", "*", "identity"], &["avatar"]),
     (&["agents", "list", "*", "identity"], &["avatar"]),
     (&["broadcast", "*"], &["maxRounds", "maxTurns"]),
@@ -244,6 +244,12 @@ pub(crate) const NOT_YET: &[(&[&str], &[&str])] = &[
     ),
     (&["models", "providers", "*", "models", "*", "compat"], COMPAT),
     (&["tools"], TOOLS),
+    (&["tools", "exec"], EXEC),
+    (&["agents", "entries", "*", "tools", "exec"], EXEC),
+    (&["agents", "list", "*", "tools", "exec"], EXEC),
+    (&["approvals"], &["plugin"]),
+    (&["approvals", "exec"], &["agentFilter", "enabled", "mode", "sessionFilter"]),
+    (&["approvals", "exec", "targets", "*"], &["accountId", "threadId"]),
     (&["tools", "media"], &["asyncCompletion", "concurrency", "image", "video"]),
     (
         &["tools", "media", "audio"],
@@ -350,11 +356,9 @@ const AGENT: &[&str] = &[
     "typingMode",
     "utilityModel",
     "verboseDefault",
-    "workspace",
 ];
 
-const SUBAGENTS: &[&str] =
-    &["announceTimeoutMs", "archiveAfterMinutes", "delegationMode", "requireAgentId", "runTimeoutSeconds", "thinking"];
+const SUBAGENTS: &[&str] = &["announceTimeoutMs", "delegationMode", "requireAgentId", "runTimeoutSeconds", "thinking"];
 
 const HEARTBEAT: &[&str] = &[
     "accountId",
@@ -370,13 +374,31 @@ const HEARTBEAT: &[&str] = &[
     "to",
 ];
 
+const EXEC: &[&str] = &[
+    "applyPatch",
+    "approvalRunningNoticeMs",
+    "autoReview",
+    "backgroundMs",
+    "cleanupMs",
+    "host",
+    "node",
+    "notifyOnExit",
+    "notifyOnExitEmptySuccess",
+    "pathPrepend",
+    "reviewer",
+    "safeBinProfiles",
+    "safeBinTrustedDirs",
+    "safeBins",
+    "strictInlineEval",
+    "timeoutSec",
+];
+
 const TOOLS: &[&str] = &[
     "agentToAgent",
     "alsoAllow",
     "byProvider",
     "codeMode",
     "elevated",
-    "exec",
     "fs",
     "github",
     "links",
@@ -478,8 +500,6 @@ const ROOM: &[&str] = &[
 /// What to do instead, where there is something.
 const INSTEAD: &[(&str, &str)] = &[
     ("agents.defaults.workspace", "workspaces are kept in the file store, under agents/<id>/"),
-    ("agents.entries.*.workspace", "workspaces are kept in the file store, under agents/<id>/"),
-    ("agents.list.*.workspace", "workspaces are kept in the file store, under agents/<id>/"),
     ("agents.defaults.heartbeat.target", "use heartbeat.deliverTo: { channel, to }"),
     ("agents.defaults.heartbeat.to", "use heartbeat.deliverTo: { channel, to }"),
     ("mcp.servers.*.requestTimeoutMs", "use timeoutSeconds"),

@@ -45,14 +45,17 @@ pub struct HttpOptions {
 pub struct HttpClient {
     shared: Arc<Shared>,
     public_only: bool,
+    /// Set by [`HttpClient::only`].
+    only: Option<HostPort>,
 }
 
 struct Shared {
     allow: Vec<HostPort>,
-    /// Two clients, since a resolver learns the name but not the port: only requests to a configured host *and port*
-    /// go through the second.
+    /// A client for each reach, since a resolver learns the name but not the port: only requests to a configured host
+    /// *and port* go through the others.
     public: reqwest::Client,
     configured: reqwest::Client,
+    not_loopback: reqwest::Client,
 }
 
 impl HttpClient {
@@ -64,15 +67,23 @@ impl HttpClient {
     pub(crate) fn with_lookup(options: HttpOptions, lookup: Lookup) -> Result<Self, HttpError> {
         let tls = tls_config(options.extra_roots)?;
         let public = inner_client(&options.user_agent, tls.clone(), Reach::Public, lookup.clone())?;
-        let configured = inner_client(&options.user_agent, tls, Reach::Configured, lookup)?;
-        let shared = Shared { allow: options.allow_hosts, public, configured };
-        Ok(Self { shared: Arc::new(shared), public_only: false })
+        let configured = inner_client(&options.user_agent, tls.clone(), Reach::Configured, lookup.clone())?;
+        let not_loopback = inner_client(&options.user_agent, tls, Reach::NotLoopback, lookup)?;
+        let shared = Shared { allow: options.allow_hosts, public, configured, not_loopback };
+        Ok(Self { shared: Arc::new(shared), public_only: false, only: None })
     }
 
     /// The same client without the allow-list: for URLs that a model, a message or a web page chose.
     #[must_use]
     pub fn public_only(&self) -> Self {
-        Self { shared: self.shared.clone(), public_only: true }
+        Self { public_only: true, ..self.clone() }
+    }
+
+    /// The same client for one host and port alone: for requests that carry a credential, whose URLs come from the
+    /// configuration. A URL that leads elsewhere, also by a redirect, is [`HttpError::Blocked`] (CVE-2026-53827).
+    #[must_use]
+    pub fn only(&self, place: HostPort) -> Self {
+        Self { only: Some(place), ..self.clone() }
     }
 
     /// Sends a request and takes the whole answer. Sending twice asks twice.
@@ -85,7 +96,8 @@ impl HttpClient {
     /// request's timeout and `max_bytes` hold for the whole.
     pub async fn stream(&self, request: Request, idle: Duration) -> Result<StreamingResponse, HttpError> {
         let deadline = Instant::now() + request.timeout;
-        let may_follow = matches!(request.method, Method::GET | Method::HEAD);
+        // What has a body is not repeated elsewhere, whatever its method.
+        let may_follow = matches!(request.method, Method::GET | Method::HEAD) && request.body.is_empty();
         let mut hops = if may_follow { request.follow } else { 0 };
         let mut target = Target::parse(&request.url)?;
         let mut allow: &[HostPort] = if self.public_only { &[] } else { &self.shared.allow };
@@ -130,9 +142,14 @@ impl HttpClient {
         body: Bytes,
         deadline: Instant,
     ) -> Result<reqwest::Response, HttpError> {
+        if self.only.as_ref().is_some_and(|place| *place != target.place) {
+            let reason = "this client carries a credential for another host; its URLs come from the configuration only";
+            return Err(HttpError::Blocked { origin: target.origin(), reason });
+        }
         let client = match target.reach(allow)? {
             Reach::Public => &self.shared.public,
             Reach::Configured => &self.shared.configured,
+            Reach::NotLoopback => &self.shared.not_loopback,
         };
         let mut request = client
             .request(method, target.url.clone())
@@ -232,12 +249,13 @@ mod tests {
     use super::*;
 
     /// A client that knows one name, and how often it asked for it.
-    fn client_where(allow: &[&str], answers: &'static [&'static str]) -> (HttpClient, Arc<AtomicUsize>) {
+    fn client_where(allow: &[&str], answers: &[&str]) -> (HttpClient, Arc<AtomicUsize>) {
         let asked = Arc::new(AtomicUsize::new(0));
         let counter = asked.clone();
+        let answers: Vec<IpAddr> = answers.iter().map(|address| address.parse().unwrap()).collect();
         let lookup: Lookup = Arc::new(move |_| {
             counter.fetch_add(1, Ordering::Relaxed);
-            let found: Vec<IpAddr> = answers.iter().map(|address| address.parse().unwrap()).collect();
+            let found = answers.clone();
             Box::pin(async move { Ok(found) })
         });
         (client_with(allow, lookup), asked)
@@ -253,6 +271,37 @@ mod tests {
         Request::get(url, Duration::from_secs(60), 1024)
     }
 
+    /// The name answers with a public address to whoever looks, and with ours when it is dialled: the verdict is on what
+    /// is dialled, each time anew.
+    #[tokio::test]
+    async fn s09_a_name_that_changes_its_mind_is_blocked_when_it_does() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counter = asked.clone();
+        let lookup: Lookup = Arc::new(move |_| {
+            let first = counter.fetch_add(1, Ordering::Relaxed) == 0;
+            Box::pin(async move {
+                if first { Err(io::Error::other("once")) } else { Ok(vec!["127.0.0.1".parse().unwrap()]) }
+            })
+        });
+        let client = client_with(&[], lookup);
+        assert!(matches!(client.send(get("https://rebind.example/")).await, Err(HttpError::NotSent { .. })));
+        assert!(matches!(client.send(get("https://rebind.example/")).await, Err(HttpError::Blocked { .. })));
+        assert_eq!(asked.load(Ordering::Relaxed), 2);
+    }
+
+    /// Names too: what a careless configuration lists is no way to Lambda's own APIs.
+    #[tokio::test]
+    async fn s03_a_configured_name_reaches_no_api_of_lambda() {
+        for port in ["9001", "2773"] {
+            for address in [&["127.0.0.1"][..], &["::1"], &["::ffff:127.0.0.1"], &["169.254.100.1"]] {
+                let url = format!("http://box.example:{port}/");
+                let (client, _) = client_where(&[&url], address);
+                let error = client.send(get(&url)).await.unwrap_err();
+                assert!(matches!(error, HttpError::Blocked { .. }), "{address:?}:{port} {error:?}");
+            }
+        }
+    }
+
     #[tokio::test]
     async fn a_public_name_with_private_addresses_is_blocked() {
         let (client, asked) = client_where(&[], &["127.0.0.1", "10.0.0.1", "::1"]);
@@ -261,9 +310,9 @@ mod tests {
         assert_eq!(asked.load(Ordering::Relaxed), 1);
     }
 
-    /// S09: the addresses that were vetted are the ones that are dialled; there is no second look-up to lie to.
+    /// The addresses that were vetted are the ones that are dialled; there is no second look-up to lie to.
     #[tokio::test]
-    async fn the_connection_goes_to_a_vetted_address_after_one_look_up() {
+    async fn s09_the_connection_goes_to_a_vetted_address_after_one_look_up() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://box.example:{}/", listener.local_addr().unwrap().port());
         let (client, asked) = client_where(&[&url], &["169.254.169.254", "127.0.0.1"]);
@@ -303,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn a_redirect_takes_nothing_along_to_another_origin() {
+    fn s11_a_redirect_takes_nothing_along_to_another_origin() {
         let at = |url| Target::parse(url).unwrap();
         let allow = [HostPort::of_url("http://127.0.0.1:1").unwrap()];
         let names = ["authorization", "x-api-key", "private-token", "cookie", "accept", "user-agent"];

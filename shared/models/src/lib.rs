@@ -24,7 +24,8 @@ mod seal;
 mod signer;
 mod transcript;
 
-pub use catalog::{Api, Builtin, Cost, Input, KnownModel, MaxTokensField, builtin, builtins, known, models, prices_of};
+pub use catalog::{Api, Builtin, Cost, Input, KnownModel, MaxTokensField};
+pub use catalog::{builtin, builtins, known, models, nano, price_of_service, prices_of};
 pub use facts::ModelConfig;
 pub use open::{OpenError, ProviderConfig, open};
 pub use reference::{BadModelRef, ModelRef};

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use chela_clock::SystemClock;
 use chela_core::agent_id::AgentId;
+use chela_core::purse::Shut;
 use chela_core::queue::Authority;
 use chela_core::session_key::SessionKey;
 use chela_core::tool::{Caller, Tool, ToolAnswer, ToolCall};
@@ -59,6 +60,7 @@ impl House {
             queue: self.store.queue.as_ref(),
             clock: &SystemClock,
             status: &Value::Null,
+            purse: &Shut,
         })
         .await
     }

@@ -1,6 +1,7 @@
 //! What clients of the protocol can do here: a few verbs of the API, and notes as resources.
 
 use bytes::Bytes;
+use chela_agent::Known;
 use chela_core::session_key::SessionKey;
 use chela_mcp::protocol::INVALID_PARAMS;
 use http::{HeaderMap, HeaderValue};
@@ -136,13 +137,16 @@ impl Api {
 
     async fn found(&self, arguments: &Arguments) -> Result<Value, MemoryError> {
         let built = self.live.current().await;
-        let notes = Notes::of(&built, self.live.files(), self.clock.as_ref(), arguments.agent.as_deref())?;
+        // The halt is read for each request, as `/memory/search` does.
+        let (known, files, agent) = (Known::default(), self.live.files().as_ref(), arguments.agent.as_deref());
+        let money = Some((self.spend.as_ref(), &known));
+        let notes = Notes::of(&built, files, money, self.clock.as_ref(), agent)?;
         notes.search(&arguments.query, arguments.limit).await
     }
 
     async fn note(&self, agent: Option<&str>, path: &str) -> Result<Value, MemoryError> {
         let built = self.live.current().await;
-        Notes::of(&built, self.live.files(), self.clock.as_ref(), agent)?.show(path).await
+        Notes::of(&built, self.live.files().as_ref(), None, self.clock.as_ref(), agent)?.show(path).await
     }
 
     /// The notes of all agents.
@@ -150,7 +154,7 @@ impl Api {
         let built = self.live.current().await;
         let mut resources = Vec::new();
         for agent in built.config.agents.ids() {
-            let notes = Notes::of(&built, self.live.files(), self.clock.as_ref(), Some(&agent));
+            let notes = Notes::of(&built, self.live.files().as_ref(), None, self.clock.as_ref(), Some(&agent));
             let listed = notes.map_err(|error| broken(&error))?.list().await.map_err(|error| broken(&error))?;
             let rows = listed.get("notes").and_then(Value::as_array).cloned().unwrap_or_default();
             resources.extend(rows.iter().filter_map(|row| {
