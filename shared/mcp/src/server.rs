@@ -31,6 +31,9 @@ const LIST_WITHIN: Duration = Duration::from_secs(8);
 /// How long a server that did not answer is left in peace.
 const PEACE_MS: u64 = 60_000;
 
+/// How long a process believes what it has read in the file store: another may have found a change, or the owner agreed.
+const READ_MS: u64 = 60_000;
+
 /// Most pages of a list.
 const MOST_PAGES: usize = 16;
 
@@ -111,7 +114,8 @@ pub struct Server {
 
 #[derive(Default)]
 struct State {
-    catalog: Option<Catalog>,
+    /// What is kept in the file store, and when it was read there.
+    catalog: Option<(Millis, Catalog)>,
     /// When it did not answer, and what was wrong.
     failed: Option<(Millis, String)>,
 }
@@ -162,15 +166,17 @@ impl Server {
     pub async fn catalog(&self, now: bool) -> (Catalog, Option<String>) {
         let (files, clock) = (self.ground.files.as_ref(), self.ground.clock.as_ref());
         let mut state = self.state.lock().await;
-        if let (Some(catalog), false) = (&state.catalog, now)
+        if let (Some((read_at, catalog)), false) = (&state.catalog, now)
             && catalog.is_fresh(clock.now())
+            && clock.now().since(*read_at) < READ_MS
         {
             return (catalog.clone(), None);
         }
         if let (Some((at, why)), false) = (&state.failed, now)
             && clock.now().since(*at) < PEACE_MS
         {
-            return (state.catalog.clone().unwrap_or_default(), Some(why.clone()));
+            let catalog = state.catalog.as_ref().map(|(_, catalog)| catalog.clone()).unwrap_or_default();
+            return (catalog, Some(why.clone()));
         }
         let (mut catalog, etag) = match Catalog::load(files, &self.settings.name, &self.place()).await {
             Ok(kept) => kept,
@@ -190,12 +196,12 @@ impl Server {
                 }
                 Err(error) => {
                     state.failed = Some((clock.now(), error.to_string()));
-                    state.catalog = Some(catalog.clone());
+                    state.catalog = Some((clock.now(), catalog.clone()));
                     return (catalog, Some(error.to_string()));
                 }
             }
         }
-        state.catalog = Some(catalog.clone());
+        state.catalog = Some((clock.now(), catalog.clone()));
         (catalog, None)
     }
 
@@ -255,7 +261,7 @@ impl Server {
         arguments: &Value,
         headers: Vec<(String, String)>,
     ) -> Result<Value, McpError> {
-        let known = self.state.lock().await.catalog.as_ref().and_then(|catalog| catalog.version.clone());
+        let known = self.state.lock().await.catalog.as_ref().and_then(|(_, catalog)| catalog.version.clone());
         let params = [("name".to_owned(), Value::from(tool)), ("arguments".to_owned(), arguments.clone())];
         let question = Question {
             method: "tools/call",

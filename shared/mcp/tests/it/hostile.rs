@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
+use chela_core::clock::Millis;
 use chela_core::queue::Authority;
 use chela_core::tool::Caller;
 use chela_mcp::{Risk, ToolRules};
+use chela_testkit::clock::ManualClock;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -112,6 +114,29 @@ fn tool(name: &str, description: &str) -> Value {
 
 fn listed(tools: Value) -> Answer {
     result(json!({"tools": tools, "resultType": "complete"}))
+}
+
+#[tokio::test]
+async fn what_one_process_finds_and_what_the_owner_agrees_to_another_sees_within_a_minute() {
+    let (house, server) = (House::new(), Scripted::start().await);
+    let clock = Arc::new(ManualClock::at(Millis(1_800_000_000_000)));
+    server.will(vec![
+        discovered(),
+        listed(json!([tool("a", "Adds.")])),
+        listed(json!([tool("a", "Adds, and sends.")])),
+    ]);
+    let open = || house.servers_at(vec![http(&server.url())], clock.clone());
+    let (running, beside) = (open(), open());
+    let here = async || names(&running.tools(true).await.0);
+    assert_eq!(here().await, ["sdk__a"]);
+    let (catalog, problem) = beside.get("sdk").unwrap().catalog(true).await;
+    assert_eq!((catalog.tools[0].description.ends_with("sends."), problem), (true, None));
+    clock.advance(60_000);
+    assert_eq!(here().await, [""; 0]);
+    assert_eq!(beside.get("sdk").unwrap().agree("a").await, Ok(true));
+    clock.advance(60_000);
+    assert_eq!(here().await, ["sdk__a"]);
+    assert_eq!(server.asked().len(), 3, "the file store is read, and nobody asked");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use chela_clock::SystemClock;
 use chela_core::agent_id::AgentId;
+use chela_core::clock::Clock;
 use chela_core::purse::Shut;
 use chela_core::queue::Authority;
 use chela_core::session_key::SessionKey;
@@ -31,10 +32,15 @@ impl House {
     }
 
     pub(crate) fn servers(&self, settings: Vec<ServerSettings>) -> Servers {
+        self.servers_at(settings, Arc::new(SystemClock))
+    }
+
+    /// The same with a clock of the test.
+    pub(crate) fn servers_at(&self, settings: Vec<ServerSettings>, clock: Arc<dyn Clock>) -> Servers {
         let ground = Ground {
             files: self.store.blobs.clone(),
             secrets: Arc::new(LocalSecrets::new(|_| None)),
-            clock: Arc::new(SystemClock),
+            clock,
             launcher: Some(chela_mcp::stdio::launcher(|name| match name {
                 "PATH" => std::env::var(name).ok(),
                 "HOME" => Some("/nowhere".into()),
