@@ -7,6 +7,7 @@ mod context;
 mod dialect;
 mod failover;
 mod house;
+mod mcp;
 mod media;
 mod memory;
 mod models;

@@ -26,6 +26,22 @@ pub(crate) struct Shown {
     pub(crate) method: String,
     /// The form that brought its file.
     pub(crate) form: Bytes,
+    /// The buttons under it.
+    pub(crate) keyboard: Value,
+}
+
+impl Shown {
+    /// What Telegram posts when somebody presses the button with this label.
+    pub(crate) fn pressed(&self, label: &str) -> Value {
+        let rows = self.keyboard["inline_keyboard"].as_array().cloned().unwrap_or_default();
+        let mut buttons = rows.iter().flat_map(|row| row.as_array().unwrap());
+        let button = buttons.find(|button| button["text"] == label);
+        let button = button.unwrap_or_else(|| panic!("no button \"{label}\" under: {self:?}"));
+        json!({
+            "id": "1", "data": button["callback_data"],
+            "message": {"message_id": self.number, "date": 1, "reply_markup": self.keyboard},
+        })
+    }
 }
 
 /// The platform.
@@ -84,7 +100,8 @@ impl Telegram {
         match method {
             "sendMessage" | "sendPhoto" | "sendDocument" => {
                 let number = i64::try_from(all.len()).unwrap() + 1_000;
-                all.push(Shown { chat, number, text, method: method.to_owned(), form, ..Shown::default() });
+                let (method, keyboard) = (method.to_owned(), fields["reply_markup"].clone());
+                all.push(Shown { chat, number, text, method, form, keyboard, ..Shown::default() });
                 json!({"message_id": number, "date": 1, "chat": {"id": chat, "type": "private"}})
             }
             "editMessageText" => {
