@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const KEY: &str = "a-key-of-this-test-only";
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/sdk_client.py");
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sdk_client.py");
 const NOTE: &str = "The crab is called Karl.\n";
 
 struct Gateway {

@@ -89,8 +89,11 @@ pub(crate) struct Line {
     /// It says no more, and does not hang up.
     hangs: bool,
     /// Something else than an answer.
-    instead: Option<(u16, Vec<(&'static str, String)>, Bytes)>,
+    instead: Option<Instead>,
 }
+
+/// Status, headers and body.
+type Instead = (u16, Vec<(&'static str, String)>, Bytes);
 
 /// Tokens of one call: fresh, read from the cache, answered.
 #[derive(Clone, Copy, Debug)]

@@ -109,7 +109,7 @@ pub(crate) fn python(group: &str) -> PathBuf {
     python
 }
 
-pub(crate) const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/sdk_server.py");
+pub(crate) const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sdk_server.py");
 
 /// A server over HTTP.
 pub(crate) struct Sdk {
