@@ -41,6 +41,10 @@ impl Doctor {
         self.look_at_data(&mut findings);
         self.look_at_accounts(&mut findings).await?;
         self.look_at_memory(&mut findings).await;
+        findings.extend(crate::mcp::look(&self.place).await.into_iter().map(|(good, text)| {
+            let verdict = if good { Verdict::Good } else { Verdict::Warn };
+            Finding { about: "mcp", verdict, text }
+        }));
         self.look_at_gateway(&mut findings).await?;
         if self.json {
             let word = |verdict| match verdict {

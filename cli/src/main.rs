@@ -12,6 +12,7 @@ mod explain;
 mod gateway;
 mod invoke;
 mod mail;
+mod mcp;
 mod memory;
 mod pairing;
 mod place;
@@ -63,6 +64,8 @@ enum Command {
     Pairing(pairing::Pairing),
     /// Search, name, print what agents remember, or make its index anew
     Memory(memory::Memory),
+    /// Servers of the Model Context Protocol that agents use: list, sign in; be one
+    Mcp(mcp::Mcp),
     /// Show conversations, those of sub-agents among them
     Sessions(sessions::Sessions),
     /// Decide about replies that were not confirmed and messages that could not be handled
@@ -96,6 +99,7 @@ fn main() -> std::process::ExitCode {
         Command::Approvals(approvals) => gateway::block_on(approvals.run()),
         Command::Usage(usage) => gateway::block_on(usage.run()),
         Command::Memory(memory) => gateway::block_on(memory.run()),
+        Command::Mcp(mcp) => gateway::block_on(mcp.run()),
         Command::Sessions(sessions) => gateway::block_on(sessions.run()),
         Command::DeadLetters(dead_letters) => gateway::block_on(dead_letters.run()),
     };

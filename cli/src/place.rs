@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use chela_app::install::Scope;
 use chela_app::live::{Commands, Ground, Live};
+use chela_app::mcp::{Grants, McpHome};
 use chela_clock::SystemClock;
 use chela_core::blob::BlobStore;
 use chela_core::clock::Clock;
@@ -58,6 +59,10 @@ impl Place {
             clock: Self::clock(),
             commands: Commands::default(),
             scope,
+            mcp: McpHome {
+                launcher: Some(chela_mcp::stdio::launcher(variable)),
+                grants: Grants::Folder(self.data.join("mcp")),
+            },
         })
     }
 

@@ -86,20 +86,37 @@ impl Remote {
         self.call(request).await
     }
 
-    async fn call(&self, mut request: Request) -> anyhow::Result<Value> {
-        if let Some(key) = &self.key {
-            let value = http::HeaderValue::from_str(&format!("Bearer {}", key.expose()));
-            request
-                .headers
-                .insert(http::header::AUTHORIZATION, value.context("the API key has characters no header takes")?);
+    /// Posts a text with further headers; any status is an answer if its body is JSON.
+    pub(crate) async fn exchange(&self, path: &str, body: String, headers: http::HeaderMap) -> anyhow::Result<Value> {
+        let mut request = Request::post(format!("{}{path}", self.url), body, TIMEOUT, MAX_BYTES);
+        request.headers = headers;
+        let answer = self.send(request).await?;
+        let value: Option<Value> = serde_json::from_slice(&answer.body).ok();
+        // What is JSON-RPC says itself what is wrong; the rest is the gateway's.
+        match value.filter(|value| value.get("jsonrpc").is_some()) {
+            Some(value) => Ok(value),
+            None if answer.status.is_success() => Ok(Value::Null),
+            None => anyhow::bail!("{} answers {}", self.url, answer.status),
         }
-        let answer: Response =
-            self.http.send(request).await.with_context(|| format!("{} does not answer", self.url))?;
+    }
+
+    async fn call(&self, request: Request) -> anyhow::Result<Value> {
+        let answer = self.send(request).await?;
         let value: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         if answer.status.is_success() {
             return Ok(value);
         }
         let why = value.get("error").and_then(Value::as_str).unwrap_or("no reason given");
         anyhow::bail!("{} answers {}: {why}", self.url, answer.status)
+    }
+
+    async fn send(&self, mut request: Request) -> anyhow::Result<Response> {
+        if let Some(key) = &self.key {
+            let value = http::HeaderValue::from_str(&format!("Bearer {}", key.expose()));
+            request
+                .headers
+                .insert(http::header::AUTHORIZATION, value.context("the API key has characters no header takes")?);
+        }
+        self.http.send(request).await.with_context(|| format!("{} does not answer", self.url))
     }
 }

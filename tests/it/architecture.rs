@@ -84,6 +84,7 @@ fn adapters_do_not_know_one_another_nor_what_they_serve() {
     // The clock signs requests to Bedrock with the time.
     assert_within("chela-models", &["chela-clock", "chela-core", "chela-http"]);
     assert_within("chela-media", &["chela-core", "chela-http"]);
+    assert_within("chela-mcp", &["chela-core", "chela-http"]);
     assert_within("chela-tools", &["chela-archive", "chela-core", "chela-memory", "chela-shell"]);
     assert_within("chela-shell", &[]);
     assert_within("chela-memory", &["chela-core", "chela-http"]);
@@ -134,6 +135,16 @@ fn a_connection_is_held_by_the_command_and_never_by_a_function() {
         assert!(!needs.contains("chela-bridge") || package == "chela", "{package} must not need chela-bridge");
         let socket = ["twilight-gateway", "tokio-rustls"].iter().any(|name| needs.contains(*name));
         assert!(!socket || package == "chela-bridge", "{package} must not hold a connection");
+    }
+}
+
+#[test]
+fn a_server_that_is_a_program_is_started_by_the_command_and_never_by_a_function() {
+    let metadata = MetadataCommand::new().no_deps().exec().unwrap();
+    for package in &metadata.packages {
+        let normal = package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal);
+        let starts = normal.filter(|it| it.name == "chela-mcp").any(|it| it.features.contains(&"stdio".to_owned()));
+        assert_eq!(starts, package.name.as_str() == "chela", "{}", package.name);
     }
 }
 

@@ -9,3 +9,4 @@
 )]
 
 mod bridge;
+mod mcp;

@@ -1,8 +1,9 @@
 //! The HTTP API: health, readiness, `POST /message`, pairing, approvals, channels, sessions, dead letters,
-//! usage, memory, metrics.
+//! usage, memory, `/mcp`, metrics.
 
 mod approvals;
 mod dead_letters;
+mod mcp;
 mod memory;
 mod pairing;
 mod sessions;
@@ -98,11 +99,11 @@ impl Api {
             "/readyz" if method == Method::GET => return self.ready().await,
             "/metrics" | "/message" | "/pairing" | "/channels" | "/sessions" | "/usage" | "/usage/halt"
             | "/approvals" | "/approvals/forget" => {}
-            _ if dead_letters || memory::PATHS.contains(&path) => {}
+            _ if dead_letters || memory::PATHS.contains(&path) || path == mcp::PATH => {}
             "/healthz" | "/readyz" => return problem(StatusCode::METHOD_NOT_ALLOWED, "only GET is served here"),
             _ => {
                 let paths = "paths: /healthz, /readyz, /metrics, /message, /pairing, /channels, /sessions, /usage, /deadletters, \
-                             /memory, /approvals";
+                             /memory, /approvals, /mcp";
                 return problem(StatusCode::NOT_FOUND, paths);
             }
         }
@@ -127,6 +128,7 @@ impl Api {
             (&Method::GET, "/usage") => self.usage(query).await,
             (&Method::POST, "/usage/halt") => self.halt(body).await,
             (&Method::GET, "/sessions") => self.conversations(query).await,
+            (_, mcp::PATH) => self.mcp(method, headers, body).await,
             _ if dead_letters => self.dead_letters(method, path, body).await,
             _ if memory::PATHS.contains(&path) => self.memory(method, path, query).await,
             _ => problem(StatusCode::METHOD_NOT_ALLOWED, "this path does not take that method"),

@@ -137,6 +137,7 @@ pub(crate) async fn open(config: Arc<Config>, ground: &Ground) -> Built {
         },
         api_key,
         memory,
+        mcp: Arc::default(),
         problems,
         config,
     }
@@ -152,9 +153,7 @@ fn tools(
 ) -> Vec<Arc<dyn Tool>> {
     let tools = chela_tools::all(settings).into_iter().chain(of_media.iter().cloned());
     let tools = tools.chain(house::tools(config, agent, id));
-    let tools = tools.filter(|tool| config.tool_allowed(agent, &tool.spec().name)).collect();
-    let search = config.tool_allowed(agent, TOOL_SEARCH);
-    if search { chela_tools::on_demand::offered(tools) } else { tools }
+    tools.filter(|tool| config.tool_allowed(agent, &tool.spec().name)).collect()
 }
 
 /// Where an agent's commands run; `None` where none ever do.
@@ -270,6 +269,10 @@ pub(crate) async fn with_prompt(
         };
         settings.system = with_persona(prompts.owner).into();
         settings.system_for_guests = with_persona(prompts.guests).into();
+        crate::mcp::equip(settings, &built.config, &built.mcp, agent).await;
+        if built.config.tool_allowed(agent, TOOL_SEARCH) {
+            settings.tools = chela_tools::on_demand::offered(std::mem::take(&mut settings.tools));
+        }
         equip(settings, &built.config, files, shelf, agent, now).await;
     }
     installation

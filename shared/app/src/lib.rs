@@ -11,6 +11,7 @@ pub mod install;
 mod knowledge;
 pub mod live;
 pub mod log;
+pub mod mcp;
 mod media;
 pub mod memory;
 pub mod metrics;

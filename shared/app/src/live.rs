@@ -16,12 +16,14 @@ use chela_core::route::RoutingTable;
 use chela_core::sandbox::Sandbox;
 use chela_core::schedule::Schedule;
 use chela_core::secret::{Secret, SecretStore};
+use chela_mcp::Servers;
 use chela_memory::Memory;
 use chela_skills::Shelf;
 use chela_tools::Runs;
 use tokio::sync::Mutex;
 
 use crate::install::{self, Scope};
+use crate::mcp::{self, McpHome};
 use crate::workspaces::Workspaces;
 
 /// How long a workspace's prompt is kept; a changed SOUL.md speaks at the latest then.
@@ -45,6 +47,8 @@ pub struct Ground {
     pub commands: Commands,
     /// What this process opens.
     pub scope: Scope,
+    /// What it knows of servers of the Model Context Protocol.
+    pub mcp: McpHome,
 }
 
 /// Where commands can run here; the configuration chooses.
@@ -97,6 +101,8 @@ pub struct Built {
     pub api_key: Option<Secret>,
     /// How notes are searched.
     pub memory: Arc<Memory>,
+    /// Servers whose tools agents may use.
+    pub mcp: Arc<Servers>,
     /// What could not be opened, for people. No secret is in it.
     pub problems: Vec<String>,
 }
@@ -201,7 +207,11 @@ impl Live {
         }
         self.workspaces.assign(config.agents.workspaces());
         let ground = &self.ground;
-        let built = Arc::new(install::open(config, ground).await);
+        let mut built = install::open(config, ground).await;
+        if ground.scope == Scope::Everything {
+            built.mcp = Arc::new(mcp::open(&built.config, ground, &mut built.problems));
+        }
+        let built = Arc::new(built);
         state.prompted.clear();
         state.built = Some(built.clone());
         built

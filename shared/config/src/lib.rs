@@ -14,6 +14,7 @@ mod excerpt;
 mod identity;
 mod include;
 mod live;
+mod mcp;
 mod media;
 mod memory;
 mod openclaw;
@@ -48,6 +49,7 @@ pub use document::written;
 pub use edit::edit;
 pub use identity::Identity;
 pub use live::{LiveConfig, LoadError, Refreshed};
+pub use mcp::{McpAuth, McpOauth, McpRisk, McpSection, McpServer, McpTools};
 pub use media::{MediaAudio, MediaCapability, MediaModel, MediaModels, MediaTools, Tts, TtsAuto, TtsProvider};
 pub use memory::{
     MemoryChunking, MemoryDecay, MemoryHybrid, MemoryMmr, MemoryQuery, MemoryRemote, MemorySearch, MemorySection,

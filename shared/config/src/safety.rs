@@ -38,6 +38,7 @@ pub(crate) fn inspect(config: &Config, surroundings: &Surroundings<'_>) -> Vec<M
     inspection.commands();
     inspection.exec();
     inspection.misfits.extend(crate::media::inspect(config));
+    inspection.misfits.extend(crate::mcp::inspect(config));
     inspection.misfits
 }
 

@@ -14,6 +14,7 @@ use crate::auth::AuthSection;
 use crate::broadcast::BroadcastSection;
 use crate::channels::ChannelsSection;
 use crate::commands::CommandsSection;
+use crate::mcp::McpSection;
 use crate::media::{MediaTools, Tts};
 use crate::memory::MemorySection;
 use crate::providers::ModelsSection;
@@ -58,6 +59,8 @@ pub struct Config {
     pub gateway: GatewaySection,
     /// Which tools agents may use, and what they are given.
     pub tools: ToolsSection,
+    /// Servers whose tools agents may use as well.
+    pub mcp: McpSection,
     /// Where the owner is asked for consent.
     pub approvals: ApprovalsSection,
     /// Instructions that agents load when they need them.

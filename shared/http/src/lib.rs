@@ -7,6 +7,7 @@ mod error;
 mod forms;
 mod request;
 mod resolver;
+pub mod sse;
 mod stream;
 mod target;
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use chela_agent::ChannelNotes;
 use chela_app::install::Scope;
 use chela_app::live::{CONFIG_KEY, Commands, Ground};
+use chela_app::mcp::{Grants, McpHome};
 use chela_app::receive::Ports;
 use chela_aws::{AwsClients, AwsEnvironment, Bucket, Lanes, SandboxFunction, Secrets, Table, variable};
 use chela_clock::SystemClock;
@@ -44,6 +45,8 @@ impl Deployment {
 
     /// What the configuration stands on here.
     pub fn ground(&self, scope: Scope) -> Ground {
+        let stage = self.environment.stage.as_ref();
+        let grants = stage.map_or(Grants::Said, |stage| Grants::Parameters(format!("/chela/{stage}/mcp")));
         Ground {
             config_files: self.files.clone(),
             config_key: CONFIG_KEY.to_owned(),
@@ -53,6 +56,8 @@ impl Deployment {
             clock: self.clock.clone(),
             commands: self.commands(),
             scope,
+            // A function starts no program.
+            mcp: McpHome { launcher: None, grants },
         }
     }
 

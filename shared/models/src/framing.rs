@@ -3,8 +3,7 @@
 use aws_smithy_eventstream::frame::{DecodedFrame, MessageFrameDecoder};
 use aws_smithy_types::event_stream::{HeaderValue, Message};
 use bytes::{Buf as _, BytesMut};
-
-use crate::sse::Events;
+use chela_http::sse::Events;
 
 /// Longest event taken that is not one of server-sent events, which have their own limit.
 const MAX_EVENT: usize = 4 * 1024 * 1024;

@@ -22,7 +22,6 @@ mod reference;
 mod rendered;
 mod seal;
 mod signer;
-mod sse;
 mod transcript;
 
 pub use catalog::{Api, Builtin, Cost, Input, KnownModel, MaxTokensField};

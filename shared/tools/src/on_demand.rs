@@ -24,19 +24,22 @@ const MOST_BYTES: usize = 4 * 1024;
 /// Tools that one search finds at most.
 const FOUND_AT_ONCE: usize = 5;
 
+/// Most bytes of names in the description of the search: servers of others may have hundreds of tools.
+const NAMED_BYTES: usize = 1024;
+
 /// The tools as they are to be offered: all from the beginning if they are few and short, else most of them on demand.
+/// Those that always wait to be found do so among few as well.
 pub fn offered(tools: Vec<Arc<dyn Tool>>) -> Vec<Arc<dyn Tool>> {
-    let bytes: usize = tools.iter().map(|tool| size(&tool.spec())).sum();
-    if tools.len() <= MOST_TOOLS && bytes <= MOST_BYTES {
-        return tools;
-    }
-    let (mut offered, hidden): (Vec<_>, Vec<_>) =
-        tools.into_iter().partition(|tool| CORE.contains(&tool.spec().name.as_str()));
+    let (waiting, ready): (Vec<_>, Vec<_>) = tools.into_iter().partition(|tool| tool.on_demand());
+    let bytes: usize = ready.iter().map(|tool| size(&tool.spec())).sum();
+    let few = ready.len() <= MOST_TOOLS && bytes <= MOST_BYTES;
+    let (mut offered, mut hidden): (Vec<_>, Vec<_>) =
+        ready.into_iter().partition(|tool| few || CORE.contains(&tool.spec().name.as_str()));
+    hidden.extend(waiting);
     if hidden.is_empty() {
         return offered;
     }
-    let specs = hidden.iter().map(|tool| tool.spec()).collect();
-    offered.push(Arc::new(ToolSearch { specs }));
+    offered.push(Arc::new(ToolSearch { tools: hidden.clone() }));
     offered.extend(hidden.into_iter().map(|tool| Arc::new(OnDemand(tool)) as Arc<dyn Tool>));
     offered
 }
@@ -59,12 +62,12 @@ impl Tool for OnDemand {
         self.0.effect()
     }
 
-    fn on_demand(&self) -> bool {
-        true
-    }
-
     fn offered(&self, caller: &Caller) -> bool {
         self.0.offered(caller)
+    }
+
+    fn on_demand(&self) -> bool {
+        true
     }
 
     fn consent(&self, input: &Value, caller: &Caller) -> Option<Consent> {
@@ -78,7 +81,24 @@ impl Tool for OnDemand {
 
 /// `tool_search`.
 struct ToolSearch {
-    specs: Vec<ToolSpec>,
+    tools: Vec<Arc<dyn Tool>>,
+}
+
+impl ToolSearch {
+    /// As many names as a description has room for.
+    fn names<'a>(specs: impl Iterator<Item = &'a ToolSpec>) -> String {
+        let (mut named, mut bytes, mut further) = (Vec::new(), 0usize, 0usize);
+        for spec in specs {
+            bytes = bytes.saturating_add(spec.name.len()).saturating_add(2);
+            if bytes <= NAMED_BYTES {
+                named.push(spec.name.as_str());
+            } else {
+                further = further.saturating_add(1);
+            }
+        }
+        let further = if further == 0 { String::new() } else { format!(" and {further} more") };
+        format!("{}{further}", named.join(", "))
+    }
 }
 
 #[derive(Deserialize)]
@@ -89,13 +109,13 @@ struct Arguments {
 #[async_trait]
 impl Tool for ToolSearch {
     fn spec(&self) -> ToolSpec {
-        let names: Vec<&str> = self.specs.iter().map(|spec| spec.name.as_str()).collect();
+        let specs: Vec<ToolSpec> = self.tools.iter().map(|tool| tool.spec()).collect();
         ToolSpec {
             name: TOOL_SEARCH.into(),
             description: format!(
                 "Finds further tools by name or by what they do; those found can be called in your next step. There are: \
                  {}.",
-                names.join(", ")
+                Self::names(specs.iter())
             ),
             input_schema: json!({
                 "type": "object",
@@ -114,10 +134,13 @@ impl Tool for ToolSearch {
             Ok(arguments) => arguments,
             Err(error) => return ToolAnswer::error(error),
         };
-        let found = search(&self.specs, &query);
+        // What this caller may not use is not to be found either.
+        let offered = self.tools.iter().filter(|tool| tool.offered(call.caller));
+        let specs: Vec<ToolSpec> = offered.map(|tool| tool.spec()).collect();
+        let found = search(&specs, &query);
         if found.is_empty() {
-            let names: Vec<&str> = self.specs.iter().map(|spec| spec.name.as_str()).collect();
-            return ToolAnswer::error(format!("No tool does \"{query}\". There are: {}.", names.join(", ")));
+            let names = Self::names(specs.iter());
+            return ToolAnswer::error(format!("No tool does \"{query}\". There are: {names}."));
         }
         let tools: Vec<_> = found
             .into_iter()
@@ -125,7 +148,7 @@ impl Tool for ToolSearch {
                 json!({ "name": name, "description": description, "input_schema": input_schema })
             })
             .collect();
-        ToolAnswer::ok(serde_json::Value::from(tools).to_string())
+        ToolAnswer::ok(Value::from(tools).to_string())
     }
 }
 
@@ -251,6 +274,56 @@ mod tests {
         let long: &'static str = Box::leak("x".repeat(MOST_BYTES).into_boxed_str());
         let tools: Vec<Arc<dyn Tool>> = vec![Arc::new(Named("read", "")), Arc::new(Named("long", long))];
         assert!(offered(tools).iter().any(|tool| tool.on_demand()));
+    }
+
+    /// A tool that waits to be found, is for the owner alone and asks before it acts.
+    struct Guarded;
+
+    #[async_trait]
+    impl Tool for Guarded {
+        fn spec(&self) -> ToolSpec {
+            Named("guarded", "Guards.").spec()
+        }
+
+        fn effect(&self) -> Effect {
+            Effect::Unkeyed
+        }
+
+        fn offered(&self, caller: &Caller) -> bool {
+            caller.authority == chela_core::queue::Authority::Owner
+        }
+
+        fn on_demand(&self) -> bool {
+            true
+        }
+
+        fn consent(&self, _: &Value, _: &Caller) -> Option<Consent> {
+            Some(Consent { shown: "guarded".into(), programs: None })
+        }
+
+        async fn run(&self, _: ToolCall<'_>) -> ToolAnswer {
+            ToolAnswer::ok("")
+        }
+    }
+
+    #[test]
+    fn a_tool_that_waits_to_be_found_waits_among_few_and_keeps_its_guards() {
+        let tools = offered(vec![Arc::new(Named("read", "")), Arc::new(Guarded)]);
+        let names: Vec<String> = tools.iter().map(|tool| tool.spec().name).collect();
+        assert_eq!(names, ["read", TOOL_SEARCH, "guarded"]);
+        let guarded = tools.last().unwrap();
+        let owner = Caller { authority: chela_core::queue::Authority::Owner, ..Caller::default() };
+        assert!(guarded.on_demand() && guarded.offered(&owner) && !guarded.offered(&Caller::default()));
+        assert!(guarded.consent(&json!({}), &owner).is_some());
+    }
+
+    #[test]
+    fn names_of_hundreds_of_tools_do_not_fill_the_prompt() {
+        let tool = |n: usize| Arc::new(Named(Box::leak(format!("server__tool_number_{n}").into_boxed_str()), ""));
+        let tools: Vec<Arc<dyn Tool>> = (0..300).map(|n| tool(n) as Arc<dyn Tool>).collect();
+        let search = offered(tools).into_iter().find(|tool| tool.spec().name == TOOL_SEARCH).unwrap();
+        let description = search.spec().description;
+        assert!(description.len() < NAMED_BYTES + 200 && description.contains(" more."), "{description}");
     }
 
     #[test]

@@ -201,38 +201,44 @@ impl Person<'_> {
         self.sends(message).await;
     }
 
-    /// The update as Telegram posts it, with the secret Telegram was given.
+    /// A message as Telegram posts it.
     async fn sends(&self, mut message: Value) {
-        let number = self.house.said.fetch_add(1, Ordering::SeqCst) + 1;
-        let kind = if self.chat < 0 { "supergroup" } else { "private" };
-        let chat = json!({"id": self.chat, "type": kind, "title": "all", "first_name": self.name()});
-        merge(&mut message, json!({"message_id": number, "date": 1_767_224_899, "from": self.user(), "chat": chat}));
-        self.posts(json!({"update_id": number, "message": message})).await;
+        let number = self.next();
+        let more = json!({"message_id": number, "date": 1_767_224_899, "from": self.user(), "chat": self.place()});
+        merge(&mut message, more);
+        self.posts(number, "message", message).await;
     }
 
-    /// Presses a button below a message of this chat.
-    pub(crate) async fn presses(&self, shown: &Shown, label: &str) {
-        let number = self.house.said.fetch_add(1, Ordering::SeqCst) + 1;
-        let (_, data) = shown.buttons.iter().find(|(own, _)| own == label).unwrap();
-        let kind = if self.chat < 0 { "supergroup" } else { "private" };
-        let message = json!({"message_id": shown.number, "date": 1_767_224_899, "text": shown.text,
-            "chat": {"id": self.chat, "type": kind, "title": "all", "first_name": self.name()}});
-        let query = json!({"id": number.to_string(), "from": self.user(), "chat_instance": "1", "data": data,
-            "message": message});
-        self.posts(json!({"update_id": number, "callback_query": query})).await;
+    /// Presses the button with this label under a message.
+    pub(crate) async fn presses(&self, label: &str, shown: &Shown) {
+        let mut query = shown.pressed(label);
+        merge(&mut query, json!({"from": self.user(), "message": {"chat": self.place()}}));
+        self.posts(self.next(), "callback_query", query).await;
     }
 
-    fn name(&self) -> &'static str {
-        if self.id == ADA { "Ada" } else { "Bob" }
+    fn next(&self) -> u64 {
+        self.house.said.fetch_add(1, Ordering::SeqCst) + 1
     }
 
     fn user(&self) -> Value {
         json!({"id": self.id, "is_bot": false, "first_name": self.name()})
     }
 
-    async fn posts(&self, update: Value) {
-        let (headers, update) = (telegram_headers(TELEGRAM_SECRET), update.to_string());
-        let answer = self.house.gateway.post("/webhook/telegram", headers, update).await;
+    fn name(&self) -> &'static str {
+        if self.id == ADA { "Ada" } else { "Bob" }
+    }
+
+    fn place(&self) -> Value {
+        let kind = if self.chat < 0 { "supergroup" } else { "private" };
+        json!({"id": self.chat, "type": kind, "title": "all", "first_name": self.name()})
+    }
+
+    /// The update, with the secret Telegram was given.
+    async fn posts(&self, number: u64, kind: &str, what: Value) {
+        let mut update = json!({ "update_id": number });
+        update[kind] = what;
+        let headers = telegram_headers(TELEGRAM_SECRET);
+        let answer = self.house.gateway.post("/webhook/telegram", headers, update.to_string()).await;
         assert_eq!(answer.status, 200);
     }
 

@@ -8,6 +8,7 @@ mod dialect;
 mod exec;
 mod failover;
 mod house;
+mod mcp;
 mod media;
 mod memory;
 mod models;

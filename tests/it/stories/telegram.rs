@@ -26,8 +26,29 @@ pub(crate) struct Shown {
     pub(crate) method: String,
     /// The form that brought its file.
     pub(crate) form: Bytes,
-    /// The buttons below it: what stands on each, and what it posts.
-    pub(crate) buttons: Vec<(String, String)>,
+    /// The buttons under it.
+    pub(crate) keyboard: Value,
+}
+
+impl Shown {
+    /// What stands on its buttons.
+    pub(crate) fn labels(&self) -> Vec<String> {
+        let rows = self.keyboard["inline_keyboard"].as_array().cloned().unwrap_or_default();
+        let buttons = rows.iter().flat_map(|row| row.as_array().unwrap());
+        buttons.map(|button| button["text"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// What Telegram posts when somebody presses the button with this label.
+    pub(crate) fn pressed(&self, label: &str) -> Value {
+        let rows = self.keyboard["inline_keyboard"].as_array().cloned().unwrap_or_default();
+        let mut buttons = rows.iter().flat_map(|row| row.as_array().unwrap());
+        let button = buttons.find(|button| button["text"] == label);
+        let button = button.unwrap_or_else(|| panic!("no button \"{label}\" under: {self:?}"));
+        json!({
+            "id": "1", "data": button["callback_data"],
+            "message": {"message_id": self.number, "date": 1, "reply_markup": self.keyboard},
+        })
+    }
 }
 
 /// The platform.
@@ -86,8 +107,8 @@ impl Telegram {
         match method {
             "sendMessage" | "sendPhoto" | "sendDocument" => {
                 let number = i64::try_from(all.len()).unwrap() + 1_000;
-                let buttons = buttons(fields);
-                all.push(Shown { chat, number, text, method: method.to_owned(), form, buttons, ..Shown::default() });
+                let (method, keyboard) = (method.to_owned(), fields["reply_markup"].clone());
+                all.push(Shown { chat, number, text, method, form, keyboard, ..Shown::default() });
                 json!({"message_id": number, "date": 1, "chat": {"id": chat, "type": "private"}})
             }
             "editMessageText" => {
@@ -104,14 +125,6 @@ impl Telegram {
             _ => json!(true),
         }
     }
-}
-
-/// The keyboard below a message.
-fn buttons(fields: &Value) -> Vec<(String, String)> {
-    let rows = fields["reply_markup"]["inline_keyboard"].as_array().cloned().unwrap_or_default();
-    let all = rows.iter().filter_map(Value::as_array).flatten();
-    let word = |button: &Value, key: &str| button[key].as_str().unwrap().to_owned();
-    all.map(|button| (word(button, "text"), word(button, "callback_data"))).collect()
 }
 
 async fn serve(State(telegram): State<Telegram>, request: Request) -> Response {

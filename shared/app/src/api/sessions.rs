@@ -31,7 +31,7 @@ impl Api {
         }
     }
 
-    async fn listed(&self, agent: Option<&str>, limit: usize) -> Result<Value, StoreError> {
+    pub(super) async fn listed(&self, agent: Option<&str>, limit: usize) -> Result<Value, StoreError> {
         let agents = match agent {
             Some(agent) => vec![agent.to_owned()],
             None => self.live.current().await.config.agents.ids(),
@@ -45,7 +45,7 @@ impl Api {
         Ok(json!({ "sessions": listings }))
     }
 
-    async fn conversation(&self, session: &SessionKey, limit: usize) -> Result<Option<Value>, StoreError> {
+    pub(super) async fn conversation(&self, session: &SessionKey, limit: usize) -> Result<Option<Value>, StoreError> {
         let Some(head) = self.sessions.head(session).await? else { return Ok(None) };
         let entries = self.sessions.history(session, 0, limit).await?;
         let entries: Vec<Value> = entries.iter().map(said).collect();

@@ -43,6 +43,7 @@ impl Desk {
             clock: clock.clone(),
             commands: Default::default(),
             scope: Scope::Api,
+            mcp: chela_app::mcp::McpHome::default(),
         };
         let sessions = store.sessions.clone();
         let api = Api {

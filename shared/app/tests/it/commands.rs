@@ -101,6 +101,7 @@ impl House {
             clock: clock.clone(),
             commands: Default::default(),
             scope: Scope::Everything,
+            mcp: chela_app::mcp::McpHome::default(),
         };
         let live = Arc::new(Live::open(ground).await.unwrap());
         let sessions = store.sessions.clone();

@@ -1,16 +1,16 @@
 //! Server-sent events, as they come off the wire: <https://html.spec.whatwg.org/multipage/server-sent-events.html>.
-//! Only `data` matters to the dialects; both say inside it what kind of event it is.
+//! Only `data` is read: whoever streams to us says inside it what kind of event it is.
 
-/// Longest event taken. Providers send a few hundred bytes, a whole answer in one event stays far below.
+/// Longest event taken. Models' providers send a few hundred bytes, a whole answer in one event stays far below.
 const MAX_EVENT: usize = 4 * 1024 * 1024;
 
 /// An event grew beyond [`MAX_EVENT`].
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Endless;
+pub struct Endless;
 
 /// Takes bytes in pieces of any size and gives whole events.
 #[derive(Default)]
-pub(crate) struct Events {
+pub struct Events {
     line: Vec<u8>,
     data: Option<String>,
     after_cr: bool,
@@ -19,7 +19,7 @@ pub(crate) struct Events {
 
 impl Events {
     /// The `data` of every event that these bytes complete.
-    pub(crate) fn push(&mut self, mut bytes: &[u8]) -> Result<Vec<String>, Endless> {
+    pub fn push(&mut self, mut bytes: &[u8]) -> Result<Vec<String>, Endless> {
         let mut whole = Vec::new();
         if self.after_cr && !bytes.is_empty() {
             bytes = bytes.strip_prefix(b"\n").unwrap_or(bytes);
@@ -45,7 +45,7 @@ impl Events {
     }
 
     /// What the end of the stream completes: some servers leave out the last empty line.
-    pub(crate) fn finish(&mut self) -> Option<String> {
+    pub fn finish(&mut self) -> Option<String> {
         self.end_line().or_else(|| self.data.take())
     }
 
