@@ -206,7 +206,7 @@ async fn messages_are_answered_while_a_call_waits() {
 
 /// A05, A06: a guest presses the button, or writes the command.
 #[tokio::test]
-async fn a_decision_is_taken_once_by_the_owner_where_it_was_asked() {
+async fn a05_a06_a_decision_is_taken_once_by_the_owner_where_it_was_asked() {
     let office = Office::new([run("git push"), says("Pushed.")], Effect::Unkeyed);
     office.hears("1", "push it").await;
     let id = office.the_request().await.id;
@@ -257,7 +257,7 @@ async fn a_click_twice_before_it_ran_is_told_and_runs_once() {
 
 /// X18.
 #[tokio::test]
-async fn a_time_that_is_over_denies_and_is_told_once() {
+async fn x18_a_time_that_is_over_denies_and_is_told_once() {
     let office = Office::new([run("git push"), says("Nobody answered.")], Effect::Unkeyed);
     office.hears("1", "push it").await;
     let id = office.the_request().await.id;
@@ -367,7 +367,7 @@ async fn what_would_run_must_be_what_was_shown() {
 
 /// X17: a grant in another conversation than its own.
 #[tokio::test]
-async fn a_decision_has_nothing_run_in_another_conversation() {
+async fn x17_a_decision_has_nothing_run_in_another_conversation() {
     let office = Office::new([run("git push")], Effect::Unkeyed);
     office.hears("1", "push it").await;
     let request = office.the_request().await;
@@ -391,7 +391,7 @@ async fn a_decision_has_nothing_run_in_another_conversation() {
 }
 
 #[tokio::test]
-async fn guests_and_schedules_run_nothing_by_default_but_what_is_listed() {
+async fn x22_guests_and_schedules_run_nothing_by_default_but_what_is_listed() {
     let lines = [run("ls"), says("a"), run("ls"), says("b"), run("ls"), says("c")];
     let mut office = Office::new(lines, Effect::Unkeyed);
     let mut guest = office.world.says("1", "list");

@@ -95,7 +95,7 @@ fn direct_messages_follow_the_policy_and_the_list() {
 }
 
 #[test]
-fn a_sender_without_an_id_is_nobody() {
+fn a10_a_sender_without_an_id_is_nobody() {
     for sender in ["", "  "] {
         for list in [&["*"][..], &["", " "]] {
             assert_eq!(decide(&dm(DmPolicy::Open, list), &direct(sender)), Gate::Ignore(Ignored::NoSender));
@@ -271,7 +271,7 @@ proptest! {
     }
 
     #[test]
-    fn names_decide_nothing(allow_from in proptest::collection::vec(any_id(), 0..4), one in any_id(), other in any_id()) {
+    fn a01_names_decide_nothing(allow_from in proptest::collection::vec(any_id(), 0..4), one in any_id(), other in any_id()) {
         let policy = GatePolicy { dm_policy: DmPolicy::Pairing, allow_from, ..GatePolicy::default() };
         let mut inbound = direct("7");
         inbound.sender.name = Some(one);

@@ -106,7 +106,7 @@ fn a_repository_is_read_at_its_revision_and_in_its_folder() {
 }
 
 #[test]
-fn a_repository_runs_nothing() {
+fn c04_a_repository_runs_nothing() {
     let repository = folder(&[("SKILL.md", SKILL_MD)]);
     let touched = repository.path().join("touched");
     git(repository.path(), &["init", "--quiet"]);
@@ -154,7 +154,7 @@ fn links_in_a_folder_are_refused() {
 }
 
 #[test]
-fn pins_and_the_scan_decide() {
+fn c01_c02_pins_and_the_scan_decide() {
     let judged = |text: &str, terms: Terms| {
         let folder = folder(&[("SKILL.md", text)]);
         let (name, bundle) = fetch(folder.path().to_str().unwrap()).unwrap();
