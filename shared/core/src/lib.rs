@@ -17,6 +17,7 @@ pub mod gate;
 pub mod media;
 pub mod message;
 pub mod model;
+pub mod outside;
 pub mod queue;
 pub mod relay;
 pub mod reply;
