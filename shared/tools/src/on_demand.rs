@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chela_core::model::ToolSpec;
-use chela_core::tool::{Effect, TOOL_SEARCH, Tool, ToolAnswer, ToolCall};
+use chela_core::tool::{Caller, Consent, Effect, TOOL_SEARCH, Tool, ToolAnswer, ToolCall};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::arguments::arguments;
 
@@ -59,8 +59,16 @@ impl Tool for OnDemand {
         self.0.effect()
     }
 
+    fn offered(&self, caller: &Caller) -> bool {
+        self.0.offered(caller)
+    }
+
     fn on_demand(&self) -> bool {
         true
+    }
+
+    fn consent(&self, input: &Value, caller: &Caller) -> Option<Consent> {
+        self.0.consent(input, caller)
     }
 
     async fn run(&self, call: ToolCall<'_>) -> ToolAnswer {
@@ -157,6 +165,14 @@ mod tests {
             Effect::Keyed
         }
 
+        fn offered(&self, caller: &Caller) -> bool {
+            caller.depth == 0
+        }
+
+        fn consent(&self, _: &Value, _: &Caller) -> Option<Consent> {
+            Some(Consent { shown: self.0.into(), programs: None })
+        }
+
         async fn run(&self, _: ToolCall<'_>) -> ToolAnswer {
             ToolAnswer::ok(self.0)
         }
@@ -200,6 +216,16 @@ mod tests {
         assert_eq!(names(true), MANY.map(|(name, _)| name.to_owned()));
         let effects = |effect| tools.iter().filter(|tool| tool.effect() == effect).count();
         assert_eq!((effects(Effect::Keyed), effects(Effect::None)), (CORE.len() + MANY.len(), 1));
+    }
+
+    /// Who may use a tool, and what must be agreed to, does not depend on how it is found.
+    #[test]
+    fn a_tool_on_demand_keeps_its_guards() {
+        let (near, far) = (Caller::default(), Caller { depth: 1, ..Caller::default() });
+        for tool in offered(many()).iter().filter(|tool| tool.on_demand()) {
+            assert!(tool.offered(&near) && !tool.offered(&far));
+            assert!(tool.consent(&Value::Null, &near).is_some());
+        }
     }
 
     #[test]
