@@ -86,6 +86,7 @@ fn adapters_do_not_know_one_another_nor_what_they_serve() {
     assert_within("chela-media", &["chela-core", "chela-http"]);
     assert_within("chela-tools", &["chela-core", "chela-memory"]);
     assert_within("chela-memory", &["chela-core", "chela-http"]);
+    assert_within("chela-web", &["chela-core", "chela-http", "chela-media"]);
     assert_within("chela-config", &["chela-core"]);
     assert_within("chela-http", &["chela-core"]);
     assert_within("chela-sandbox", &[]);

@@ -30,7 +30,7 @@ use crate::house;
 use crate::knowledge::equip;
 use crate::live::{Built, Heartbeat, OpenAccount};
 use crate::usage;
-use crate::{media, memory, models};
+use crate::{media, memory, models, web};
 
 /// Model calls in one turn.
 const MAX_STEPS: u16 = 12;
@@ -94,6 +94,7 @@ pub(crate) async fn open(
     if let (Scope::Everything, Some(http)) = (scope, &http) {
         let media::Media { settings, tools: of_media } = media::open(&config, secrets, http, &mut problems).await;
         for_media = settings;
+        let of_web = web::open(&config, secrets, http, &mut problems).await;
         let tool_settings = ToolSettings { memory: memory.clone() };
         let mut opener = models::Opener::new(&config, secrets, http);
         for id in config.agents.ids() {
@@ -104,6 +105,7 @@ pub(crate) async fn open(
             let tools = chela_tools::all(&tool_settings)
                 .into_iter()
                 .chain(of_media.clone())
+                .chain(of_web.clone())
                 .chain(house::tools(&config, &agent, &id));
             let tools = tools.filter(|tool| config.tool_allowed(&agent, &tool.spec().name)).collect();
             let search = config.tool_allowed(&agent, TOOL_SEARCH);
@@ -378,6 +380,7 @@ fn http_client(config: &Config, problems: &mut Vec<String>) -> Option<HttpClient
         .chain(of_models)
         .chain(media::base_urls(config))
         .chain(memory::base_url(config))
+        .chain(web::base_urls(config))
         .filter_map(|url| HostPort::of_url(&url).ok())
         .collect();
     let options = HttpOptions {

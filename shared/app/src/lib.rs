@@ -17,6 +17,7 @@ pub mod metrics;
 mod models;
 pub mod receive;
 pub mod usage;
+pub mod web;
 pub mod wished;
 
 pub use knowledge::shelf_settings;

@@ -11,7 +11,6 @@ pub(crate) const NOT_YET: &[(&[&str], &[&str])] = &[
             "approvals",
             "attachments",
             "audit",
-            "browser",
             "cloudWorkers",
             "desktop",
             "diagnostics",
@@ -225,6 +224,20 @@ pub(crate) const NOT_YET: &[(&[&str], &[&str])] = &[
     ),
     (&["models", "providers", "*", "models", "*", "compat"], COMPAT),
     (&["tools"], TOOLS),
+    (&["tools", "web", "search"], &["openaiCodex"]),
+    (&["tools", "web", "fetch"], &["headers", "provider", "ssrfPolicy", "useTrustedEnvProxy"]),
+    (
+        &["browser"],
+        &[
+            "allowSystemProfileImport",
+            "attachOnly",
+            "defaultProfile",
+            "evaluateEnabled",
+            "profiles",
+            "snapshotDefaults",
+            "ssrfPolicy",
+        ],
+    ),
     (&["tools", "media"], &["asyncCompletion", "concurrency", "image", "video"]),
     (
         &["tools", "media", "audio"],

@@ -35,6 +35,7 @@ pub(crate) fn inspect(config: &Config, surroundings: &Surroundings<'_>) -> Vec<M
     inspection.prompts();
     inspection.commands();
     inspection.misfits.extend(crate::media::inspect(config));
+    inspection.misfits.extend(crate::web::inspect(config));
     inspection.misfits
 }
 

@@ -1,0 +1,21 @@
+#![doc = include_str!("../README.md")]
+
+mod browser;
+mod cache;
+mod fetch;
+mod search;
+
+pub use browser::{Browser, Launch, Which, cdp_origin, find_chromium};
+pub use fetch::{FetchSettings, WebFetch};
+pub use search::{PROVIDERS, Price, Provider, SearchSettings, WebSearch, find as find_provider};
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// What the model passed, or what is wrong with it in words for the model.
+fn arguments<T: DeserializeOwned>(input: &Value) -> Result<T, String> {
+    T::deserialize(input).map_err(|error| format!("The arguments do not fit: {error}. See the tool's schema."))
+}
+
+#[cfg(test)]
+mod tests;
