@@ -72,8 +72,43 @@ pub(crate) fn variables(function: &str, endpoint: &str) -> Vec<(String, String)>
     given.chain([("AWS_ENDPOINT_URL".to_owned(), endpoint.to_owned())]).collect()
 }
 
+/// How calls of a model are accounted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Accounts {
+    /// What was spent is counted.
+    Counted,
+    /// There is a limit, so that each call is reserved before and settled after.
+    Limited,
+}
+
 /// The configuration in the bucket: one channel whose secret lies where the template's roles may read it.
 pub(crate) fn configuration(callback: &str) -> String {
+    basis(callback).to_string()
+}
+
+/// The same with a model behind `url` that costs money, instead of the offline one.
+pub(crate) fn configuration_with_model(callback: &str, url: &str, accounts: Accounts) -> String {
+    let mut config = basis(callback);
+    let cost = json!({ "input": 3.0, "output": 15.0, "cacheRead": 0.3, "cacheWrite": 3.75 });
+    let model = json!({ "id": "m", "contextWindow": 200_000, "maxTokens": 2_000, "cost": cost });
+    let provider =
+        json!({ "baseUrl": url, "api": "openai-completions", "apiKey": "public-test-key", "models": [model] });
+    let limits = match accounts {
+        Accounts::Counted => json!({}),
+        Accounts::Limited => json!({ "perDay": 1_000, "perUserPerDay": 500 }),
+    };
+    let more = json!({
+        "agents": { "defaults": { "model": "bench/m" } },
+        "models": { "providers": { "bench": provider } },
+        "spend": { "limits": limits },
+    });
+    if let (Some(config), Value::Object(more)) = (config.as_object_mut(), more) {
+        config.extend(more);
+    }
+    config.to_string()
+}
+
+fn basis(callback: &str) -> Value {
     let webhook = json!({
         "webhookSecret": { "source": "ssm", "id": SECRET_PARAMETER },
         "callbackUrl": callback, "dmPolicy": "open", "allowFrom": ["*"],
@@ -84,7 +119,6 @@ pub(crate) fn configuration(callback: &str) -> String {
         "gateway": { "limits": { "messagesPerMinute": 0 } },
         "channels": { "webhook": webhook },
     })
-    .to_string()
 }
 
 /// What the Systems Manager answers to `GetParameter`.

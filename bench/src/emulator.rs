@@ -26,7 +26,7 @@ impl Emulator {
     }
 
     /// Makes what infra/template.yaml declares, as far as a turn touches it.
-    pub(crate) async fn provision(&self, config: &str) -> anyhow::Result<()> {
+    pub(crate) async fn provision(&self) -> anyhow::Result<()> {
         let key = |name: &str, kind: &str| json!({ "AttributeName": name, "KeyType": kind });
         let text = |name: &str| json!({ "AttributeName": name, "AttributeType": "S" });
         let table = json!({
@@ -44,7 +44,11 @@ impl Emulator {
         }
         let parameter = json!({ "Name": SECRET_PARAMETER, "Type": "SecureString", "Value": signing::secret() });
         call(self.address, "ssm", "AmazonSSM.PutParameter", &parameter).await?;
-        self.put(BUCKET, "").await?;
+        self.put(BUCKET, "").await
+    }
+
+    /// Puts the configuration where functions read it when they start.
+    pub(crate) async fn configure(&self, config: &str) -> anyhow::Result<()> {
         self.put(&format!("{BUCKET}/{CONFIG_KEY}"), config).await
     }
 

@@ -56,7 +56,11 @@ fn sizes(place: &Place, report: &mut Report) -> anyhow::Result<()> {
         let line = printed.lines().find(|line| line.split_whitespace().next() == Some(name));
         let zip_mb = line.and_then(|line| line.split_whitespace().nth(2)?.parse().ok());
         let zip_mb: f64 = zip_mb.with_context(|| format!("tools/size says nothing about {name}:\n{printed}"))?;
-        let goal = if name == "webhook" { Goal::AtMost(6.0) } else { Goal::None };
+        let goal = match name {
+            "webhook" => Goal::AtMost(6.0),
+            "agent" => Goal::AtMost(10.0),
+            _ => Goal::None,
+        };
         report.row(&format!("zip_mb.{name}"), &format!("{name}, zipped"), zip_mb, "MB", goal);
     }
     Ok(())

@@ -9,10 +9,10 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::calls::{queue_event, url_event};
 use crate::deployment::{configuration, queue_url, variables};
 use crate::emulator::{Emulator, call};
 use crate::load::message;
+use crate::path::{queue_event, url_event};
 use crate::place::Place;
 use crate::platform::Platform;
 use crate::runtime_api::Function;
@@ -43,7 +43,8 @@ async fn the_agent_function_survives_sigkill() -> anyhow::Result<()> {
     let signer = Signer::new()?;
     let platform = Platform::start(signer.clone()).await?;
     platform.expect_repetitions();
-    emulator.provision(&configuration(&platform.callback_url())).await?;
+    emulator.provision().await?;
+    emulator.configure(&configuration(&platform.callback_url())).await?;
     let log = place.file("webhook.log");
     let (mut webhook, _) = Function::start(&place.binary("webhook"), &variables("webhook", &url), log).await?;
     let mut lines = Vec::new();

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod agent_loop;
 mod calls;
 mod cost;
 mod deployment;
@@ -11,6 +12,7 @@ mod init;
 mod killed;
 mod load;
 mod parsing;
+mod path;
 mod place;
 mod platform;
 mod process;
@@ -19,6 +21,7 @@ mod report;
 mod runtime_api;
 mod signing;
 mod stand_in;
+mod thinker;
 
 use std::process::ExitCode;
 
@@ -37,7 +40,7 @@ struct Options {
     #[arg(long)]
     quick: bool,
     /// Only some parts; bench.json then has only their keys
-    #[arg(long, value_enum, value_delimiter = ',', default_values = ["gateway", "parsing", "init", "calls"])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values = ["gateway", "parsing", "init", "calls", "agent"])]
     only: Vec<Part>,
 }
 
@@ -51,6 +54,8 @@ enum Part {
     Init,
     /// Calls to AWS, and what they cost
     Calls,
+    /// A turn with many tools, and a long conversation
+    Agent,
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -83,6 +88,9 @@ async fn measure(options: &Options, place: &Place, report: &mut Report) -> anyho
     }
     if asked(Part::Calls) {
         calls::measure(place, if options.quick { 20 } else { 50 }, !options.quick, report).await.context("calls")?;
+    }
+    if asked(Part::Agent) {
+        agent_loop::measure(place, if options.quick { 3 } else { 7 }, report).await.context("agent")?;
     }
     Ok(())
 }

@@ -42,6 +42,18 @@ impl Counts {
         self.read_units += other.read_units;
     }
 
+    /// Everything that writes, DynamoDB and S3.
+    pub(crate) fn writes(&self) -> f64 {
+        let writing =
+            ["dynamodb.Put", "dynamodb.Update", "dynamodb.Delete", "dynamodb.Batch", "dynamodb.Transact", "s3.Put"];
+        writing.into_iter().map(|beginning| self.of(beginning)).sum()
+    }
+
+    /// Everything that reads, DynamoDB and S3.
+    pub(crate) fn reads(&self) -> f64 {
+        ["dynamodb.Get", "dynamodb.Query", "s3.Get", "s3.Head", "s3.List"].into_iter().map(|it| self.of(it)).sum()
+    }
+
     /// Calls whose names begin so.
     pub(crate) fn of(&self, beginning: &str) -> f64 {
         self.calls.iter().filter(|(name, _)| name.starts_with(beginning)).map(|(_, count)| count).sum()

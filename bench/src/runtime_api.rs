@@ -109,6 +109,16 @@ impl Function {
         Ok((self, value))
     }
 
+    /// CPU it took so far, in ms.
+    pub(crate) fn cpu_ms(&self) -> anyhow::Result<f64> {
+        self.process.precise_cpu_ms()
+    }
+
+    /// A line of its `/proc/<pid>/status`, in MB.
+    pub(crate) fn memory_mb(&self, line: &str) -> anyhow::Result<f64> {
+        self.process.memory_mb(line)
+    }
+
     /// Bytes it logged so far.
     pub(crate) fn log_bytes(&self) -> u64 {
         self.process.log_bytes()

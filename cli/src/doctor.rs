@@ -144,13 +144,14 @@ impl Doctor {
         Ok(())
     }
 
-    /// Proves that what is noted is found: a sentence of a note of each agent is searched for. Nothing is written.
+    /// Proves that what is noted is found: a sentence of a note of each agent is searched for by its
+    /// words. Nothing is written, and nothing is spent.
     async fn look_at_memory(&self, findings: &mut Vec<Finding>) {
         let about = "memory";
         let Ok(live) = crate::memory::live(&self.place).await else { return }; // Other findings say why.
         let (built, clock) = (live.current().await, Place::clock());
         for agent in built.config.agents.ids() {
-            let proof = match Notes::of(&built, live.files(), clock.as_ref(), Some(&agent)) {
+            let proof = match Notes::of(&built, live.files().as_ref(), None, clock.as_ref(), Some(&agent)) {
                 Ok(notes) => notes.prove().await,
                 Err(error) => Err(error),
             };
@@ -190,10 +191,7 @@ fn proven(agent: &str, proof: &Value) -> (Verdict, String) {
             format!("{agent}: a sentence of {path} is not found; `chela memory rebuild` mends the index"),
         );
     }
-    match proof.get("remark").and_then(Value::as_str) {
-        Some(remark) => (Verdict::Warn, format!("{agent}: {remark}")),
-        None => (Verdict::Good, format!("{agent}: a sentence of {path} is found among {notes} notes")),
-    }
+    (Verdict::Good, format!("{agent}: a sentence of {path} is found by its words among {notes} notes"))
 }
 
 #[cfg(test)]
@@ -204,8 +202,7 @@ mod tests {
     fn a_sentence_that_is_not_found_must_be_mended() {
         let of = |proof: Value| proven("main", &proof);
         assert!(of(Value::Null) == (Verdict::Good, "main: no notes yet".to_owned()));
-        assert!(of(json!({"path": "a.md", "notes": 2, "found": true, "remark": null})).0 == Verdict::Good);
-        assert!(of(json!({"path": "a.md", "notes": 2, "found": true, "remark": "by words alone"})).0 == Verdict::Warn);
+        assert!(of(json!({"path": "a.md", "notes": 2, "found": true})).0 == Verdict::Good);
         let (verdict, text) = of(json!({"path": "a.md", "notes": 2, "found": false}));
         assert!(verdict == Verdict::Bad && text.contains("chela memory rebuild"));
     }

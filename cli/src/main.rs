@@ -1,5 +1,7 @@
 //! The `chela` command.
 
+mod approvals;
+mod audit;
 mod bridge;
 mod channels;
 mod chat;
@@ -41,6 +43,8 @@ enum Command {
     Chat(chat::Chat),
     /// Look over configuration, store, channels and models, and say what to mend
     Doctor(doctor::Doctor),
+    /// Look for doors left open: in the configuration, its files and the template of the deployment
+    Audit(audit::Audit),
     /// Check the configuration, print its schema or a commented example
     Config(config::ConfigCommand),
     /// Say which rule decides about a message, a session key or a long text
@@ -64,6 +68,8 @@ enum Command {
     /// Decide about replies that were not confirmed and messages that could not be handled
     #[command(name = "deadletters")]
     DeadLetters(deadletters::DeadLetters),
+    /// Calls that wait for your consent: allow or deny them; what is allowed for ever
+    Approvals(approvals::Approvals),
     /// What was spent on models, by day; stop all spending, or let it go on
     Usage(usage::UsageCommand),
 }
@@ -72,6 +78,7 @@ fn main() -> std::process::ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Explain(explain) => explain.run(),
+        Command::Audit(audit) => audit.run(),
         Command::Config(config) => config.run(),
         Command::Run(run) => gateway::block_on(run.run()),
         Command::Chat(chat) => gateway::block_on(chat.run()),
@@ -82,6 +89,7 @@ fn main() -> std::process::ExitCode {
         Command::Channels(channels) => gateway::block_on(channels.run()),
         Command::Skills(skills) => gateway::block_on(skills.run()),
         Command::Pairing(pairing) => gateway::block_on(pairing.run()),
+        Command::Approvals(approvals) => gateway::block_on(approvals.run()),
         Command::Usage(usage) => gateway::block_on(usage.run()),
         Command::Memory(memory) => gateway::block_on(memory.run()),
         Command::Sessions(sessions) => gateway::block_on(sessions.run()),

@@ -1,15 +1,17 @@
 //! `chela memory`: what agents remember.
 //!
 //! Here the files are looked at themselves, whether a gateway runs beside or not; with `--url` a gateway or an `api`
-//! function is asked.
+//! function is asked. What may cost money is done by whoever has the counters: a gateway that runs here, if one does.
 
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use chela_agent::Known;
 use chela_app::install::Scope;
 use chela_app::live::Live;
 use chela_app::memory::Notes;
-use chela_embedded::FolderBlobs;
+use chela_core::spend::SpendStore;
+use chela_embedded::{Embedded, FolderBlobs};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -60,10 +62,12 @@ enum MemoryCommand {
 
 impl Memory {
     pub(crate) async fn run(&self) -> anyhow::Result<()> {
-        let answer = if self.remote.is_given() {
+        let costs = matches!(self.command, MemoryCommand::Search { .. } | MemoryCommand::Rebuild);
+        let store = if costs && !self.remote.is_given() { self.place.open_store().ok() } else { None };
+        let answer = if self.remote.is_given() || costs && store.is_none() && self.place.data.join("files").exists() {
             self.ask(&self.remote.open(&self.place).await?).await?
         } else {
-            self.look().await?
+            self.look(store).await?
         };
         if self.json {
             line(&answer.to_string());
@@ -104,10 +108,11 @@ impl Memory {
         }
     }
 
-    async fn look(&self) -> anyhow::Result<Value> {
+    async fn look(&self, store: Option<Embedded>) -> anyhow::Result<Value> {
         let live = live(&self.place).await?;
-        let (built, clock) = (live.current().await, Place::clock());
-        let notes = Notes::of(&built, live.files(), clock.as_ref(), self.agent.as_deref())?;
+        let (built, clock, known) = (live.current().await, Place::clock(), Known::default());
+        let money = store.as_ref().map(|store| (store.sessions.as_ref() as &dyn SpendStore, &known));
+        let notes = Notes::of(&built, live.files().as_ref(), money, clock.as_ref(), self.agent.as_deref())?;
         Ok(match &self.command {
             MemoryCommand::Search { query, limit } => notes.search(&query.join(" "), *limit).await?,
             MemoryCommand::Ls => notes.list().await?,

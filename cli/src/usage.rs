@@ -12,7 +12,7 @@ use crate::show::{BAD, GOOD, WARN, line, note, table};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  chela usage\n  chela usage --days 7 --by user\n  chela usage --days 30 --csv > usage.csv\n  chela usage halt\n  chela usage resume\n\nLimits are set at spend.limits in the configuration. Days begin at midnight in agents.defaults.userTimezone."
+    after_help = "Examples:\n  chela usage\n  chela usage --days 7 --by user\n  chela usage --days 7 --by service\n  chela usage --days 30 --csv > usage.csv\n  chela usage halt\n  chela usage resume\n\nLimits are set at spend.limits in the configuration. Days begin at midnight in agents.defaults.userTimezone."
 )]
 pub(crate) struct UsageCommand {
     #[command(subcommand)]
@@ -37,7 +37,7 @@ pub(crate) struct UsageCommand {
 
 #[derive(Debug, Subcommand)]
 enum Switch {
-    /// Stop all spending: no model is asked any more
+    /// Stop all spending: no model and no other service is asked any more
     Halt,
     /// Let spending go on
     Resume,
@@ -48,6 +48,7 @@ enum Kind {
     Agent,
     User,
     Channel,
+    Service,
 }
 
 impl UsageCommand {
@@ -81,7 +82,7 @@ impl UsageCommand {
         } else if is("halted") && is("byConfiguration") {
             line(&format!("{WARN}halted{WARN:#} by spend.halted in the configuration: take it out to resume"));
         } else if is("halted") {
-            line(&format!("{BAD}halted{BAD:#}: no model is asked until `chela usage resume`"));
+            line(&format!("{BAD}halted{BAD:#}: no model and no other service is asked until `chela usage resume`"));
         } else {
             line(&format!("{GOOD}resumed{GOOD:#}"));
         }
@@ -96,6 +97,7 @@ impl Kind {
             Scope::Agent(_) => self == Self::Agent,
             Scope::User(_) => self == Self::User,
             Scope::Channel(_) => self == Self::Channel,
+            Scope::Service(_) => self == Self::Service,
         }
     }
 }
@@ -189,6 +191,7 @@ fn words(scope: &Scope) -> (&'static str, &str) {
         Scope::Agent(id) => ("agent", id),
         Scope::Channel(id) => ("channel", id),
         Scope::User(id) => ("user", id),
+        Scope::Service(service) => ("service", service.name()),
     }
 }
 
@@ -201,6 +204,7 @@ fn dollars(amount: NanoDollars) -> String {
 #[cfg(test)]
 mod tests {
     use chela_core::model;
+    use chela_core::purse::Service;
     use chela_core::spend::Spending;
 
     use super::*;
@@ -218,7 +222,11 @@ mod tests {
         };
         let day = |date: &str| DayOfUsage {
             date: date.into(),
-            scopes: vec![of(Scope::All), of(Scope::User("slack:a,\"b".into()))],
+            scopes: vec![
+                of(Scope::All),
+                of(Scope::User("slack:a,\"b".into())),
+                of(Scope::Service(Service::Transcripts)),
+            ],
         };
         Usage { timezone: "UTC".into(), halted: false, days: vec![day("2026-11-21"), day("2026-11-20")] }
     }
@@ -230,7 +238,11 @@ mod tests {
         assert_eq!(row, ["2026-11-21", "everything", "$1.5001", "", "", "3", "17", "7", "5"]);
         assert_eq!(
             totals(&usage),
-            ["2 days  everything  $3.0001 in 6 calls", "2 days  user slack:a,\"b  $3.0001 in 6 calls"]
+            [
+                "2 days  everything  $3.0001 in 6 calls",
+                "2 days  user slack:a,\"b  $3.0001 in 6 calls",
+                "2 days  service transcripts  $3.0001 in 6 calls"
+            ]
         );
     }
 
@@ -239,6 +251,7 @@ mod tests {
         let rows = csv(&usage());
         assert_eq!(rows[1], "2026-11-21,everything,,1.500000001,0.000000000,,3,10,5,7,0");
         assert_eq!(rows[2], "2026-11-21,user,\"slack:a,\"\"b\",1.500000001,0.000000000,,3,10,5,7,0");
+        assert_eq!(rows[3], "2026-11-21,service,transcripts,1.500000001,0.000000000,,3,10,5,7,0");
         assert_eq!(cell("=1+1"), "'=1+1");
         assert!(rows.iter().skip(1).all(|row| row.split(',').count() >= rows[0].split(',').count()));
     }

@@ -2,7 +2,7 @@
 
 import re
 
-from template import as_list, either_way, of_type, plain, references, statements
+from template import as_list, either_way, of_type, plain, references, statements, written
 
 FUNCTION = "AWS::Lambda::Function"
 LANES = ["Live", "Scheduled", "Background"]
@@ -11,6 +11,10 @@ VARIABLES = {
     "CHANNEL", "CHELA_STAGE", "CHELA_LOG", "CHELA_TABLE", "CHELA_BUCKET", "CHELA_BUS", "CHELA_SANDBOX",
     "CHELA_QUEUE_LIVE", "CHELA_QUEUE_SCHEDULED", "CHELA_QUEUE_BACKGROUND",
 }
+
+INDEX = "agents/*/index/memory.sqlite"
+# What the owner names of Amazon Bedrock; nothing else of it is ours.
+MODELS = (":bedrock:*::foundation-model/${BedrockModels}", ":inference-profile/*.${BedrockModels}")
 
 
 def allowed(template):
@@ -40,7 +44,7 @@ def resources_are_ours(template):
     for name, statement in allowed(template):
         for resource in as_list(statement.get("Resource", "*")):
             text = plain(resource)
-            named = "/chela/${Stage}/" in text or text.endswith(":identity/${MailDomain}")
+            named = "/chela/${Stage}/" in text or text.endswith((":identity/${MailDomain}", *MODELS))
             if not references(text) & set(template["Resources"]) and not named:
                 yield f"{name}: {text}"
 
@@ -62,6 +66,32 @@ def few_rows_are_open_to_who_faces_the_world(template):
             partitions = named.get(action, named.get(action.split(":")[0] + ":"))
             for key in set(keys) - partitions if partitions is not None else ():
                 yield f"{name}: {action} of {key}"
+
+
+def notes_are_all_of_a_workspace_that_the_api_reads(template):
+    """It faces the world: what an agent is told about itself, and what it works on, is not shown there, let alone changed."""
+    shown = {f"${{Bucket.Arn}}/{part}" for part in ("config/*", "agents/*/MEMORY.md", "agents/*/USER.md", "agents/*/memory/*", INDEX)}
+    files = {"s3:GetObject": shown, "s3:PutObject": {f"${{Bucket.Arn}}/{INDEX}"}, "s3:ListBucket": {"${Bucket.Arn}"}}
+    for statement in statements(of_type(template, "AWS::IAM::Role")["ApiRole"]):
+        for action in as_list(statement["Action"]):
+            for resource in as_list(statement["Resource"]):
+                if action.startswith("s3:") and plain(resource) not in files.get(action, ()):
+                    yield f"{action} of {plain(resource)}"
+
+
+def models_cost_nothing_until_somebody_wants_them(template):
+    if template["Parameters"]["BedrockModels"]["Default"]:
+        yield "models nobody asked for"
+    # All models of one maker at most: those of a market place are charged by strangers.
+    pattern = template["Parameters"]["BedrockModels"]["AllowedPattern"]
+    for text, fits in (("anthropic.claude-*", True), ("", True), ("*", False), ("*.claude", False), ("a.b/*", False)):
+        if bool(re.fullmatch(pattern, text)) != fits:
+            yield f"the parameter takes {text}" if not fits else f"the parameter does not take {text}"
+    for name, role in of_type(template, "AWS::IAM::Role").items():
+        for statement in written(role):
+            either = statement.get("Fn::If", ["", statement])
+            if "bedrock" in str(either[1]) and (name, either[0]) != ("AgentRole", "HasBedrock"):
+                yield f"{name}: {either[1]}"
 
 
 def every_function_has_its_own_role(template):

@@ -45,7 +45,7 @@ class Deployment(unittest.TestCase):
                 ROOT / "tools/deploy-local", "--endpoint", cls.endpoint, "--stage", STAGE, "--config", config,
                 "--secret", "telegram/botToken=1:t", "--secret", "slack/signingSecret=s",
                 "--secret", "api/key=k", "--secret", "models/key=m", "--secret", "email/webhookSecret=s",
-                "--parameter", "MailDomain=example.org",
+                "--parameter", "MailDomain=example.org", "--parameter", "BedrockModels=anthropic.claude-*",
                 CHELA_BOOTSTRAPS=bootstraps(Path(folder)),
             ))
 
@@ -189,13 +189,18 @@ class Deployment(unittest.TestCase):
 
     def test_api(self):
         receive = lambda queue: ["sqs", "receive_message", {"QueueUrl": self.out[queue]}]
+        self.client("s3").put_object(**self.put_object("agents/main/memory/2026-03-04.md")[2])
         # A dead letter goes back to the lane it came from.
         lanes = [self.send(queue) for queue in ("LiveQueue", "ScheduledQueue", "BackgroundQueue")]
         self.check(
             "api",
             [*lanes, *(receive(queue) for queue in ("LiveDlq", "ScheduledDlq", "BackgroundDlq")), self.put_item("PAIRING#x"), self.get_item(), self.update_item("SPEND#x"), self.secret("api/key"), self.get_object("config/chela.json5"),
-             ["sqs", "get_queue_attributes", {"QueueUrl": self.out["LiveQueue"], "AttributeNames": ["All"]}]],
+             ["sqs", "get_queue_attributes", {"QueueUrl": self.out["LiveQueue"], "AttributeNames": ["All"]}],
+             # What agents remember.
+             ["s3", "list_objects_v2", {"Bucket": self.out["Bucket"], "Prefix": "agents/main/memory/"}],
+             self.get_object("agents/main/memory/2026-03-04.md"), self.put_object("agents/main/index/memory.sqlite"), self.get_object("agents/main/index/memory.sqlite")],
             [self.scan(), self.secret("telegram/botToken"), self.get_object("agents/main/SOUL.md"), self.send("LiveDlq"), receive("LiveQueue"),
+             self.put_object("agents/main/memory/2026-03-04.md"), self.put_object("config/chela.json5"), self.get_object("media/a.png"),
              receive("HeartbeatDlq"), ["dynamodb", "delete_item", {"TableName": self.out["Table"], "Key": {"pk": {"S": "x"}, "sk": {"S": "-"}}}]],
         )
 

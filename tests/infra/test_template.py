@@ -75,6 +75,7 @@ MUTANTS = {
         allow("AgentRole", Resource="*"),
         allow("AgentRole", Resource=["arn:aws:s3:::*"]),
         allow("AgentRole", Action="ses:SendEmail", Resource={"Fn::Sub": "arn:aws:ses:eu-west-1:1:identity/*"}),
+        allow("AgentRole", Action="bedrock:InvokeModel", Resource={"Fn::Sub": "arn:${AWS::Partition}:bedrock:*::foundation-model/*"}),
         allow("AgentRole", Resource={"Fn::Sub": "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/*"}),
     ],
     guards.nobody_scans_or_drops: [allow("ApiRole", Action="dynamodb:Scan"), allow("AgentRole", Action=["dynamodb:DeleteTable"])],
@@ -84,6 +85,18 @@ MUTANTS = {
         allow("WebhookTelegramRole", Action="dynamodb:PutItem", Resource=TABLE, Condition=leading("WISHES#*")),
         allow("WebhookTelegramRole", Action="dynamodb:GetItem", Resource=TABLE, Condition=leading("WISHES#*", "S#*")),
         allow("ApiRole", Action=["dynamodb:GetItem", "dynamodb:UpdateItem"], Resource=TABLE),
+    ],
+    guards.notes_are_all_of_a_workspace_that_the_api_reads: [
+        allow("ApiRole", Action="s3:GetObject", Resource={"Fn::Sub": "${Bucket.Arn}/agents/*"}),
+        allow("ApiRole", Action="s3:PutObject", Resource={"Fn::Sub": "${Bucket.Arn}/agents/*/MEMORY.md"}),
+        allow("ApiRole", Action="s3:DeleteObject", Resource={"Fn::Sub": "${Bucket.Arn}/agents/*/index/memory.sqlite"}),
+    ],
+    guards.models_cost_nothing_until_somebody_wants_them: [
+        lambda template: template["Parameters"]["BedrockModels"].update(Default="anthropic.*"),
+        lambda template: template["Parameters"]["BedrockModels"].update(AllowedPattern=".*"),
+        lambda template: template["Parameters"]["BedrockModels"].update(AllowedPattern="[a-z]+"),
+        allow("AgentRole", Action="bedrock:InvokeModel", Resource={"Fn::Sub": "arn:${AWS::Partition}:bedrock:*::foundation-model/${BedrockModels}"}),
+        allow("ApiRole", Action="bedrock:InvokeModel", Resource={"Fn::Sub": "arn:${AWS::Partition}:bedrock:*::foundation-model/${BedrockModels}"}),
     ],
     guards.every_function_has_its_own_role: [
         put("Api", "Role", {"Fn::GetAtt": ["AgentRole", "Arn"]}),

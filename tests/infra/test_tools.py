@@ -45,6 +45,13 @@ class Deny(unittest.TestCase):
             self.assertFalse(accepted(expression, {"MIT", "ISC"}), expression)
 
 
+class Size(unittest.TestCase):
+    def test_large_zips_are_errors(self):
+        wrong = script("size").too_large
+        self.assertEqual(list(wrong({"webhook": 5.9, "agent": 9.9, "api": 40.0})), [])
+        self.assertEqual(list(wrong({"agent": 10.25})), ["the zip of agent has 10.25 MB, and 10 are allowed"])
+
+
 class Deploy(unittest.TestCase):
     def deploy(self, *arguments, **environment):
         clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}

@@ -28,22 +28,25 @@ async fn main() -> Result<(), Error> {
     // The queue is not warmed: only a turn that has to wait speaks to it.
     let (live, warm) = tokio::join!(Live::open(ground), table.warm());
     warm?;
-    let Deployment { environment, clock, queue, files, .. } = deployment;
+    let live = Arc::new(live?);
+    let Deployment { environment, clock, queue, .. } = deployment;
     let channels = Arc::new(ChannelNotes::new(table.clone()));
     let agent = Agent {
         sessions: table.clone(),
         access: table.clone(),
-        files,
+        files: live.files().clone(),
         channels,
         events,
         queue: queue.clone(),
         directory: table.clone(),
         spend: table.clone(),
+        approvals: table.clone(),
+        audit: table.clone(),
         cooldowns: table,
         known: Known::default(),
         clock,
     };
-    let answerer = Answerer { agent, queue, live: Arc::new(live?), metrics: Arc::default(), wished: Wished::default() };
+    let answerer = Answerer { agent, queue, live, metrics: Arc::default(), wished: Wished::default() };
     run(service_fn(async |event: LambdaEvent<SqsEvent>| {
         let started = Instant::now();
         let slice = Slice { deadline: Millis(event.context.deadline.saturating_sub(MARGIN_MS)) };

@@ -12,6 +12,7 @@ use chela_core::tool::{ToolAnswer, ToolCall};
 use chela_core::turn::{Command, Input, Part, PlannedCall, idempotency_key};
 
 use crate::answer::{Agent, Attempt};
+use crate::purse::Purse;
 use crate::relay::is_relay;
 use crate::repeats::with_warning;
 use crate::settings::Outlet;
@@ -127,9 +128,12 @@ impl Agent {
             return ToolAnswer::error(format!("\"{}\" was not run: its time was over before it began.", call.name));
         }
         let (status, caller) = (attempt.status(), attempt.caller());
-        if tool.consent(&call.input, &caller).is_some() {
-            return ToolAnswer::error(format!("\"{}\" was not run: nobody has agreed to it.", call.name));
+        if let Some(consent) = tool.consent(&call.input, &caller)
+            && let Err(answer) = self.permitted(attempt, call, &consent, &caller, idempotency_key).await
+        {
+            return answer;
         }
+        let purse = Purse::of(self, attempt);
         let run = tool.run(ToolCall {
             input: &call.input,
             idempotency_key,
@@ -140,6 +144,7 @@ impl Agent {
             sessions: self.sessions.as_ref(),
             directory: self.directory.as_ref(),
             queue: self.queue.as_ref(),
+            purse: &purse,
             clock: self.clock.as_ref(),
             status: &status,
         });

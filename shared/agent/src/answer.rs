@@ -1,9 +1,12 @@
 //! Drives one attempt: performs what the machine asks for, through the ports.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chela_core::access::AccessStore;
 use chela_core::agent_id::AgentId;
+use chela_core::approval::ApprovalStore;
+use chela_core::audit::AuditLog;
 use chela_core::blob::BlobStore;
 use chela_core::clock::{Clock, Millis};
 use chela_core::cooldown::CooldownStore;
@@ -24,6 +27,7 @@ use tokio::sync::OnceCell;
 
 use crate::known::Known;
 use crate::notes::ChannelNotes;
+use crate::purse::Notices;
 use crate::redeliver::Decided;
 use crate::relay;
 use crate::settings::{AgentSettings, Installation, Outlet};
@@ -68,6 +72,10 @@ pub struct Agent {
     pub directory: Arc<dyn Directory>,
     /// Money.
     pub spend: Arc<dyn SpendStore>,
+    /// Calls that wait for consent, and what is allowed for ever.
+    pub approvals: Arc<dyn ApprovalStore>,
+    /// Who agreed to what.
+    pub audit: Arc<dyn AuditLog>,
     /// Credentials that are left in peace.
     pub cooldowns: Arc<dyn CooldownStore>,
     /// What this process knows of the two.
@@ -87,7 +95,9 @@ pub(crate) struct Attempt<'a> {
     /// What was wished for the conversation, once somebody asked.
     pub(crate) wishes: OnceCell<Wishes>,
     /// What the owner is to be told under the next answer.
-    pub(crate) notices: Arc<Mutex<Vec<String>>>,
+    pub(crate) notices: Notices,
+    /// Whether all that is stored of the conversation was read.
+    pub(crate) whole: AtomicBool,
     pub(crate) relay: &'a Outlet,
 }
 
@@ -122,7 +132,7 @@ impl<'a> Attempt<'a> {
             }
         }
         let (depth, hops) = match self.task() {
-            Some(Task::Relay { depth, hops, .. }) => (*depth, *hops),
+            Some(Task::Relay { depth, hops, .. } | Task::Decision { depth, hops, .. }) => (*depth, *hops),
             _ => (0, 0),
         };
         let reply_to = match machine.way() {
@@ -181,6 +191,10 @@ impl Agent {
         if let Task::Redeliver { turn, part, flagged_at } = envelope.task {
             return self.redeliver(installation, envelope, Decided { turn, part, flagged_at }, slice).await;
         }
+        if matches!(envelope.task, Task::Heartbeat { .. }) {
+            // What nobody answered in time is told; what cannot be seen now is at the next occasion.
+            let _ = self.desk(installation).sweep(self.clock.now()).await;
+        }
         let Some(settings) = installation.agents.get(&envelope.agent) else {
             let reason = format!("agent \"{}\" is not configured: add it to agents.list", envelope.agent.as_str());
             return Outcome::Again { after_s: 30, reason };
@@ -188,13 +202,15 @@ impl Agent {
         let tools = settings.tools.iter().map(|tool| (tool.spec().name, tool.effect())).collect();
         let rules = Rules { tools, announce: settings.announce };
         let owner = self.clock.unique();
-        let taken_in = |envelope| self.taken_in(installation, settings, envelope);
+        let notices = Notices::default();
+        let taken_in = |envelope| self.taken_in(installation, settings, envelope, &notices);
         let (whole, others) = join(taken_in(envelope), join_all(others.iter().map(taken_in))).await;
         let machine = Machine::new(whole, others, owner, slice.deadline, rules);
         let (wishes, relay) = (OnceCell::new(), self.relay());
         let agent = &envelope.agent;
-        let (notices, began) = (Arc::default(), self.clock.now());
-        let mut attempt = Attempt { machine, agent, settings, installation, wishes, notices, began, relay: &relay };
+        let began = self.clock.now();
+        let (whole, relay) = (AtomicBool::new(false), &relay);
+        let mut attempt = Attempt { machine, agent, settings, installation, wishes, notices, began, whole, relay };
         let mut command = attempt.machine.begin(began);
         loop {
             let input = match command {
@@ -210,9 +226,15 @@ impl Agent {
     }
 
     /// The message as its turn takes it: its sender looked up, its files stored.
-    async fn taken_in(&self, installation: &Installation, settings: &AgentSettings, envelope: &Envelope) -> Envelope {
+    async fn taken_in(
+        &self,
+        installation: &Installation,
+        settings: &AgentSettings,
+        envelope: &Envelope,
+        notices: &Notices,
+    ) -> Envelope {
         let admitted = self.admitted(installation, envelope).await;
-        let whole = self.with_files(installation, &admitted).await;
+        let whole = self.with_files(installation, &admitted, notices).await;
         settings.knowledge.expanded(whole).into_owned()
     }
 
@@ -249,7 +271,8 @@ impl Agent {
                 Input::Accepted(put, way)
             }
             Command::Load { after_turn } => {
-                let mut entries = self.window(session, after_turn, attempt.machine.head().turn()).await?;
+                let (mut entries, whole) = self.window(session, after_turn, attempt.machine.head().turn()).await?;
+                attempt.whole.store(whole, Ordering::Relaxed);
                 if after_turn > 0 {
                     // What was said before, if it was summed up and not forgotten.
                     let summary = self.sessions.summary(session, after_turn).await?;
@@ -277,29 +300,41 @@ impl Agent {
                 Input::Flagged
             }
             Command::Consult => Input::Consulted(self.consult(attempt).await?),
+            Command::Admit { calls } => Input::Admitted(self.admit(attempt, &calls).await?),
             Command::Look => {
                 let control = self.sessions.control(session).await?;
-                Input::Looked { control, steering: self.steering(attempt).await? }
+                Input::Looked {
+                    control,
+                    last_words: relay::last_words(attempt),
+                    steering: self.steering(attempt).await?,
+                }
             }
             other => return Ok(Done::NotOfTheStore(other)),
         }))
     }
 
-    /// The newest entries of turns after `after_turn`, those of the turn in progress all.
-    async fn window(&self, session: &SessionKey, after_turn: u64, open: u64) -> Result<Vec<Entry>, StoreError> {
-        let mut entries = self.sessions.history(session, after_turn, FIRST_WINDOW).await?;
-        if entries.len() >= FIRST_WINDOW && bytes(&entries) < WINDOW_BYTES {
-            entries = self.sessions.history(session, after_turn, WINDOW).await?;
+    /// The newest entries of turns after `after_turn`, those of the turn in progress all; and whether they are all there
+    /// are.
+    async fn window(&self, session: &SessionKey, after: u64, open: u64) -> Result<(Vec<Entry>, bool), StoreError> {
+        let mut entries = self.sessions.history(session, after, FIRST_WINDOW).await?;
+        let mut whole = entries.len() < FIRST_WINDOW;
+        if !whole && bytes(&entries) < WINDOW_BYTES {
+            entries = self.sessions.history(session, after, WINDOW).await?;
+            whole = entries.len() < WINDOW;
         }
         if entries.len() >= FIRST_WINDOW && entries.first().is_some_and(|first| first.turn == open) {
             entries = self.sessions.turn(session, open).await?;
         }
-        Ok(entries)
+        Ok((entries, whole))
     }
 
     /// Messages that were left for this turn, and that no turn of their own has begun to answer.
     async fn steering(&self, attempt: &Attempt<'_>) -> Result<Vec<Envelope>, StoreError> {
         let Way::To { address, .. } = attempt.machine.way() else { return Ok(Vec::new()) };
+        if !attempt.waits().is_empty() {
+            // The turn ends here: what came meanwhile has a turn of its own.
+            return Ok(Vec::new());
+        }
         let Some(accepted) = attempt.machine.accepted() else { return Ok(Vec::new()) };
         let session = attempt.machine.session();
         let Some(outlet) = attempt.outlet(address) else { return Ok(Vec::new()) };

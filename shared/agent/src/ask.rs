@@ -8,11 +8,12 @@ use chela_core::clock::Millis;
 use chela_core::queue::Task;
 use chela_core::reply::growing;
 use chela_core::session_key::PeerKind;
-use chela_core::turn::{Command, Input, Phase, TICK_MS, Way, idempotency_key};
+use chela_core::turn::{Command, Input, TICK_MS, Way, idempotency_key};
 use futures_util::future::{Either, FutureExt, select};
 
 use crate::answer::{Agent, Attempt, failpoint};
 use crate::draft::Draft;
+use crate::flow::Flow;
 use crate::question::Question;
 use crate::settings::{Outlet, SeenScope};
 
@@ -29,6 +30,11 @@ impl Agent {
     /// Asks, and returns what the machine wants then.
     pub(crate) async fn ask(&self, attempt: &mut Attempt<'_>, step: u16) -> Command {
         failpoint("asking", "before");
+        match self.without_model(attempt, step).await {
+            Ok(None) => {}
+            Ok(Some(input)) => return attempt.machine.handle(self.clock.now(), input),
+            Err(error) => return attempt.machine.handle(self.clock.now(), Input::Failed(error)),
+        }
         if let Some(overdue) = attempt.overdue(self.clock.now()) {
             return attempt.machine.handle(self.clock.now(), Input::Unanswered(overdue));
         }
@@ -51,7 +57,7 @@ impl Agent {
             };
             let mut command = attempt.machine.handle(now, input);
             while command != Command::KeepAsking {
-                if !matches!(attempt.machine.phase(), Phase::Asking(..)) {
+                if !attempt.machine.is_asking() {
                     return command; // The session is lost: whatever the model says, nobody would read it.
                 }
                 let work = self.beside(attempt, command, &draft);
@@ -82,6 +88,9 @@ impl Agent {
         let Way::To { address, .. } = attempt.machine.way() else { return None };
         let limits = outlet.channel.limits(address);
         progress.wait = limits.edit_every.unwrap_or(TYPING_AFTER);
+        if let Some(parts) = progress.flow.as_mut().and_then(|flow| flow.next(attempt, draft, now)) {
+            return Some(Input::Block(parts));
+        }
         if !progress.seen {
             progress.seen = true;
             let _ = meanwhile(call.as_mut(), answer, seen(attempt, outlet)).await; // Only a courtesy.
@@ -170,6 +179,7 @@ where
 /// What has been shown of one call.
 struct Progress<'a> {
     outlet: Option<&'a Outlet>,
+    flow: Option<Flow<'a>>,
     wait: Duration,
     ticked_at: Millis,
     typed_at: Option<Millis>,
@@ -186,6 +196,7 @@ impl<'a> Progress<'a> {
             _ => None,
         };
         let wait = if outlet.is_some() { TYPING_AFTER } else { Duration::from_millis(TICK_MS) };
-        Self { outlet, wait, ticked_at: now, typed_at: None, seen: false, shown: String::new() }
+        let flow = outlet.and_then(|outlet| Flow::of(attempt, outlet, now));
+        Self { outlet, flow, wait, ticked_at: now, typed_at: None, seen: false, shown: String::new() }
     }
 }

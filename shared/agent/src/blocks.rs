@@ -10,17 +10,33 @@ pub(crate) fn unshown<'a>(
     blocks: &[Block],
     heartbeat: bool,
 ) -> String {
-    let mut held = String::new();
+    let (mut held, mut sent_in_blocks) = (String::new(), false);
     for entry in before {
-        if entry.interim.is_empty() {
+        if entry.is_block() {
+            (sent_in_blocks, held) = (true, String::new());
+        } else if entry.interim.is_empty() && !std::mem::take(&mut sent_in_blocks) {
             add(&mut held, &said(&entry.blocks, heartbeat));
         } else {
             // What was sent holds everything before it.
             held.clear();
+            sent_in_blocks = false;
         }
     }
     add(&mut held, &said(blocks, heartbeat));
     held
+}
+
+/// What is left of an answer whose beginning was sent.
+pub(crate) fn rest<'t>(text: &'t str, sent: &str) -> &'t str {
+    let mut left = text.chars();
+    // Blanks are not looked at: between the pieces of an answer others stand in the end than while it grew.
+    for wanted in sent.chars().filter(|c| !c.is_whitespace()) {
+        if left.find(|c| !c.is_whitespace()) != Some(wanted) {
+            // It is not what was sent. Better twice than not at all.
+            return text;
+        }
+    }
+    left.as_str().trim_start()
 }
 
 /// The visible words of an answer; empty for silence.
@@ -67,6 +83,18 @@ mod tests {
         assert!(!sent.contains("MEMORY.md") && !sent.contains("USER.md"), "{sent}");
         let parts = pieces(&sent).into_iter().filter(|piece| matches!(piece, Piece::File(_))).count();
         assert_eq!(parts, 1);
+    }
+
+    #[test]
+    fn the_rest_of_an_answer_begins_where_the_blocks_end() {
+        assert_eq!(rest("One two.\n\nThree.", "One\ntwo."), "Three.");
+        assert_eq!((rest("One.", "One."), rest("One.", "")), ("", "One."));
+        assert_eq!(rest("Another answer", "One"), "Another answer");
+        let text = |text: &str| vec![Block::Text { text: text.into() }];
+        let block = AssistantEntry::block(vec![], vec!["a".into()]);
+        let tools = AssistantEntry { blocks: text("ab"), ..AssistantEntry::default() };
+        assert_eq!(unshown([tools.clone(), block.clone(), tools.clone()].iter(), &text("c"), false), "c");
+        assert_eq!(unshown([block, tools.clone(), tools].iter(), &text("c"), false), "ab\n\nc");
     }
 
     #[test]

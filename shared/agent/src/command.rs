@@ -24,7 +24,6 @@ use chela_core::session::{Choices, StoreError};
 use chela_core::turn::{Reply, Way};
 
 use crate::answer::{Agent, Attempt};
-use crate::report::context_report;
 
 /// A command on its way.
 struct Asked<'a> {
@@ -65,6 +64,9 @@ impl Attempt<'_> {
 impl Agent {
     /// The answer to a stranger or a command; `None` if the model is to answer.
     pub(crate) async fn consult(&self, attempt: &Attempt<'_>) -> Result<Option<Reply>, StoreError> {
+        if let Some(Task::Approval { id, .. }) = attempt.task() {
+            return self.put_to_owner(attempt, id).await.map(Some);
+        }
         let Some(Task::Message { inbound, standing, .. }) = attempt.task() else { return Ok(None) };
         if *standing == Standing::IfPaired
             && let Some(reply) = self.pair(attempt, inbound).await?
@@ -74,7 +76,14 @@ impl Agent {
         let Some((inbound, spoken)) = attempt.spoken() else { return Ok(None) };
         let asked = Asked { attempt, inbound, spoken, authority: attempt.caller().authority };
         let reply = match asked.refusal() {
-            Some(refusal) => Some(say(refusal)),
+            Some(refusal) => {
+                if [Name::Approve, Name::Deny].contains(&asked.spoken.spec.name)
+                    && let Some(request) = self.request_meant(&asked).await?
+                {
+                    self.record_refused(&asked, &request).await?;
+                }
+                Some(say(refusal))
+            }
             None => self.obey(&asked).await?,
         };
         Ok(reply.map(|reply| fitted(attempt, reply)))
@@ -98,11 +107,11 @@ impl Agent {
             Name::Reset => conversation::reset(),
             Name::Stop => say("Stopped."),
             Name::Export => self.export(asked).await?,
+            Name::Name => self.name(asked).await?,
             Name::Status => say(self.status_text(asked).await),
             Name::Help => say(help::help(asked)),
             Name::Commands => say(help::commands(asked)),
             Name::Whoami => say(help::whoami(asked)),
-            Name::Context if ["", "list"].contains(&asked.spoken.rest.trim()) => say(context_report(asked.attempt)),
             Name::Context => say(context::told(asked)),
             Name::Usage => self.usage(asked).await,
             Name::Model => choices::choose_model(asked),
@@ -112,8 +121,9 @@ impl Agent {
             Name::Memory => self.memory(asked).await,
             Name::Agents => say(others::agents(asked)),
             Name::Subagents => self.subagents(asked).await?,
-            Name::Approve => approvals::approve(asked),
-            Name::Deny => approvals::deny(asked),
+            Name::Approve => self.approve(asked).await?,
+            Name::Deny => self.deny(asked).await?,
+            Name::Approvals => self.approvals(asked).await?,
             Name::Activation => self.activation(asked).await?,
             Name::Queue => self.queue_mode(asked).await?,
         }))

@@ -1,14 +1,14 @@
 //! What a model reads of the conversation.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use chela_core::model::{Block, ModelError, ModelMessage, Role};
 use chela_core::turn::{
-    Machine, Measured, Past, PastTurn, add_open_turn, bytes_of, join, plain, recent_enough, together, tokens_of, told,
-    validate,
+    Measured, Past, PastTurn, add_open_turn, bytes_of, join, plain, recent_enough, together, tokens_of, told, validate,
 };
 
-use crate::knowledge::Knowledge;
+use crate::answer::Attempt;
 use crate::prune::{self, Stage, middle_left_out};
 use crate::settings::{ContextSettings, ModelChoice};
 use crate::window::{Budget, summary, with_margin};
@@ -40,6 +40,8 @@ pub(crate) struct Context {
     settings: ContextSettings,
     /// The turns before this one as they were read.
     past: Arc<Past>,
+    /// Whether all that is stored of it was read.
+    whole: bool,
     /// Turns up to this one are forgotten, or stand in a summary.
     after: u64,
     /// The summary of those, if it was made in this turn.
@@ -77,15 +79,17 @@ impl Estimate {
 
 impl Context {
     /// The conversation of an attempt, beside a system prompt and tools of `base` tokens.
-    pub(crate) fn of(machine: &Machine, settings: &ContextSettings, knowledge: &Knowledge, base: u64) -> Self {
+    pub(crate) fn of(attempt: &Attempt<'_>, base: u64) -> Self {
+        let (machine, settings) = (&attempt.machine, attempt.settings);
         let mut open = Vec::new();
         add_open_turn(&mut open, machine.user(), machine.turn());
-        if let (Some(text), Some(first)) = (knowledge.called_up(machine.user()), open.first_mut()) {
+        if let (Some(text), Some(first)) = (settings.knowledge.called_up(machine.user()), open.first_mut()) {
             first.blocks.push(Block::Text { text });
         }
         let head = machine.head();
         Self {
-            settings: settings.clone(),
+            settings: settings.context.clone(),
+            whole: attempt.whole.load(Ordering::Relaxed),
             past: machine.past_turns().clone(),
             after: head.forgotten,
             summary: None,
@@ -106,7 +110,8 @@ impl Context {
     /// Those that are not stored as they were said but were never read, if there are any.
     pub(crate) fn unread(&self) -> std::ops::Range<u64> {
         let first = self.after.max(self.past.after).saturating_add(1);
-        first..self.past.first.max(first)
+        // A turn that ended without an entry is not there, and nobody has left it out.
+        if self.whole { first..first } else { first..self.past.first.max(first) }
     }
 
     /// What was read.

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use chela_core::clock::Millis;
 use chela_core::cooldown::{Cooldown, Trouble};
-use chela_core::model::{ModelError, ModelRequest};
+use chela_core::model::{ModelAnswer, ModelError, ModelRequest};
 
 use crate::answer::{Agent, Attempt};
 use crate::draft::Draft;
-use crate::purse::{Paid, Purse, Stopped, Unpaid};
+use crate::purse::{Purse, Stopped, Unpaid};
 use crate::settings::{ModelChoice, Profile};
 
 /// The way to the models of one turn.
@@ -24,7 +24,7 @@ pub(crate) struct Failover<'a> {
 
 /// An answer.
 pub(crate) struct Heard {
-    pub(crate) paid: Paid,
+    pub(crate) answer: ModelAnswer,
     /// The credential it came with.
     pub(crate) profile: String,
     /// Calls made, the others in vain.
@@ -68,11 +68,11 @@ impl<'a> Failover<'a> {
                 continue;
             }
             match self.purse.call(choice, profile, request, draft).await {
-                Ok(paid) => {
+                Ok(answer) => {
                     if rest.is_some() && self.agent.cooldowns.recover(&profile.id).await.is_ok() {
                         self.agent.known.forget_rests();
                     }
-                    return Ok(Heard { paid, profile: profile.id.clone(), calls: unheard.calls.saturating_add(1) });
+                    return Ok(Heard { answer, profile: profile.id.clone(), calls: unheard.calls.saturating_add(1) });
                 }
                 Err(Unpaid::Stopped(stopped)) => {
                     unheard.stopped = Some(stopped);
@@ -85,7 +85,8 @@ impl<'a> Failover<'a> {
                         unheard.rests.push(self.put_to_rest(profile, trouble, &error).await);
                     }
                     unheard.failure = Some(error);
-                    if trouble.is_none() {
+                    // Another call would say something else than what was sent.
+                    if trouble.is_none() || !draft.sent().is_empty() {
                         break;
                     }
                 }

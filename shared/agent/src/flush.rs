@@ -95,6 +95,7 @@ impl Compactor<'_> {
             sessions: self.agent.sessions.as_ref(),
             directory: self.agent.directory.as_ref(),
             queue: self.agent.queue.as_ref(),
+            purse: &self.purse,
             clock: self.agent.clock.as_ref(),
             status: &self.status,
         });

@@ -10,11 +10,13 @@
 //! - `media` takes files in and sends them; below it: what models `look` at, the `words` of files, answers said `aloud`.
 //! - `relay` brings answers to other conversations of the house.
 //! - `act` runs tools and sends parts; `command` answers what needs no model.
+//! - `approval` sees that a person agrees to what needs consent; what waits costs nothing.
 //! - `context` is what a model reads of the conversation; `window` says how much fits, `prune` shortens old results of
 //!   tools, `compact` lets a summary stand for what is long ago, after `flush` has noted what must last.
 
 mod act;
 mod answer;
+mod approval;
 mod ask;
 mod blocks;
 mod command;
@@ -22,6 +24,7 @@ mod compact;
 mod context;
 mod draft;
 mod failover;
+mod flow;
 mod flush;
 mod knowledge;
 mod known;
@@ -42,14 +45,16 @@ mod voice;
 mod window;
 
 pub use answer::{Agent, Slice};
+pub use approval::ApprovalRules;
 pub use chela_core::turn::{LEASE_MS, Outcome, Report};
 pub use knowledge::{Addition, Knowledge};
 pub use known::Known;
 pub use media::{INCOMING, STORED};
 pub use notes::ChannelNotes;
+pub use purse::Purse;
 pub use redeliver::{Undelivered, undelivered};
 pub use settings::{
-    AgentSettings, AutoVoice, CommandRules, CompactionSettings, ContextSettings, FlushSettings, Installation,
+    AgentSettings, AutoVoice, Blocks, CommandRules, CompactionSettings, ContextSettings, FlushSettings, Installation,
     MediaSettings, ModelChoice, Outlet, Profile, PruningSettings, SeenScope, Sees,
 };
 pub use spend::{Limits, SpendRules};

@@ -17,7 +17,9 @@ use chela_core::queue::{Envelope, Standing, Task};
 use futures_util::future::join_all;
 
 use crate::answer::Agent;
+use crate::purse::{Notices, Purse};
 use crate::settings::{Installation, Outlet};
+use crate::spend::private;
 
 pub(crate) use look::files_for;
 
@@ -49,8 +51,9 @@ impl Agent {
         &self,
         installation: &Installation,
         envelope: &'e Envelope,
+        notices: &Notices,
     ) -> Cow<'e, Envelope> {
-        let Task::Message { inbound, standing: Standing::Allowed, .. } = &envelope.task else {
+        let Task::Message { inbound, standing: Standing::Allowed, authority, .. } = &envelope.task else {
             return Cow::Borrowed(envelope);
         };
         if inbound.media.is_empty() {
@@ -58,10 +61,12 @@ impl Agent {
         }
         let number = inbound.media.len().min(MOST_FILES);
         let files = inbound.media.iter().take(MOST_FILES).enumerate();
+        let notices = private(Some(&envelope.task), *authority).then(|| notices.clone());
+        let purse = Purse::of_task(self, &installation.spend, &envelope.agent, Some(&envelope.task), notices);
         let files = join_all(files.map(async |(at, file)| {
             let fetched = self.fetched(installation, envelope, inbound, at, file).await;
             let told = match &fetched {
-                Ok(stored) => self.words_of(installation, envelope, stored, number).await,
+                Ok(stored) => self.words_of(installation, envelope, stored, number, &purse).await,
                 Err(_) => None,
             };
             (fetched, told)

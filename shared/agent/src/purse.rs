@@ -1,17 +1,23 @@
-//! Pays for model calls: what a call may cost is reserved before it, what it did cost is settled after it.
+//! Pays for calls of models and of other services: what a call may cost is reserved before it, what it did cost is settled
+//! after it.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chela_core::clock::Millis;
+use async_trait::async_trait;
+use chela_core::agent_id::AgentId;
+use chela_core::clock::{Clock, Millis};
 use chela_core::model::{Block, Delta, ModelAnswer, ModelError, ModelRequest, Usage};
+use chela_core::purse::{Declined, Service, Tariff};
 use chela_core::queue::Task;
 use chela_core::session::StoreError;
 use chela_core::session_key::parse_agent_session_key;
-use chela_core::spend::{Day, NanoDollars, Price, Reservation, Reserved, Scope, Settlement};
+use chela_core::spend::{Day, NanoDollars, Reservation, Reserved, Scope, Settlement, SpendStore};
 
 use crate::answer::{Agent, Attempt};
 use crate::draft::Draft;
+use crate::known::Known;
 use crate::settings::{ModelChoice, Profile};
 use crate::spend::SpendRules;
 
@@ -27,19 +33,21 @@ const REFUSED_WITHIN_MS: u64 = 10_000;
 /// Providers keep the time-out of a request themselves; this long after it nobody believes that any more.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// What the owner is to be told under the next answer.
+pub(crate) type Notices = Arc<Mutex<Vec<String>>>;
+
 /// Whom calls count for.
-pub(crate) struct Purse<'a> {
-    agent: &'a Agent,
+pub struct Purse<'a> {
+    spend: &'a dyn SpendStore,
+    known: &'a Known,
+    clock: &'a dyn Clock,
     rules: &'a SpendRules,
-    scopes: BTreeMap<Scope, Option<NanoDollars>>,
+    scopes: Scopes,
+    /// Where the owner is told that most of a limit is spent, once a day; nowhere if somebody else reads it.
+    notices: Option<Notices>,
 }
 
-/// An answer, paid for.
-pub(crate) struct Paid {
-    pub(crate) answer: ModelAnswer,
-    /// Scopes whose warning line this call crossed: each is told once a day.
-    pub(crate) crossed: Vec<Scope>,
-}
+type Scopes = BTreeMap<Scope, Option<NanoDollars>>;
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -66,16 +74,39 @@ pub(crate) enum Stopped {
 impl<'a> Purse<'a> {
     /// The purse of a turn.
     pub(crate) fn of(agent: &'a Agent, attempt: &Attempt<'a>) -> Self {
-        let rules = &attempt.installation.spend;
-        let task = attempt.task();
-        let mut scopes = vec![
-            Scope::All,
-            Scope::Agent(attempt.agent.as_str().to_owned()),
-            Scope::Channel(channel(task).unwrap_or("none").to_owned()),
-        ];
-        scopes.extend(task.and_then(user).map(Scope::User));
-        let scopes = scopes.into_iter().map(|scope| (scope.clone(), rules.limit(&scope))).collect();
-        Self { agent, rules, scopes }
+        let notices = attempt.private().then(|| attempt.notices.clone());
+        Self::of_task(agent, &attempt.installation.spend, attempt.agent, attempt.task(), notices)
+    }
+
+    /// The purse of a turn that has not begun.
+    pub(crate) fn of_task(
+        agent: &'a Agent,
+        rules: &'a SpendRules,
+        id: &AgentId,
+        task: Option<&Task>,
+        notices: Option<Notices>,
+    ) -> Self {
+        let channel = Scope::Channel(channel(task).unwrap_or("none").to_owned());
+        let more = [channel].into_iter().chain(task.and_then(user).map(Scope::User));
+        let (spend, known, clock) = (agent.spend.as_ref(), &agent.known, agent.clock.as_ref());
+        Self { notices, ..Self::of_owner(spend, known, clock, rules, id).also(more) }
+    }
+
+    /// The purse of what the owner wants done for an agent, beside any turn.
+    pub fn of_owner(
+        spend: &'a dyn SpendStore,
+        known: &'a Known,
+        clock: &'a dyn Clock,
+        rules: &'a SpendRules,
+        agent: &AgentId,
+    ) -> Self {
+        let purse = Self { spend, known, clock, rules, scopes: Scopes::new(), notices: None };
+        purse.also([Scope::All, Scope::Agent(agent.as_str().to_owned())])
+    }
+
+    fn also(mut self, scopes: impl IntoIterator<Item = Scope>) -> Self {
+        self.scopes.extend(scopes.into_iter().map(|scope| (scope.clone(), self.rules.limit(&scope))));
+        self
     }
 
     /// Makes one call of a model. With a limit in any of its scopes that takes two writes of accounting, else one, and
@@ -86,11 +117,16 @@ impl<'a> Purse<'a> {
         profile: &Profile,
         request: &ModelRequest,
         draft: &Draft,
-    ) -> Result<Paid, Unpaid> {
-        let now = self.agent.clock.now();
+    ) -> Result<ModelAnswer, Unpaid> {
+        let now = self.clock.now();
         let worst =
             Usage { input: input_tokens(choice, request), output: request.max_tokens.into(), ..Usage::default() };
-        let (reservation, price) = self.reserve(choice, &worst, now).await.map_err(Unpaid::Stopped)?;
+        if choice.price.is_none() && self.limited() {
+            return Err(Unpaid::Stopped(Stopped::Unpriced { model: choice.name.clone() }));
+        }
+        let price = choice.price.unwrap_or_default();
+        let amount = price.worst(worst.input, worst.output);
+        let reservation = self.hold(Service::Models, amount, now).await.map_err(Unpaid::Stopped)?;
         draft.clear();
         let mut on_delta = |delta: &Delta| match delta {
             Delta::Text(text) => draft.push(text),
@@ -109,54 +145,53 @@ impl<'a> Purse<'a> {
             Err(_) if hung || !draft.text().is_empty() || self.lasted(now) => (reservation.amount, Usage::default()),
             Err(_) => (0, Usage::default()),
         };
-        let crossed = self.settle(Settlement { reservation, spent, usage }).await;
-        answer.map(|answer| Paid { answer, crossed }).map_err(Unpaid::Failed)
+        self.enter(Settlement { reservation, spent, usage }, spent > 0 || usage != Usage::default()).await;
+        answer.map_err(Unpaid::Failed)
     }
 
-    async fn reserve(&self, choice: &ModelChoice, worst: &Usage, now: Millis) -> Result<(Reservation, Price), Stopped> {
+    async fn hold(&self, service: Service, amount: NanoDollars, now: Millis) -> Result<Reservation, Stopped> {
         let SpendRules { tenant, halted, .. } = self.rules;
         if *halted {
             return Err(Stopped::Halted);
         }
-        if choice.price.is_none() && self.limited() {
-            return Err(Stopped::Unpriced { model: choice.name.clone() });
-        }
-        let price = choice.price.unwrap_or_default();
+        let mut scopes = self.scopes.clone();
+        scopes.insert(Scope::Service(service), None);
         let reservation = Reservation {
-            name: self.agent.clock.unique(),
+            name: self.clock.unique(),
             day: Day { tenant: tenant.clone(), date: self.rules.date(now) },
-            scopes: self.scopes.clone(),
-            amount: price.worst(worst.input, worst.output),
+            scopes,
+            amount,
             at: now,
         };
-        let spend = self.agent.spend.as_ref();
         if !self.limited() {
-            let halted = self.agent.known.halted(spend, tenant, now).await.map_err(Stopped::Store)?;
-            return if halted { Err(Stopped::Halted) } else { Ok((reservation, price)) };
+            let halted = self.known.halted(self.spend, tenant, now).await.map_err(Stopped::Store)?;
+            return if halted { Err(Stopped::Halted) } else { Ok(reservation) };
         }
-        match spend.reserve(&reservation).await.map_err(Stopped::Store)? {
-            Reserved::Granted(_) => Ok((reservation, price)),
+        match self.spend.reserve(&reservation).await.map_err(Stopped::Store)? {
+            Reserved::Granted(_) => Ok(reservation),
             Reserved::Refused { scope, taken, limit } => Err(Stopped::Limit { scope, taken, limit }),
             Reserved::Halted => Err(Stopped::Halted),
         }
     }
 
-    /// Scopes whose warning line was crossed. What cannot be settled stays counted at its worst case: that is no reason
-    /// to lose an answer.
-    async fn settle(&self, settlement: Settlement) -> Vec<Scope> {
-        let spend = self.agent.spend.as_ref();
+    /// Counts a call, `worth` counting where nothing was reserved for it. What cannot be settled stays counted at its
+    /// worst case: that is no reason to lose an answer.
+    async fn enter(&self, settlement: Settlement, worth: bool) {
         if !self.limited() {
-            if settlement.spent > 0 || settlement.usage != Usage::default() {
-                let _ = spend.count(&settlement).await;
+            if worth {
+                let _ = self.spend.count(&settlement).await;
             }
-            return Vec::new();
+            return;
         }
-        let Ok(sums) = spend.settle(&settlement).await else { return Vec::new() };
-        let crossed = |(scope, sum): &(Scope, NanoDollars)| {
+        let Ok(sums) = self.spend.settle(&settlement).await else { return };
+        let crossed = |(scope, sum): &(&Scope, &NanoDollars)| {
             let line = self.scopes.get(scope).copied().flatten().map(|limit| self.rules.warning_line(limit));
-            line.is_some_and(|line| *sum >= line && sum.saturating_sub(settlement.spent) < line)
+            line.is_some_and(|line| **sum >= line && sum.saturating_sub(settlement.spent) < line)
         };
-        sums.into_iter().filter(crossed).map(|(scope, _)| scope).collect()
+        if let Some(notices) = &self.notices {
+            let warnings = sums.iter().filter(crossed).map(|(scope, _)| self.rules.warning(scope));
+            notices.lock().unwrap_or_else(PoisonError::into_inner).extend(warnings);
+        }
     }
 
     fn limited(&self) -> bool {
@@ -164,7 +199,29 @@ impl<'a> Purse<'a> {
     }
 
     fn lasted(&self, since: Millis) -> bool {
-        self.agent.clock.now().since(since) >= REFUSED_WITHIN_MS
+        self.clock.now().since(since) >= REFUSED_WITHIN_MS
+    }
+}
+
+#[async_trait]
+impl chela_core::purse::Purse for Purse<'_> {
+    async fn reserve(&self, tariff: &Tariff, units: u64) -> Result<Reservation, Declined> {
+        let Tariff { service, name, price } = tariff;
+        if price.is_none() && self.limited() {
+            return Err(Declined::Unpriced { name: name.clone(), service: service.name() });
+        }
+        let held = self.hold(*service, tariff.cost(units), self.clock.now()).await;
+        held.map_err(|stopped| match stopped {
+            Stopped::Limit { .. } => Declined::Limit,
+            Stopped::Halted => Declined::Halted,
+            Stopped::Unpriced { model } => Declined::Unpriced { name: model, service: service.name() },
+            Stopped::Store(_) => Declined::Unreachable,
+        })
+    }
+
+    async fn settle(&self, tariff: &Tariff, reservation: Reservation, units: u64) {
+        let settlement = Settlement { reservation, spent: tariff.cost(units), usage: tariff.usage(units) };
+        self.enter(settlement, units > 0).await;
     }
 }
 
@@ -172,13 +229,14 @@ impl<'a> Purse<'a> {
 fn channel(task: Option<&Task>) -> Option<&str> {
     match task? {
         Task::Message { inbound, .. } => Some(&inbound.channel),
-        Task::Heartbeat { .. } | Task::Relay { .. } | Task::Redeliver { .. } => None,
+        Task::Decision { deliver_to, .. } => deliver_to.as_ref().map(|to| to.channel.as_str()),
+        Task::Heartbeat { .. } | Task::Relay { .. } | Task::Redeliver { .. } | Task::Approval { .. } => None,
     }
 }
 
 /// Who pays for a turn: whoever wrote the message that began it, or in whose conversation its work was given. In lower
 /// case, as session keys have it.
-pub(crate) fn user(task: &Task) -> Option<String> {
+fn user(task: &Task) -> Option<String> {
     let name = |channel: &str, id: &str| format!("{channel}:{id}").to_lowercase();
     match task {
         Task::Message { inbound, .. } => Some(name(&inbound.channel, &inbound.sender.id)),
@@ -187,7 +245,9 @@ pub(crate) fn user(task: &Task) -> Option<String> {
             let (channel, peer) = parsed.rest.split_once(":direct:")?;
             Some(name(channel.split(':').next()?, peer.split(":thread:").next()?))
         }
-        Task::Heartbeat { .. } | Task::Redeliver { .. } => None,
+        // Whoever paid for the turn that asked.
+        Task::Decision { sender, deliver_to: Some(to), .. } if !sender.is_empty() => Some(name(&to.channel, sender)),
+        Task::Decision { .. } | Task::Heartbeat { .. } | Task::Redeliver { .. } | Task::Approval { .. } => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What models are asked for one step, one after the other until one answers.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chela_core::blob::BlobStore;
@@ -10,11 +10,11 @@ use chela_core::message::ReplyAddress;
 use chela_core::model::{Block, ModelAnswer, ModelError, ModelRequest, Stop, ToolSpec, Usage};
 use chela_core::queue::{Authority, Task};
 use chela_core::session::{AssistantEntry, Choices};
-use chela_core::spend::Scope;
 use chela_core::turn::{Answer, COMMAND, Input, Spent, Unanswered, Way, tokens, tokens_of_tools};
+use sha2::{Digest, Sha256};
 
 use crate::answer::{Agent, Attempt};
-use crate::blocks::{said, unshown, without_private_files};
+use crate::blocks::{rest, said, unshown, without_private_files};
 use crate::compact::{Compactor, Hindrance, When, on_demand, told_to_user};
 use crate::context::{Context, Form};
 use crate::draft::Draft;
@@ -22,10 +22,11 @@ use crate::failover::{Failover, Heard, Unheard};
 use crate::media::files_for;
 use crate::offer::offered;
 use crate::outlook::{Occasion, Outlook};
+use crate::purse::Notices;
 use crate::relay::{is_relay, report};
 use crate::repeats::stuck;
 use crate::settings::{AgentSettings, ModelChoice, Outlet};
-use crate::spend::{SpendRules, footer, together};
+use crate::spend::{SpendRules, footer};
 use crate::voice::opened;
 
 /// Longest wait for one model call.
@@ -79,13 +80,16 @@ pub(crate) struct Question<'a> {
     deadline: Millis,
     /// Model calls of the steps before.
     before: Vec<(String, Usage)>,
-    notices: Arc<Mutex<Vec<String>>>,
+    notices: Notices,
+    /// The conversation, as providers are told of it.
+    conversation: String,
 }
 
 impl<'a> Question<'a> {
     pub(crate) fn of(agent: &'a Agent, attempt: &Attempt<'a>, step: u16) -> Self {
         let machine = &attempt.machine;
-        let last = step.saturating_add(1) >= attempt.settings.max_steps || stuck(&machine.turn().entries);
+        let asked = machine.turn().answers().filter(|answer| !answer.is_block()).count();
+        let last = asked.saturating_add(1) >= usize::from(attempt.settings.max_steps) || stuck(&machine.turn().entries);
         let tools = if last { vec![] } else { offered(&attempt.tools(), machine.turn()) };
         let system = attempt.settings.system_for(attempt.caller().authority);
         let base = tokens(system).saturating_add(tokens_of_tools(&tools));
@@ -106,15 +110,21 @@ impl<'a> Question<'a> {
             choices: machine.head().choices.clone(),
             chosen: attempt.choices(),
             answers: machine.turn().answers().cloned().collect(),
-            context: Context::of(machine, &attempt.settings.context, &attempt.settings.knowledge, base),
+            context: Context::of(attempt, base),
             compactor: Compactor::of(agent, attempt),
             on_demand: on_demand(attempt),
             first_step: step == 0,
             opening: attempt.settings.voice.opening(attempt.task()),
             tools,
             deadline: machine.deadline(),
-            before: machine.turn().answers().map(|answer| (answer.model.clone(), answer.usage)).collect(),
+            before: machine
+                .turn()
+                .answers()
+                .filter(|answer| !answer.is_block())
+                .map(|answer| (answer.model.clone(), answer.usage))
+                .collect(),
             notices: attempt.notices.clone(),
+            conversation: conversation(attempt),
         }
     }
 
@@ -166,12 +176,11 @@ impl<'a> Question<'a> {
                 request.files = files_for(files, choice.sees, &mut request.messages).await;
                 let unheard = match self.failover.ask(choice, &request, draft).await {
                     Ok(heard) => {
-                        let answer = &heard.paid.answer;
+                        let answer = &heard.answer;
                         spent.calls = spent.calls.saturating_add(heard.calls);
-                        spent.usage = together(&spent.usage, &answer.usage);
-                        self.note(&heard.paid.crossed);
+                        spent.add(&answer.usage);
                         if says_something(answer) || self.heartbeat && silent {
-                            return Ok(self.answered(choice, heard, *spent, form));
+                            return Ok(self.answered(choice, heard, *spent, form, &draft.finish()));
                         }
                         if silent || answer.stop == Stop::Refusal {
                             return Ok(Input::Unanswered(nothing_said(answer.stop, *spent)));
@@ -182,6 +191,9 @@ impl<'a> Question<'a> {
                     Err(unheard) => unheard,
                 };
                 spent.calls = spent.calls.saturating_add(unheard.calls);
+                if !draft.sent().is_empty() {
+                    return Ok(Input::Unanswered(broken_off(&unheard, *spent)));
+                }
                 match &unheard.failure {
                     // The past in short; if it is short already, half of it once.
                     Some(ModelError::TooLong { .. }) if budget == limit => {
@@ -224,15 +236,12 @@ impl<'a> Question<'a> {
             None => When::Crowded { first_step: self.first_step },
         };
         let lost = Mutex::new(None);
-        let (failover, notes) = (&self.failover, Mutex::new(Vec::new()));
+        let failover = &self.failover;
         let ask = |request: ModelRequest| {
-            let (lost, notes) = (&lost, &notes);
+            let lost = &lost;
             async move {
                 match failover.ask(choice, &request, &Draft::default()).await {
-                    Ok(heard) => {
-                        notes.lock().unwrap_or_else(PoisonError::into_inner).extend(heard.paid.crossed);
-                        Ok(heard.paid.answer)
-                    }
+                    Ok(heard) => Ok(heard.answer),
                     Err(mut unheard) => {
                         let none = || ModelError::Unavailable {
                             provider: choice.provider().to_owned(),
@@ -246,7 +255,6 @@ impl<'a> Question<'a> {
             }
         };
         let made = self.compactor.make_room(&mut self.context, choice, when, spent, ask).await;
-        self.note(&notes.into_inner().unwrap_or_else(PoisonError::into_inner));
         match made {
             Ok(compacted) if self.on_demand.is_some() => Ok(Some(self.concluded(told_to_user(compacted), *spent))),
             Ok(_) => Ok(None),
@@ -298,14 +306,14 @@ impl<'a> Question<'a> {
             tools: self.tools.clone(),
             thinking: self.chosen.thinking.unwrap_or(self.settings.thinking),
             files: BTreeMap::new(),
+            conversation: self.conversation.clone(),
             max_tokens: choice.max_tokens,
             timeout: MODEL_TIMEOUT.min(Duration::from_millis(self.deadline.since(now))),
         }
     }
 
-    fn answered(&self, choice: &ModelChoice, heard: Heard, spent: Spent, form: Form) -> Input {
-        let Heard { paid, profile, .. } = heard;
-        let ModelAnswer { mut blocks, usage, .. } = paid.answer;
+    fn answered(&self, choice: &ModelChoice, heard: Heard, spent: Spent, form: Form, sent: &str) -> Input {
+        let Heard { answer: ModelAnswer { mut blocks, usage, .. }, profile, .. } = heard;
         let plain = form == Form::PlainPast;
         let wants_tools = |blocks: &[Block]| blocks.iter().any(|block| matches!(block, Block::ToolUse { .. }));
         if self.tools.is_empty() && wants_tools(&blocks) {
@@ -318,7 +326,7 @@ impl<'a> Question<'a> {
         let calls = self.before.iter().map(|(model, usage)| (model.as_str(), usage));
         let calls = calls.chain([(choice.name.as_str(), &usage)]);
         let footer = footer(self.choices.usage, self.settings, &choice.name, calls);
-        let (interim, outbox) = self.parts(&blocks, wants_tools(&blocks), footer);
+        let (interim, outbox) = self.parts(&blocks, wants_tools(&blocks), footer, sent);
         // With a single credential there is nothing to remember.
         let moved = choice.profiles.len() > 1 && self.choices.profile.as_ref() != Some(&profile);
         let choices = moved.then(|| Box::new(Choices { profile: Some(profile), ..self.choices.clone() }));
@@ -339,10 +347,18 @@ impl<'a> Question<'a> {
     }
 
     /// What is sent of an answer: on the way if tools are to run, else as the end of the turn, with what its reader is to
-    /// know beside it. Cut to what the channel takes; empty if the model chose silence.
-    fn parts(&self, blocks: &[Block], tools: bool, footer: Option<String>) -> (Vec<String>, Option<Vec<String>>) {
-        let least = self.outlet.as_ref().and_then(|(outlet, _)| outlet.blocks);
+    /// know beside it. Cut to what the channel takes; empty if the model chose silence, or if all of it was sent.
+    fn parts(
+        &self,
+        blocks: &[Block],
+        tools: bool,
+        footer: Option<String>,
+        sent: &str,
+    ) -> (Vec<String>, Option<Vec<String>>) {
+        let least = self.outlet.as_ref().and_then(|(outlet, _)| outlet.blocks).map(|blocks| blocks.least);
+        let begun = !sent.is_empty() || self.answers.last().is_some_and(AssistantEntry::is_block);
         let mut text = match least {
+            _ if begun => rest(&said(blocks, self.heartbeat), sent).to_owned(),
             Some(_) => unshown(self.answers.iter(), blocks, self.heartbeat),
             None => said(blocks, self.heartbeat),
         };
@@ -356,29 +372,21 @@ impl<'a> Question<'a> {
         };
         if tools {
             let to_person = !self.outlet.as_ref().is_some_and(|(_, to)| is_relay(to));
-            let enough = to_person && least.is_some_and(|least| text.chars().count() >= least);
+            let enough = to_person && (begun || least.is_some_and(|least| text.chars().count() >= least));
             return (if enough { cut(&text) } else { Vec::new() }, None);
         }
         if self.outlet.as_ref().is_some_and(|(_, to)| is_relay(to)) {
             return (Vec::new(), Some(report(Some(text).filter(|text| !text.is_empty()))));
         }
-        if !text.is_empty() {
-            text = opened(self.opening, text);
+        if !text.is_empty() || !sent.is_empty() {
+            text = opened(self.opening.filter(|_| !begun), text);
             let notices = std::mem::take(&mut *self.notices.lock().unwrap_or_else(PoisonError::into_inner));
             for line in notices.into_iter().chain(footer) {
-                text.push_str("\n\n");
+                text.push_str(if text.is_empty() { "" } else { "\n\n" });
                 text.push_str(&line);
             }
         }
         (Vec::new(), Some(cut(&text)))
-    }
-
-    /// Warnings wait for the next words that the owner alone reads.
-    fn note(&self, crossed: &[Scope]) {
-        if self.private {
-            let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
-            notices.extend(crossed.iter().map(|scope| self.rules.warning(scope)));
-        }
     }
 
     fn unanswered(&self, outlook: Outlook, now: Millis, spent: Spent) -> Input {
@@ -393,12 +401,33 @@ impl<'a> Question<'a> {
     }
 }
 
+/// A name for the conversation since it began anew: the same in every turn, different for every other, and it does not
+/// tell whose it is.
+fn conversation(attempt: &Attempt<'_>) -> String {
+    let (tenant, machine) = (&attempt.installation.spend.tenant, &attempt.machine);
+    let (session, forgotten) = (machine.session().as_str(), machine.head().forgotten);
+    let digest = Sha256::digest(format!("conversation\0{tenant}\0{session}\0{forgotten}"));
+    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn is_words(block: &Block) -> bool {
     matches!(block, Block::Text { text } if !text.trim().is_empty())
 }
 
 fn says_something(answer: &ModelAnswer) -> bool {
     answer.blocks.iter().any(|block| is_words(block) || matches!(block, Block::ToolUse { .. }))
+}
+
+/// A model broke off after some of its answer was sent: another attempt asks for the rest.
+fn broken_off(unheard: &Unheard, spent: Spent) -> Unanswered {
+    let failure = unheard.failure.as_ref().map_or_else(|| "it was stopped".to_owned(), ToString::to_string);
+    Unanswered {
+        again_after_s: Some(0),
+        reason: format!("the model broke off within its answer: {failure}"),
+        apology: "My model broke off here and could not be reached again. Please ask me to go on.".to_owned(),
+        spent,
+        parked: false,
+    }
 }
 
 /// No model answers with nothing twice and with something the third time.

@@ -16,10 +16,11 @@ use chela_core::clock::Clock;
 use chela_core::directory::{Directory, Listing, at_work};
 use chela_core::message::ReplyAddress;
 use chela_core::queue::{Lane, Purpose, Queue, QueueError, Task};
-use chela_core::relay::{Answer, CHANNEL, NO_ANSWER, Ticket, answer};
+use chela_core::relay::{Answer, CHANNEL, NO_ANSWER, STOPPED, Ticket, answer};
 use chela_core::reply::Said;
 use chela_core::session::{Put, SessionStore};
 use chela_core::session_key::PeerKind;
+use chela_core::turn::Way;
 
 use crate::answer::{Agent, Attempt};
 use crate::settings::{Installation, Outlet};
@@ -28,7 +29,7 @@ use crate::settings::{Installation, Outlet};
 const REPORT_UNITS: usize = 100_000;
 
 /// Longest name of a conversation.
-const LABEL_CHARS: usize = 60;
+pub(crate) const LABEL_CHARS: usize = 60;
 
 /// Most sub-agents that are looked at.
 const CHILDREN: usize = 50;
@@ -50,6 +51,14 @@ pub(crate) fn is_relay(to: &ReplyAddress) -> bool {
 pub(crate) fn report(answer: Option<String>) -> Vec<String> {
     let text = answer.filter(|text| !text.trim().is_empty()).unwrap_or_else(|| NO_ANSWER.to_owned());
     vec![Said { text, ..Said::default() }.part()]
+}
+
+/// What a stopped turn reports: whoever gave the work would wait for it for ever.
+pub(crate) fn last_words(attempt: &Attempt<'_>) -> Vec<String> {
+    match attempt.machine.way() {
+        Way::To { address, .. } if is_relay(address) => report(Some(STOPPED.to_owned())),
+        Way::To { .. } | Way::Collected | Way::Gone { .. } => Vec::new(),
+    }
 }
 
 /// What can send to `to`.

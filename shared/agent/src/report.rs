@@ -6,19 +6,61 @@ use chela_core::turn::{tokens, tokens_of, tokens_of_tools};
 use crate::answer::Attempt;
 use crate::context::Context;
 use crate::offer::offered;
+use crate::settings::ModelChoice;
 
-/// What fills the window of the agent's first model in this conversation, as markdown.
-pub(crate) fn context_report(attempt: &Attempt<'_>) -> String {
+/// What fills the window of the model that is asked first.
+pub(crate) struct Filling {
+    /// Tokens of the prompt.
+    pub(crate) system: u64,
+    /// Those of the tools on offer.
+    pub(crate) tools: Vec<(String, u64)>,
+    pub(crate) context: Context,
+    /// Those of everything, as the model would count them; `None` without a model.
+    pub(crate) total: Option<u64>,
+    /// Those that the model reads at once.
+    pub(crate) window: u32,
+}
+
+impl Filling {
+    pub(crate) fn of(attempt: &Attempt<'_>) -> Self {
+        let settings = attempt.settings;
+        let offer: Vec<ToolSpec> = offered(&attempt.tools(), attempt.machine.turn());
+        let (system, of_tools) = (tokens(&settings.system), tokens_of_tools(&offer));
+        let context = Context::of(attempt, system.saturating_add(of_tools));
+        let tools = offer.iter().map(|tool| (tool.name.clone(), tokens_of_tools(std::slice::from_ref(tool))));
+        let choice = first_choice(attempt);
+        Self {
+            system,
+            tools: tools.collect(),
+            total: choice.map(|choice| context.estimate(choice).total),
+            window: choice.map_or(0, |choice| choice.context_window),
+            context,
+        }
+    }
+
+    /// Tokens of what was said, a summary of it included.
+    pub(crate) fn past(&self) -> u64 {
+        self.context.turns().fold(0, |sum, turn| sum.saturating_add(turn.tokens))
+    }
+}
+
+fn first_choice<'a>(attempt: &Attempt<'a>) -> Option<&'a ModelChoice> {
+    let (settings, chosen) = (attempt.settings, attempt.choices().model);
+    let chosen = settings.all_models().find(|choice| Some(&choice.name) == chosen.as_ref());
+    chosen.or(settings.models.first())
+}
+
+/// The same as markdown.
+pub(crate) fn report(attempt: &Attempt<'_>, filling: &Filling) -> String {
+    let Filling { system, tools, context, .. } = filling;
     let settings = attempt.settings;
-    let tools: Vec<ToolSpec> = offered(&attempt.tools(), attempt.machine.turn());
-    let (system, offer) = (tokens(&settings.system), tokens_of_tools(&tools));
-    let context = Context::of(&attempt.machine, &settings.context, &settings.knowledge, system.saturating_add(offer));
-    let mut lines = vec![format!("**System prompt** about {} tokens", grouped(system))];
+    let mut lines = vec![format!("**System prompt** about {} tokens", grouped(*system))];
     for (name, text) in sections(&settings.system) {
         lines.push(format!("- {name}: {}", grouped(tokens(&text))));
     }
     let hidden = settings.tools.len().saturating_sub(tools.len());
     let found = if hidden > 0 { format!(", {hidden} more on demand") } else { String::new() };
+    let offer = tools.iter().fold(0u64, |sum, (_, tokens)| sum.saturating_add(*tokens));
     lines.push(format!("**Tools** about {} tokens: {} offered{found}", grouped(offer), tools.len()));
     let (summaries, said): (Vec<_>, Vec<_>) = context.turns().partition(|turn| turn.summary);
     if let Some(summary) = summaries.first() {
@@ -28,7 +70,7 @@ pub(crate) fn context_report(attempt: &Attempt<'_>) -> String {
     let past = said.iter().fold(0u64, |sum, turn| sum.saturating_add(turn.tokens));
     lines.push(format!("**Past** about {} tokens in {} turns", grouped(past), said.len()));
     lines.push(format!("**This turn** about {} tokens", grouped(tokens_of(context.open()))));
-    match settings.models.first() {
+    match first_choice(attempt) {
         Some(choice) => {
             let estimate = context.estimate(choice);
             let window = u64::from(choice.context_window);

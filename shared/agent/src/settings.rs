@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chela_core::agent_id::AgentId;
+use chela_core::approval::Asking;
 use chela_core::channel::{Channel, Unconfirmed};
 use chela_core::chunk::{ChunkMode, chunk_markdown};
 use chela_core::media::{Documents, Ears, Voice};
@@ -15,6 +16,7 @@ use chela_core::reply::{Piece, Said, numbered, pieces};
 use chela_core::spend::Price;
 use chela_core::tool::Tool;
 
+use crate::approval::ApprovalRules;
 use crate::knowledge::Knowledge;
 use crate::spend::SpendRules;
 
@@ -86,6 +88,20 @@ pub enum AutoVoice {
     Tagged,
 }
 
+/// How what is said on the way to an answer is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blocks {
+    /// Fewest characters of a message.
+    pub least: usize,
+    /// Characters at which a message is full, and the answer goes on in the next one.
+    pub most: usize,
+    /// How long a growing answer stands still before what there is of it is sent.
+    pub idle: Duration,
+    /// Whether a growing answer is sent block by block, where the channel does not show it in another way; else only what
+    /// is said before tools run.
+    pub growing: bool,
+}
+
 /// One account to answer on, and how answers are to look there.
 #[derive(Clone)]
 pub struct Outlet {
@@ -97,8 +113,8 @@ pub struct Outlet {
     pub chunk_mode: ChunkMode,
     /// Whether an answer is shown while it grows, where the channel can edit.
     pub streaming: bool,
-    /// Fewest characters of what is said before tools run and is sent as a message of its own; `None` if nothing is.
-    pub blocks: Option<usize>,
+    /// How what is said on the way to an answer is sent as messages of its own; `None` if nothing is.
+    pub blocks: Option<Blocks>,
     /// Whether a turn heeds messages that come while it runs.
     pub steered: bool,
     /// Largest file of a message that is fetched, in bytes.
@@ -116,6 +132,13 @@ impl Outlet {
             Unconfirmed::ResendWithKey => Unconfirmed::ResendWithKey,
             own => self.wished.unwrap_or(own),
         }
+    }
+
+    /// What a request for consent has to fit into.
+    pub(crate) fn asking(&self, to: &ReplyAddress) -> Asking {
+        let limits = self.channel.limits(to);
+        let units = self.text_limit.map_or(limits.text, |limit| limit.min(limits.text));
+        Asking { units: if units == 0 { usize::MAX } else { units }, choices: limits.choices }
     }
 
     /// An answer cut to what the account takes at this address.
@@ -185,12 +208,16 @@ pub struct AgentSettings {
     pub announce: bool,
     /// Longest a turn may take from its first step on; as long as it takes if `None`.
     pub longest_turn: Option<Duration>,
+    /// How long sub-agents that have ended are listed; always if `None`.
+    pub archive_after: Option<Duration>,
     /// How its answers begin.
     pub voice: crate::voice::Voice,
     /// What it knows beside its prompt.
     pub knowledge: Knowledge,
     /// What becomes of a conversation that grows longer than its models read.
     pub context: ContextSettings,
+    /// Which of its calls a person must agree to.
+    pub approvals: ApprovalRules,
 }
 
 impl AgentSettings {

@@ -1,23 +1,20 @@
-//! Money in words: limits, what a sender is told of them, `/usage`.
+//! Money in words: limits, what a sender is told of them, what an answer cost.
 
 use std::collections::BTreeMap;
 
-use chela_core::agent_id::AgentId;
 use chela_core::clock::Millis;
 use chela_core::model::Usage;
 use chela_core::queue::{Authority, Task};
-use chela_core::session::{EntryBody, StoreError, UsageFooter};
-use chela_core::session_key::{PeerKind, SessionKey};
-use chela_core::spend::{Day, NanoDollars, Scope, Spending};
+use chela_core::session::UsageFooter;
+use chela_core::session_key::PeerKind;
+use chela_core::spend::{NanoDollars, Scope};
+use chela_core::turn::Spent;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::answer::{Agent, Attempt};
-use crate::purse::{Stopped, user};
-use crate::settings::{AgentSettings, Installation};
-
-/// Most entries of a conversation that `/usage` adds up.
-const COUNTED_ENTRIES: usize = 1_000;
+use crate::answer::Attempt;
+use crate::purse::Stopped;
+use crate::settings::AgentSettings;
 
 /// A dollar.
 const DOLLAR: f64 = 1e9;
@@ -81,6 +78,7 @@ impl SpendRules {
             Scope::Agent(id) => self.agents.of(id),
             Scope::User(id) => self.users.of(id),
             Scope::Channel(id) => self.channels.of(id),
+            Scope::Service(_) => None,
         }
     }
 
@@ -151,78 +149,37 @@ impl std::fmt::Display for Stopped {
 impl Attempt<'_> {
     /// Whether the answer is read by the owner alone, so that it may speak of money.
     pub(crate) fn private(&self) -> bool {
-        let alone = match self.task() {
-            Some(Task::Message { inbound, .. }) => inbound.peer.kind == PeerKind::Direct,
-            Some(Task::Heartbeat { .. }) => true,
-            Some(Task::Relay { .. } | Task::Redeliver { .. }) | None => false,
-        };
-        alone && self.caller().authority == Authority::Owner
+        private(self.task(), self.caller().authority)
     }
 }
 
-impl Agent {
-    /// What was spent today, and in this conversation, for `/usage`. Money, and sums of others, are told only in
-    /// `private`: to the owner, where nobody else reads.
-    pub async fn usage_report(
-        &self,
-        installation: &Installation,
-        agent: &AgentId,
-        session: &SessionKey,
-        task: Option<&Task>,
-        private: bool,
-    ) -> Result<String, StoreError> {
-        let rules = &installation.spend;
-        let day = Day { tenant: rules.tenant.clone(), date: rules.date(self.clock.now()) };
-        let spending = self.spend.spending(&day).await?;
-        let mut lines = vec![format!("**Today** ({}, {})", day.date, rules.timezone)];
-        let mut scopes = vec![];
-        if private {
-            scopes.extend([Scope::All, Scope::Agent(agent.as_str().to_owned())]);
+/// The same for a turn that has not begun.
+pub(crate) fn private(task: Option<&Task>, authority: Authority) -> bool {
+    let alone = match task {
+        Some(Task::Message { inbound, .. }) => inbound.peer.kind == PeerKind::Direct,
+        Some(Task::Heartbeat { .. }) => true,
+        Some(Task::Relay { .. } | Task::Redeliver { .. } | Task::Approval { .. } | Task::Decision { .. }) | None => {
+            false
         }
-        scopes.extend(task.and_then(user).map(Scope::User));
-        for scope in scopes {
-            let sum = spending.get(&scope).cloned().unwrap_or_default();
-            lines.push(format!("{}: {}", named(&scope), sum_in_words(&sum, rules.limit(&scope), private)));
-        }
-        let sum = self.conversation(installation.agents.get(agent), session).await?;
-        let cost = sum.cost.filter(|_| private).map(|cost| format!(" · {}", dollars(cost))).unwrap_or_default();
-        lines.push(format!("**This conversation**\n{} answers · {}{cost}", sum.calls, tokens_in_words(&sum.usage)));
-        if rules.halted || self.spend.halted(&rules.tenant).await? {
-            lines.push("Spending is halted.".to_owned());
-        }
-        Ok(lines.join("\n"))
-    }
-
-    /// The calls of the stored turns that were not forgotten.
-    async fn conversation(&self, agent: Option<&AgentSettings>, session: &SessionKey) -> Result<Sum, StoreError> {
-        let after = self.sessions.head(session).await?.map_or(0, |head| head.forgotten);
-        let entries = self.sessions.history(session, after, COUNTED_ENTRIES).await?;
-        let answers = entries.iter().filter_map(|entry| match &entry.body {
-            EntryBody::Assistant(answer) if answer.usage != Usage::default() => {
-                Some((answer.model.as_str(), &answer.usage))
-            }
-            _ => None,
-        });
-        Ok(Sum::of(agent, answers))
-    }
+    };
+    alone && authority == Authority::Owner
 }
 
 /// Several calls together.
-struct Sum {
-    usage: Usage,
-    calls: usize,
+pub(crate) struct Sum {
+    pub(crate) spent: Spent,
     /// Not known if one price is not.
-    cost: Option<NanoDollars>,
+    pub(crate) cost: Option<NanoDollars>,
 }
 
 impl Sum {
-    fn of<'u>(agent: Option<&AgentSettings>, calls: impl Iterator<Item = (&'u str, &'u Usage)>) -> Self {
-        let mut sum = Self { usage: Usage::default(), calls: 0, cost: Some(0) };
+    pub(crate) fn of<'u>(agent: &AgentSettings, calls: impl Iterator<Item = (&'u str, &'u Usage)>) -> Self {
+        let mut sum = Self { spent: Spent::default(), cost: Some(0) };
         for (model, usage) in calls {
-            let choice = agent.and_then(|agent| agent.all_models().find(|choice| choice.name == model));
+            let choice = agent.all_models().find(|choice| choice.name == model);
             let cost = choice.and_then(|choice| Some(choice.price?.of(usage)));
-            sum.usage = together(&sum.usage, usage);
-            sum.calls = sum.calls.saturating_add(1);
+            sum.spent.calls = sum.spent.calls.saturating_add(1);
+            sum.spent.add(usage);
             sum.cost = cost.zip(sum.cost).map(|(one, all)| one.saturating_add(all));
         }
         sum
@@ -237,8 +194,8 @@ pub(crate) fn footer<'u>(
     calls: impl Iterator<Item = (&'u str, &'u Usage)>,
 ) -> Option<String> {
     let wish = wish.filter(|wish| *wish != UsageFooter::Off)?;
-    let sum = Sum::of(Some(settings), calls);
-    let tokens = tokens_in_words(&sum.usage);
+    let sum = Sum::of(settings, calls);
+    let tokens = tokens_in_words(&sum.spent.usage);
     Some(match (wish, sum.cost) {
         (UsageFooter::Full, Some(cost)) => format!("_{model} · {tokens} · {}_", dollars(cost)),
         (UsageFooter::Full, None) => format!("_{model} · {tokens} · cost not known_"),
@@ -246,30 +203,7 @@ pub(crate) fn footer<'u>(
     })
 }
 
-/// The tokens of two calls.
-pub(crate) fn together(one: &Usage, other: &Usage) -> Usage {
-    Usage {
-        input: one.input.saturating_add(other.input),
-        output: one.output.saturating_add(other.output),
-        cache_read: one.cache_read.saturating_add(other.cache_read),
-        cache_write: one.cache_write.saturating_add(other.cache_write),
-    }
-}
-
-fn sum_in_words(sum: &Spending, limit: Option<NanoDollars>, money: bool) -> String {
-    let tokens = tokens_in_words(&sum.usage);
-    if !money {
-        return format!("{} calls · {tokens}", sum.calls);
-    }
-    let of = limit.map(|limit| format!(" of {}", dollars(limit))).unwrap_or_default();
-    let reserved = match sum.reserved {
-        0 => String::new(),
-        reserved => format!(" and {} reserved", dollars(reserved)),
-    };
-    format!("{}{of}{reserved} · {} calls · {tokens}", dollars(sum.spent), sum.calls)
-}
-
-fn tokens_in_words(usage: &Usage) -> String {
+pub(crate) fn tokens_in_words(usage: &Usage) -> String {
     let read = usage.input.saturating_add(usage.cache_read).saturating_add(usage.cache_write);
     let cached = if usage.cache_read > 0 { format!(" ({} cached)", usage.cache_read) } else { String::new() };
     format!("{read} tokens in{cached} · {} out", usage.output)
@@ -282,12 +216,13 @@ pub(crate) fn dollars(amount: NanoDollars) -> String {
     if amount == 0 || dollars >= 0.995 { format!("${dollars:.2}") } else { format!("${dollars:.4}") }
 }
 
-fn named(scope: &Scope) -> String {
+pub(crate) fn named(scope: &Scope) -> String {
     match scope {
         Scope::All => "everything together".to_owned(),
         Scope::Agent(id) => format!("agent \"{id}\""),
         Scope::Channel(id) => format!("channel \"{id}\""),
         Scope::User(id) => id.clone(),
+        Scope::Service(service) => service.name().to_owned(),
     }
 }
 

@@ -15,6 +15,7 @@ use chela_core::turn::COLLECTED;
 use futures_util::future::{Either, join_all, select};
 use serde::Deserialize;
 
+use crate::broadcast::{before, unfinished};
 use crate::live::Live;
 use crate::metrics::{Count, Metrics};
 use crate::wished::{Wished, queue_mode};
@@ -27,6 +28,12 @@ const HEARTBEAT: Duration = Duration::from_secs(20);
 
 /// Longest wait between two receives of one message: with a hundred of them more than eight hours.
 const LONGEST_PATIENCE_S: u32 = 300;
+
+/// Least wait for the answer of another agent that comes first.
+const TURN_COMES_S: u32 = 2;
+
+/// Longest wait for it.
+const LONGEST_BEHIND_MS: u64 = 10 * 60 * 1000;
 
 /// A received message, and what it says if it can be read.
 type Waiting = (Delivery, Result<Envelope, String>);
@@ -117,6 +124,11 @@ impl Answerer {
         waiting: &mut VecDeque<Waiting>,
         slice: Slice,
     ) -> Result<bool, String> {
+        if let Some(reason) = self.behind_another(envelope).await {
+            let after_s = TURN_COMES_S.max(patience_s(delivery.receives));
+            let _ = self.queue.hide(delivery.lane, &delivery.receipt, after_s).await;
+            return Err(reason);
+        }
         let installation = self.live.installation(&envelope.agent).await;
         let others = self.together(envelope, waiting).await;
         let held: Vec<Delivery> =
@@ -150,6 +162,19 @@ impl Answerer {
                 let _ = self.queue.hide(delivery.lane, &delivery.receipt, after_s).await;
                 Err(reason)
             }
+        }
+    }
+
+    /// Why a message is not answered yet: another agent answers it first. One whose answer does not come is not waited for
+    /// for ever.
+    async fn behind_another(&self, envelope: &Envelope) -> Option<String> {
+        let waited_ms = self.agent.clock.now().since(envelope.accepted_at);
+        let built = self.live.current().await;
+        let before = before(built.as_ref(), envelope).filter(|_| waited_ms < LONGEST_BEHIND_MS)?;
+        match unfinished(self.agent.sessions.as_ref(), &before).await {
+            Ok(false) => None,
+            Ok(true) => Some(format!("agent \"{}\" answers first (broadcast.strategy)", before.agent)),
+            Err(error) => Some(error.to_string()),
         }
     }
 

@@ -1,5 +1,7 @@
-//! The HTTP API: health, readiness, `POST /message`, pairing, channels, sessions, dead letters, usage, memory, metrics.
+//! The HTTP API: health, readiness, `POST /message`, pairing, approvals, channels, sessions, dead letters,
+//! usage, memory, metrics.
 
+mod approvals;
 mod dead_letters;
 mod memory;
 mod pairing;
@@ -11,6 +13,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chela_core::access::AccessStore;
+use chela_core::approval::ApprovalStore;
+use chela_core::audit::AuditLog;
 use chela_core::channel::Ack;
 use chela_core::channel_log::ChannelLog;
 use chela_core::clock::Clock;
@@ -55,6 +59,10 @@ pub struct Api {
     pub channels: Arc<dyn ChannelLog>,
     /// What was spent.
     pub spend: Arc<dyn SpendStore>,
+    /// Calls that wait for consent, and what is allowed for ever.
+    pub approvals: Arc<dyn ApprovalStore>,
+    /// Who agreed to what.
+    pub audit: Arc<dyn AuditLog>,
     /// What is configured.
     pub live: Arc<Live>,
     /// Time and names.
@@ -88,12 +96,13 @@ impl Api {
         match path {
             "/healthz" if method == Method::GET => return json_ack(StatusCode::OK, &json!({"status": "ok"})),
             "/readyz" if method == Method::GET => return self.ready().await,
-            "/metrics" | "/message" | "/pairing" | "/channels" | "/sessions" | "/usage" | "/usage/halt" => {}
+            "/metrics" | "/message" | "/pairing" | "/channels" | "/sessions" | "/usage" | "/usage/halt"
+            | "/approvals" | "/approvals/forget" => {}
             _ if dead_letters || memory::PATHS.contains(&path) => {}
             "/healthz" | "/readyz" => return problem(StatusCode::METHOD_NOT_ALLOWED, "only GET is served here"),
             _ => {
                 let paths = "paths: /healthz, /readyz, /metrics, /message, /pairing, /channels, /sessions, /usage, /deadletters, \
-                             /memory";
+                             /memory, /approvals";
                 return problem(StatusCode::NOT_FOUND, paths);
             }
         }
@@ -111,6 +120,9 @@ impl Api {
             (&Method::GET, "/message") => self.collect(query).await,
             (&Method::POST, "/pairing") => self.approve_pairing(body).await,
             (&Method::GET, "/pairing") => self.pending_pairings().await,
+            (&Method::GET, "/approvals") => self.open_approvals().await,
+            (&Method::POST, "/approvals") => self.decide_approval(body).await,
+            (&Method::POST, "/approvals/forget") => self.forget_approval(body).await,
             (&Method::GET, "/channels") => self.activities().await,
             (&Method::GET, "/usage") => self.usage(query).await,
             (&Method::POST, "/usage/halt") => self.halt(body).await,

@@ -1,8 +1,11 @@
 //! Who answers a message: the agent it is routed to, or several where a place is one of `broadcast`.
 
+use chela_config::BroadcastStrategy;
 use chela_core::agent_id::AgentId;
 use chela_core::gate::mentions;
 use chela_core::message::{EventKey, Inbound};
+use chela_core::queue::{Envelope, Task};
+use chela_core::session::{SessionStore, StoreError};
 use chela_core::session_key::SessionKey;
 
 use crate::live::Built;
@@ -41,6 +44,28 @@ pub(crate) fn answering(built: &Built, inbound: &Inbound, routed: &Routed) -> Ve
         Answering { agent, session, event }
     };
     chosen.into_iter().map(one).collect()
+}
+
+/// Whose answer to the same message this one stands behind, where agents answer one after the other.
+pub(crate) fn before(built: &Built, envelope: &Envelope) -> Option<Answering> {
+    let Task::Message { inbound, .. } = &envelope.task else { return None };
+    if built.config.broadcast.strategy != BroadcastStrategy::Sequential {
+        return None;
+    }
+    let own = Routed { agent: envelope.agent.clone(), session: envelope.session.clone(), text: String::new() };
+    let all = answering(built, inbound, &own);
+    let place = all.iter().position(|one| one.agent == envelope.agent)?;
+    all.into_iter().nth(place.checked_sub(1)?)
+}
+
+/// Whether an answer is still to come.
+pub(crate) async fn unfinished(sessions: &dyn SessionStore, one: &Answering) -> Result<bool, StoreError> {
+    let head = sessions.head(&one.session).await?.unwrap_or_default();
+    if head.finished(&one.event) {
+        return Ok(false);
+    }
+    let row = sessions.accepted(&one.session, &one.event).await?;
+    Ok(row.is_none_or(|row| row.turn == 0 || row.turn > head.last_turn))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::install::archive_after;
 use chela_agent::Voice;
 use chela_config::{Config, SessionVisibility};
 use chela_core::agent_id::AgentId;
@@ -33,6 +34,7 @@ pub(crate) fn tools(config: &Config, agent: &AgentId, id: &str) -> Vec<Arc<dyn T
         max_depth: limits.max_spawn_depth,
         max_children: limits.max_children_per_agent,
         max_concurrent: limits.max_concurrent,
+        archive_after: archive_after(config),
     };
     sessions::tools(&Arc::new(house))
 }

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chela_agent::{
-    AgentSettings, CommandRules, CompactionSettings, ContextSettings, FlushSettings, Installation, MediaSettings,
-    Outlet, PruningSettings, SeenScope,
+    AgentSettings, ApprovalRules, Blocks, CommandRules, CompactionSettings, ContextSettings, FlushSettings,
+    Installation, MediaSettings, Outlet, PruningSettings, SeenScope,
 };
 use chela_channel_kit::{AccountSettings, ChannelDescriptor};
 use chela_config::{
-    Account, AckReactionScope, AgentDefaults, ChannelKeys, ChunkMode, CompactionMode, Config, MessagesSection,
-    PruningMode, QueueMode, SecretInput, SecretKey, StreamingMode, UnconfirmedPolicy,
+    Account, AckReactionScope, AgentDefaults, BlockStreamingBreak, ChannelKeys, ChunkMode, CompactionMode, Config,
+    Destination, MessagesSection, PruningMode, QueueMode, SecretInput, SecretKey, StreamingMode, UnconfirmedPolicy,
 };
 use chela_core::agent_id::AgentId;
 use chela_core::blob::BlobStore;
@@ -32,8 +32,9 @@ use crate::live::{Built, Heartbeat, OpenAccount};
 use crate::usage;
 use crate::{media, memory, models, web};
 
-/// Model calls in one turn.
-const MAX_STEPS: u16 = 12;
+/// Model calls in one turn: room for work with two dozen steps. What repeats itself is stopped long before
+/// (`shared/agent/src/repeats.rs`), and what it costs by `spend.limits`.
+const MAX_STEPS: u16 = 32;
 
 /// What a process opens: a function holds only what its role lets it read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,9 +119,11 @@ pub(crate) async fn open(
                 tools,
                 timezone,
                 max_steps: MAX_STEPS,
+                archive_after: archive_after(&config),
                 longest_turn: Some(Duration::from_secs(u64::from(config.agents.defaults.timeout_seconds))),
                 voice: house::voice(&config, &id),
                 context: context_settings(&config.agents.defaults),
+                approvals: approval_rules(&config, &id),
                 ..AgentSettings::default()
             };
             agents.insert(agent, settings);
@@ -156,6 +159,26 @@ fn command_rules(config: &Config) -> CommandRules {
         typed: section.text,
         disabled: section.disabled.clone(),
         owners_named: section.owner_allow_from.is_some(),
+    }
+}
+
+fn address(to: &Destination) -> ReplyAddress {
+    ReplyAddress {
+        channel: to.channel.clone(),
+        account: to.account.clone().unwrap_or_else(|| "default".to_owned()),
+        to: to.to.clone(),
+        thread: to.thread.clone(),
+        message: None,
+    }
+}
+
+/// Which calls of an agent need consent, and where the owner is asked.
+fn approval_rules(config: &Config, agent: &str) -> ApprovalRules {
+    let section = &config.approvals.exec;
+    ApprovalRules {
+        policy: config.consent_of(agent),
+        places: section.targets.iter().map(address).collect(),
+        valid_ms: u64::from(section.timeout_seconds).saturating_mul(1000),
     }
 }
 
@@ -322,11 +345,7 @@ fn outlet(account: &Account, open: &OpenAccount, config: &Config) -> Outlet {
             ChunkMode::Newline => chela_core::chunk::ChunkMode::Newline,
         },
         streaming: account.streaming.mode != StreamingMode::Off,
-        blocks: account
-            .streaming
-            .block
-            .enabled
-            .then(|| usize::try_from(account.streaming.block.coalesce.min_chars).unwrap_or(usize::MAX)),
+        blocks: blocks(account, config),
         media_bytes: (account.media_max_mb as usize).saturating_mul(1024 * 1024),
         seen: seen(&config.messages),
         wished: account.unconfirmed.map(|policy| match policy {
@@ -335,6 +354,26 @@ fn outlet(account: &Account, open: &OpenAccount, config: &Config) -> Outlet {
         }),
         steered: config.messages.queue.mode_of(&account.channel) == QueueMode::Steer,
     }
+}
+
+/// How what is said on the way to an answer is sent, if it is.
+fn blocks(account: &Account, config: &Config) -> Option<Blocks> {
+    let block = &account.streaming.block;
+    block.enabled.then(|| {
+        let (least, most) = (block.coalesce.min_chars as usize, block.coalesce.max_chars as usize);
+        Blocks {
+            least,
+            most: most.max(least),
+            idle: Duration::from_millis(u64::from(block.coalesce.idle_ms)),
+            growing: config.agents.defaults.block_streaming_break == BlockStreamingBreak::TextEnd,
+        }
+    })
+}
+
+/// How long sub-agents that have ended are listed.
+pub(crate) fn archive_after(config: &Config) -> Option<Duration> {
+    let minutes = config.agents.defaults.subagents.archive_after_minutes;
+    (minutes > 0).then(|| Duration::from_secs(u64::from(minutes).saturating_mul(60)))
 }
 
 fn seen(messages: &MessagesSection) -> Option<(String, SeenScope)> {
@@ -400,13 +439,7 @@ fn heartbeats(config: &Config) -> Vec<Heartbeat> {
             schedule: planned.schedule,
             prompt: planned.prompt,
             agent: planned.agent.as_deref().map_or_else(|| fallback.clone(), AgentId::new),
-            deliver_to: planned.deliver_to.map(|to| ReplyAddress {
-                channel: to.channel,
-                account: to.account.unwrap_or_else(|| "default".to_owned()),
-                to: to.to,
-                thread: to.thread,
-                message: None,
-            }),
+            deliver_to: planned.deliver_to.as_ref().map(address),
         })
         .collect()
 }

@@ -19,5 +19,6 @@ pub mod receive;
 pub mod usage;
 pub mod web;
 pub mod wished;
+mod workspaces;
 
 pub use knowledge::shelf_settings;

@@ -20,6 +20,7 @@ use chela_skills::Shelf;
 use tokio::sync::Mutex;
 
 use crate::install::{self, Scope};
+use crate::workspaces::Workspaces;
 
 /// How long a workspace's prompt is kept; a changed SOUL.md speaks at the latest then.
 const PROMPT_FOR_MS: u64 = 30_000;
@@ -54,6 +55,7 @@ pub struct Live {
     config: LiveConfig,
     channels: Vec<ChannelKeys>,
     shelf: Arc<Shelf>,
+    workspaces: Arc<Workspaces>,
     state: Mutex<State>,
 }
 
@@ -120,7 +122,9 @@ impl Built {
 impl Live {
     /// Reads the configuration and opens what the scope asks for. A broken configuration is an error here; later it only
     /// keeps the last good one.
-    pub async fn open(ground: Ground) -> Result<Self, LoadError> {
+    pub async fn open(mut ground: Ground) -> Result<Self, LoadError> {
+        let workspaces = Arc::new(Workspaces::new(ground.files.clone()));
+        ground.files = workspaces.clone();
         let channels = install::channel_keys();
         let now = ground.clock.now();
         let (config, report) =
@@ -128,7 +132,7 @@ impl Live {
                 .await?;
         warn_of(&report);
         let shelf = Arc::new(Shelf::new(ground.files.clone()));
-        let live = Self { ground, config, channels, shelf, state: Mutex::default() };
+        let live = Self { ground, config, channels, shelf, workspaces, state: Mutex::default() };
         live.current().await;
         Ok(live)
     }
@@ -158,9 +162,9 @@ impl Live {
         installation
     }
 
-    /// Where workspaces are.
-    pub fn files(&self) -> &dyn BlobStore {
-        self.ground.files.as_ref()
+    /// The file store with the workspaces where configuration has them: for everything that asks for an agent's files.
+    pub fn files(&self) -> &Arc<dyn BlobStore> {
+        &self.ground.files
     }
 
     async fn refresh(&self, state: &mut State) -> Arc<Built> {
@@ -180,6 +184,7 @@ impl Live {
         {
             return built.clone();
         }
+        self.workspaces.assign(config.agents.workspaces());
         let ground = &self.ground;
         let built = Arc::new(install::open(config, ground.secrets.as_ref(), &ground.clock, &ground.scope).await);
         state.prompted.clear();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use chela_agent::{AutoVoice, MediaSettings, Sees};
 use chela_config::{Config, MediaModel, Model, ModelInput, SecretInput, TtsAuto, TtsProvider};
 use chela_core::media::{Ears, Voice};
+use chela_core::purse::{Service, Tariff};
 use chela_core::secret::{Secret, SecretRef, SecretSource, SecretStore};
 use chela_core::tool::Tool;
 use chela_http::HttpClient;
@@ -13,6 +14,7 @@ use chela_media::{Hearing, ImageGenerate, Listener, Painter, Pdfs, Provider, Spe
 use chela_models::{Input, KnownModel};
 
 use crate::install::resolve;
+use crate::usage::tariff;
 
 /// A tool has thirty seconds, and must still keep what it made.
 const TOOL_TIMEOUT: Duration = Duration::from_secs(27);
@@ -124,7 +126,8 @@ impl Opener<'_> {
             let (Some(provider), Some(model)) = (provider, self.named(model, &at, "model")) else { continue };
             let language = entry.language.clone().or_else(|| audio.language.clone());
             let max_bytes = entry.max_bytes.unwrap_or(audio.max_bytes) as usize;
-            listeners.push(Listener { provider, form: known.form, model, language, max_bytes });
+            let tariff = self.tariff(Service::Transcripts, &said, &model);
+            listeners.push(Listener { provider, form: known.form, model, language, max_bytes, tariff });
         }
         (!listeners.is_empty()).then(|| Arc::new(Hearing(listeners)) as Arc<dyn Ears>)
     }
@@ -146,7 +149,8 @@ impl Opener<'_> {
         let model = self.named(model.or(known.model.map(str::to_owned)), &at, "model")?;
         let voice = self.named(speaker_voice.or(known.voice.map(str::to_owned)), &at, "speakerVoice")?;
         let most = self.config.tts.max_text_length as usize;
-        Some(Arc::new(Speaker { provider, form: known.form, model, voice, format: response_format, most }))
+        let tariff = self.tariff(Service::Speech, &said, &model);
+        Some(Arc::new(Speaker { provider, form: known.form, model, voice, format: response_format, most, tariff }))
     }
 
     async fn painters(&mut self) -> Vec<Painter> {
@@ -162,7 +166,9 @@ impl Opener<'_> {
                 variable: known.variable,
                 timeout: TOOL_TIMEOUT,
             };
-            opened.extend(self.provider(&said).await.map(|provider| Painter { provider, form: known.form, model }));
+            let Some(provider) = self.provider(&said).await else { continue };
+            let tariff = self.tariff(Service::Pictures, &said, &model);
+            opened.push(Painter { provider, form: known.form, model, tariff });
         }
         opened
     }
@@ -187,6 +193,14 @@ impl Opener<'_> {
         }
         let (id, http) = (said.id.to_owned(), self.http.clone());
         Some(Provider { id, base_url, key, http, timeout: said.timeout })
+    }
+
+    /// What it takes: a known price is that of the provider's usual address.
+    fn tariff(&self, service: Service, said: &Said<'_>, model: &str) -> Tariff {
+        let general = self.config.models.providers.get(said.id);
+        let url = said.base_url.or(general.and_then(|provider| provider.base_url.as_deref()));
+        let usual = url.is_none_or(|url| said.known_url == Some(url.trim_end_matches('/')));
+        tariff(self.config, service, said.id, model, usual)
     }
 
     /// The variable every SDK of the provider reads.

@@ -20,7 +20,7 @@ const UNKNOWN_CONTEXT: u32 = 32_000;
 const UNKNOWN_ANSWER: u32 = 4_096;
 
 /// Providers that run on one's own machine and send no bill.
-const FREE: [&str; 5] = ["echo", "llamacpp", "lmstudio", "ollama", "vllm"];
+pub(crate) const FREE: [&str; 5] = ["echo", "llamacpp", "lmstudio", "ollama", "vllm"];
 
 /// Opens each provider once.
 pub(crate) struct Opener<'a> {

@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use chela_agent::{Limits, SpendRules};
 use chela_config::Config;
 use chela_core::clock::Millis;
+use chela_core::purse::{Service, Tariff};
 use chela_core::session::StoreError;
 use chela_core::spend::{Day, NanoDollars, Scope, SpendStore, Spending};
 use serde::{Deserialize, Serialize};
+
+use crate::models::FREE;
 
 /// What was spent on some days.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -98,6 +101,17 @@ pub(crate) fn rules(config: &Config) -> SpendRules {
     }
 }
 
+/// What a provider takes for a service: what configuration says, else what is known of it at its usual address. Servers
+/// of one's own send no bill.
+pub(crate) fn tariff(config: &Config, service: Service, provider: &str, model: &str, usual: bool) -> Tariff {
+    let name = format!("{provider}/{model}");
+    let said = config.spend.prices.of(service.name()).and_then(|prices| prices.get(&name).copied());
+    let known = || chela_models::price_of_service(service, provider, model).filter(|_| usual);
+    let free = || FREE.contains(&provider).then_some(0);
+    let price = said.map(|dollars| chela_models::nano(service, dollars)).or_else(known).or_else(free);
+    Tariff { service, name, price }
+}
+
 fn nano(dollars: f64) -> NanoDollars {
     // A number below zero becomes zero: nothing may be spent.
     (dollars * 1e9).round() as NanoDollars
@@ -120,6 +134,19 @@ mod tests {
         assert!(text.contains(r#""scope":"user","id":"telegram:7","spent":7"#), "{text}");
         assert_eq!(serde_json::from_str::<Usage>(&text).unwrap(), usage);
         assert_eq!(before("2026-03-01").as_deref(), Some("2026-02-28"));
+    }
+
+    #[test]
+    fn a_price_is_what_is_configured_then_what_is_known_at_the_usual_address() {
+        let text = r#"{ "spend": { "prices": { "speech": { "openai/tts-1": 20, "own/voice": 0 } } } }"#;
+        let config: Config = serde_json::from_str(text).unwrap();
+        let price = |service, provider, model, usual| tariff(&config, service, provider, model, usual).price;
+        assert_eq!(price(Service::Speech, "openai", "tts-1", true), Some(20_000_000), "as configured");
+        assert_eq!(price(Service::Speech, "openai", "tts-1-hd", true), Some(30_000_000), "as published");
+        assert_eq!(price(Service::Speech, "openai", "tts-1-hd", false), None, "somebody else's server");
+        assert_eq!(price(Service::Speech, "own", "voice", false), Some(0));
+        assert_eq!(price(Service::Embeddings, "ollama", "nomic-embed-text", true), Some(0));
+        assert_eq!(price(Service::Transcripts, "own", "ears", false), None);
     }
 
     #[test]

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chela_config::{Config, SecretInput, WebFetch as FetchSection, WebSearch as SearchSection};
+use chela_core::purse::Service;
 use chela_core::secret::{Secret, SecretRef, SecretSource, SecretStore};
 use chela_core::tool::Tool;
-use chela_http::HttpClient;
+use chela_http::{HostPort, HttpClient};
 use chela_web::{
     Browser, FetchSettings, Launch, PROVIDERS, Provider, SearchSettings, WebFetch, WebSearch, Which, cdp_origin,
     find_chromium, find_provider,
@@ -14,6 +15,7 @@ use chela_web::{
 
 use crate::install::resolve;
 use crate::live::Built;
+use crate::usage::tariff;
 
 /// Places that the owner has configured: they may be private. A browser's address that is a reference is known too late
 /// for that, and must be public.
@@ -34,7 +36,10 @@ pub(crate) async fn open(
 ) -> Vec<Arc<dyn Tool>> {
     let mut tools: Vec<Arc<dyn Tool>> = Vec::new();
     if let Some(settings) = search(config, secrets, problems).await {
-        tools.push(Arc::new(WebSearch::new(http.clone(), settings)));
+        match WebSearch::new(http, settings) {
+            Ok(tool) => tools.push(Arc::new(tool)),
+            Err(error) => problems.push(format!("tools.web.search.baseUrl: {error}")),
+        }
     }
     if config.tools.web.fetch.enabled {
         tools.push(Arc::new(WebFetch::new(http, fetch(&config.tools.web.fetch))));
@@ -93,6 +98,7 @@ fn fetch(section: &FetchSection) -> FetchSettings {
         cache_ttl: minutes(section.cache_ttl_minutes),
         user_agent: section.user_agent.clone(),
         readability: section.readability,
+        private: section.private_urls.iter().filter_map(|url| HostPort::of_url(url).ok()).collect(),
     }
 }
 
@@ -107,6 +113,9 @@ async fn search(config: &Config, secrets: &dyn SecretStore, problems: &mut Vec<S
         None => usual(secrets).await?,
     };
     let base_url = section.base_url.clone().or(provider.base_url.map(str::to_owned))?;
+    // A known price is that of the usual address, and a server of one's own sends no bill.
+    let usual = section.base_url.is_none() || provider.base_url.is_none();
+    let tariff = tariff(config, Service::Searches, provider.id, "search", usual);
     Some(SearchSettings {
         provider,
         base_url,
@@ -114,6 +123,7 @@ async fn search(config: &Config, secrets: &dyn SecretStore, problems: &mut Vec<S
         max_results: section.max_results,
         timeout: Duration::from_secs(section.timeout_seconds.into()),
         cache_ttl: minutes(section.cache_ttl_minutes),
+        tariff,
     })
 }
 

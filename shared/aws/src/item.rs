@@ -12,6 +12,9 @@
 //! | confirmation | `CHANNELS#D#<idempotency key>` | `CONFIRMED` | `ttl` seven days |
 //! | approval | `ACCESS#<channel>#<account>` | `A#<sender>` | – |
 //! | pairing | `ACCESS#<channel>#<account>` | `PAIRING` | `j` the requests that wait, JSON · `ttl` their end |
+//! | request | `REQUESTS` | `R#<id>` | `j` `Request`, JSON · `w` there while it waits · `ttl` its end and thirty days |
+//! | rule | `RULES` | `R#<id>` | `j` `Rule`, JSON, left out once it is forgotten |
+//! | record | `AUDIT#<tenant>` | its number | `j` `Record`, JSON |
 //! | gate | `SPEND#<tenant>` | `HALT` | `h` there while spending is halted · `v` changes of that |
 //! | spending | `SPEND#<tenant>` | `D#<date>` | the gate's · of each scope, named by a letter and its mark: `j` scope, JSON · `t` spent and reserved · `s` spent · `n` calls · `i` `o` `c` `w` tokens · `r<name>` an open reservation · `ttl` ninety days |
 //! | rest | `COOLDOWNS` | `P#<credential>` | `j` `Cooldown`, JSON, left out once it works · `ttl` its end and thirty days |
@@ -110,6 +113,25 @@ impl Key {
 
     pub(crate) fn pairing(channel: &str, account: &str) -> Self {
         Self { pk: account_name(channel, account), sk: "PAIRING".to_owned() }
+    }
+
+    /// The partition of all requests for consent.
+    pub(crate) const REQUESTS: &str = "REQUESTS";
+
+    pub(crate) fn request(id: &str) -> Self {
+        Self { pk: Self::REQUESTS.to_owned(), sk: name("R#", "R~", id) }
+    }
+
+    /// The partition of all that is allowed for ever.
+    pub(crate) const RULES: &str = "RULES";
+
+    pub(crate) fn rule(id: &str) -> Self {
+        Self { pk: Self::RULES.to_owned(), sk: name("R#", "R~", id) }
+    }
+
+    /// Numbers sort as texts.
+    pub(crate) fn record(tenant: &str, number: u64) -> Self {
+        Self { pk: name("AUDIT#", "AUDIT~", tenant), sk: format!("{number:020}") }
     }
 
     /// What all days of a tenant begin with.
@@ -271,6 +293,9 @@ mod tests {
             Key::control(&session(&long)),
             Key::approval(&SenderRef { channel: long.clone(), account: long.clone(), sender: long.clone() }),
             Key::gate(&long),
+            Key::request(&long),
+            Key::rule(&long),
+            Key::record(&long, u64::MAX),
             Key::day(&Day { tenant: long.clone(), date: long.clone() }),
             Key::cooldown(&long),
             Key::listing(Key::children(&session(&long)), &listing(&long, 0)),

@@ -2,7 +2,7 @@
 //!
 //! | port | adapter | service |
 //! |---|---|---|
-//! | `SessionStore`, `AccessStore`, `ChannelLog`, `Directory`, `SpendStore`, `CooldownStore` | [`Table`] | DynamoDB, one table |
+//! | `SessionStore`, `AccessStore`, `ApprovalStore`, `AuditLog`, `ChannelLog`, `Directory`, `SpendStore`, `CooldownStore` | [`Table`] | DynamoDB, one table |
 //! | `Queue` | [`Lanes`] | SQS FIFO, three queues |
 //! | `BlobStore` | [`Bucket`] | S3 |
 //! | `Schedules` | [`ScheduleGroup`] | EventBridge Scheduler |
@@ -13,6 +13,7 @@
 //! them names the variable it misses. All requests leave through `chela_http::HttpClient`.
 
 mod access;
+mod approval;
 mod blob;
 mod change;
 mod channel_log;

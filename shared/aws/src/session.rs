@@ -237,7 +237,7 @@ impl SessionStore for Table {
 }
 
 impl Table {
-    async fn put_first<T: DeserializeOwned>(&self, item: Item) -> Result<Put<T>, StoreError> {
+    pub(crate) async fn put_first<T: DeserializeOwned>(&self, item: Item) -> Result<Put<T>, StoreError> {
         match self.put_if(item, "attribute_not_exists(pk)", Item::new()).await? {
             Written::Done => Ok(Put::Stored),
             Written::Refused(Some(theirs)) => Row(&theirs).body().map(Put::Exists),

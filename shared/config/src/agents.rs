@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use chela_core::agent_id::{DEFAULT_AGENT_ID, normalize_agent_id};
+use chela_core::agent_id::{DEFAULT_AGENT_ID, normalize_agent_id, normalize_agent_id_strict};
 use chela_core::model::Thinking;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
+use crate::channels::BlockStreamingBreak;
 use crate::context::{Compaction, ContextPruning};
 use crate::identity::Identity;
 use crate::media::MediaModels;
@@ -68,6 +69,17 @@ impl AgentsSection {
         self.defaults.context.iter().chain(self.entry(id).iter().flat_map(|agent| &agent.context)).collect()
     }
 
+    /// Folders of the file store, by id, for agents that work in another one than their own. Of a path its last name
+    /// counts; OpenClaw's own default means nothing here.
+    pub fn workspaces(&self) -> BTreeMap<String, String> {
+        let other = |id: String| {
+            let path = self.entry(&id)?.workspace.as_deref()?;
+            let folder = folder(path).filter(|folder| *folder != id && folder != OPENCLAW_WORKSPACE)?;
+            Some((id, folder))
+        };
+        self.ids().into_iter().filter_map(other).collect()
+    }
+
     /// How hard the models of this agent think, unless a conversation chooses otherwise.
     pub fn thinking_of(&self, id: &str) -> Thinking {
         self.entry(id).and_then(|agent| agent.thinking_default).unwrap_or(self.defaults.thinking_default)
@@ -95,6 +107,9 @@ pub struct AgentDefaults {
     pub model: Option<ModelChoice>,
     /// How hard models think before they answer.
     pub thinking_default: Thinking,
+    /// Where `streaming.block` of a channel ends a message: `text_end`, within a growing answer, too; `message_end`, only
+    /// where the model stops speaking.
+    pub block_streaming_break: BlockStreamingBreak,
     /// The zone in which days of notes begin and schedules are meant, as in `Europe/Berlin`; UTC if left out.
     pub user_timezone: Option<String>,
     /// Most characters of one workspace file in the prompt.
@@ -129,6 +144,7 @@ impl Default for AgentDefaults {
         Self {
             model: None,
             thinking_default: Thinking::Off,
+            block_streaming_break: BlockStreamingBreak::TextEnd,
             user_timezone: None,
             bootstrap_max_chars: 8_000,
             bootstrap_total_max_chars: 24_000,
@@ -168,6 +184,9 @@ pub struct Agent {
     pub model: Option<ModelChoice>,
     /// How hard its models think, instead of `agents.defaults.thinkingDefault`.
     pub thinking_default: Option<Thinking>,
+    /// The folder below `agents/` in the file store that it works in, instead of that of its own id. Agents with the same
+    /// folder share their files and their memory. Of a path, as OpenClaw has them, the last name counts.
+    pub workspace: Option<String>,
     /// Its heartbeat, instead of `agents.defaults.heartbeat`.
     pub heartbeat: Option<Heartbeat>,
     /// What addresses it in rooms.
@@ -184,6 +203,15 @@ pub struct Agent {
     pub description: Option<String>,
     /// Work it gives to others and is given.
     pub subagents: Subagents,
+}
+
+/// The folder of OpenClaw's first agent where nothing else is said.
+const OPENCLAW_WORKSPACE: &str = "workspace";
+
+/// The name of the folder a path leads to, as the file store has it; `None` if it has no name.
+pub(crate) fn folder(path: &str) -> Option<String> {
+    let last = path.trim().trim_end_matches(['/', '\\']).rsplit(['/', '\\']).next()?;
+    normalize_agent_id_strict(Some(last)).ok()
 }
 
 /// A model and what stands in for it.
@@ -257,4 +285,35 @@ pub struct Heartbeat {
     pub prompt: Option<String>,
     /// Where an answer goes; nowhere if left out. `HEARTBEAT_OK` is never sent.
     pub deliver_to: Option<Destination>,
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::check;
+    use crate::{Config, MissingVariable, Surroundings};
+
+    fn read(text: &str) -> (Option<Config>, Vec<String>) {
+        let surroundings = Surroundings { variables: &|_| None, missing: MissingVariable::Defer, channels: &[] };
+        let checked = check("chela.json5", text, &|_| None, &surroundings);
+        let found = checked.report.errors.iter().chain(&checked.report.warnings);
+        (checked.config, found.map(|finding| format!("{}: {}", finding.path, finding.message)).collect())
+    }
+
+    #[test]
+    fn an_agent_works_in_the_folder_it_is_given_and_in_no_other_place() {
+        let (config, found) = read(
+            r#"{ agents: { list: [{ id: "main", workspace: "~/.openclaw/workspace" }, { id: "fox", workspace: "main" },
+                 { id: "owl", workspace: "C:\\work\\The Nest\\" }, { id: "hen" }, { id: "cat", workspace: "cat" },
+                 { id: "rat", workspace: "../../config" }] } }"#,
+        );
+        assert_eq!(found, [""; 0]);
+        let there = config.unwrap().agents.workspaces();
+        let there: Vec<(&str, &str)> = there.iter().map(|(id, folder)| (id.as_str(), folder.as_str())).collect();
+        assert_eq!(there, [("fox", "main"), ("owl", "the-nest"), ("rat", "config")], "all below agents/");
+        let (config, found) =
+            read(r#"{ agents: { entries: { fox: { workspace: "../.." }, owl: { workspace: "" } } } }"#);
+        assert!(config.is_none());
+        let wrong = |id: &str| format!("agents.entries.{id}.workspace: no folder of the file store can be called so");
+        assert_eq!(found, [wrong("fox"), wrong("owl")]);
+    }
 }

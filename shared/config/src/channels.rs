@@ -101,7 +101,8 @@ pub struct Streaming {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BlockStreaming {
-    /// Whether what the model says before it uses a tool is sent at once, as a message of its own.
+    /// Whether what the model says on the way to an answer is sent at once, in messages of its own: what it says before it
+    /// uses a tool, and a long answer block by block, where the platform does not show it while it grows.
     pub enabled: bool,
     /// What is too short waits for more.
     pub coalesce: Coalesce,
@@ -114,12 +115,29 @@ pub struct Coalesce {
     /// Fewest characters of such a message.
     #[schemars(range(min = 1))]
     pub min_chars: u32,
+    /// Characters at which a message is full, and the answer goes on in the next one.
+    #[schemars(range(min = 1))]
+    pub max_chars: u32,
+    /// Milliseconds a growing answer stands still before what there is of it is sent.
+    #[schemars(range(min = 1))]
+    pub idle_ms: u32,
 }
 
 impl Default for Coalesce {
     fn default() -> Self {
-        Self { min_chars: 80 }
+        Self { min_chars: 80, max_chars: 1_200, idle_ms: 1_000 }
     }
+}
+
+/// `agents.defaults.blockStreamingBreak`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BlockStreamingBreak {
+    /// While the model speaks.
+    #[default]
+    TextEnd,
+    /// Where it stops speaking: before it uses a tool, and at the end.
+    MessageEnd,
 }
 
 /// `streaming.mode`.

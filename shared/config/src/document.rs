@@ -72,6 +72,11 @@ impl<'de> Deserialize<'de> for Document {
     }
 }
 
+/// What a text says, before variables are put in and files included; `None` if it cannot be read.
+pub fn written(text: &str) -> Option<Value> {
+    read(text).ok().map(|document| document.value)
+}
+
 /// Where `path` stands in a text that [`read`] could read; the nearest enclosing place if it stands nowhere.
 pub(crate) fn locate(text: &str, path: &Path, part: Part) -> Place {
     let mut steps = path.steps();

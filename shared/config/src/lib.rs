@@ -1,6 +1,7 @@
 //! The configuration: one JSON5 file in OpenClaw's key names. See docs/configuration.md.
 
 mod agents;
+mod approvals;
 mod auth;
 mod broadcast;
 mod channels;
@@ -8,6 +9,7 @@ mod check;
 mod commands;
 mod context;
 mod document;
+mod edit;
 mod excerpt;
 mod identity;
 mod include;
@@ -33,15 +35,18 @@ mod variables;
 mod web;
 
 pub use agents::{Agent, AgentDefaults, AgentsSection, Heartbeat, ModelChoice, Ownership, SystemAgent};
+pub use approvals::{ApprovalsSection, Ask, ExecApprovals, ExecTools, Security};
 pub use auth::{AuthMode, AuthProfile, AuthSection};
 pub use broadcast::{BroadcastGroup, BroadcastSection, BroadcastStrategy, Choir};
 pub use channels::{
-    Account, ChannelConfig, ChannelDefaults, ChannelsSection, ChunkMode, DEFAULT_ACCOUNT, OwnKeys, Streaming,
-    StreamingMode, UnconfirmedPolicy,
+    Account, BlockStreamingBreak, ChannelConfig, ChannelDefaults, ChannelsSection, ChunkMode, DEFAULT_ACCOUNT, OwnKeys,
+    Streaming, StreamingMode, UnconfirmedPolicy,
 };
 pub use check::{Checked, Surroundings, check, schema};
 pub use commands::{Auto, CommandsSection, NativeCommands};
 pub use context::{Compaction, CompactionMode, ContextPruning, HardClear, MemoryFlush, PruningMode, SoftTrim};
+pub use document::written;
+pub use edit::edit;
 pub use identity::Identity;
 pub use live::{LiveConfig, LoadError, Refreshed};
 pub use media::{MediaAudio, MediaCapability, MediaModel, MediaModels, MediaTools, Tts, TtsAuto, TtsProvider};
@@ -58,7 +63,7 @@ pub use settings::{
 };
 pub use shape::{ChannelKeys, SecretKey};
 pub use skills::{ContextRule, PromptTemplate, SkillEntry, SkillsSection};
-pub use spend::{SpendLimits, SpendSection};
+pub use spend::{SpendLimits, SpendPrices, SpendSection};
 pub use subagents::{SessionTools, SessionVisibility, SubagentDefaults, Subagents};
 pub use variables::{MissingVariable, SecretUse};
 pub use web::{BrowserSection, SearchProvider, WebFetch, WebSearch, WebTools};

@@ -8,7 +8,6 @@ pub(crate) const NOT_YET: &[(&[&str], &[&str])] = &[
         &[
             "accessGroups",
             "acp",
-            "approvals",
             "attachments",
             "audit",
             "cloudWorkers",
@@ -41,7 +40,6 @@ pub(crate) const NOT_YET: &[(&[&str], &[&str])] = &[
         &["agents", "defaults"],
         &[
             "authInheritance",
-            "blockStreamingBreak",
             "blockStreamingChunk",
             "blockStreamingCoalesce",
             "blockStreamingDefault",
@@ -104,7 +102,9 @@ pub(crate) const NOT_YET: &[(&[&str], &[&str])] = &[
     (&["memory", "search", "remote"], &["batch", "nonBatchConcurrency"]),
     (&["agents", "defaults", "subagents"], SUBAGENTS),
     (&["agents", "entries", "*", "subagents"], SUBAGENTS),
+    (&["agents", "entries", "*", "subagents"], &["archiveAfterMinutes"]),
     (&["agents", "list", "*", "subagents"], SUBAGENTS),
+    (&["agents", "list", "*", "subagents"], &["archiveAfterMinutes"]),
     (&["agents", "entries", "*", "identity"], &["avatar"]),
     (&["agents", "list", "*", "identity"], &["avatar"]),
     (&["broadcast", "*"], &["maxRounds", "maxTurns"]),
@@ -238,6 +238,12 @@ pub(crate) const NOT_YET: &[(&[&str], &[&str])] = &[
             "ssrfPolicy",
         ],
     ),
+    (&["tools", "exec"], EXEC),
+    (&["agents", "entries", "*", "tools", "exec"], EXEC),
+    (&["agents", "list", "*", "tools", "exec"], EXEC),
+    (&["approvals"], &["plugin"]),
+    (&["approvals", "exec"], &["agentFilter", "enabled", "mode", "sessionFilter"]),
+    (&["approvals", "exec", "targets", "*"], &["accountId", "threadId"]),
     (&["tools", "media"], &["asyncCompletion", "concurrency", "image", "video"]),
     (
         &["tools", "media", "audio"],
@@ -344,11 +350,9 @@ const AGENT: &[&str] = &[
     "typingMode",
     "utilityModel",
     "verboseDefault",
-    "workspace",
 ];
 
-const SUBAGENTS: &[&str] =
-    &["announceTimeoutMs", "archiveAfterMinutes", "delegationMode", "requireAgentId", "runTimeoutSeconds", "thinking"];
+const SUBAGENTS: &[&str] = &["announceTimeoutMs", "delegationMode", "requireAgentId", "runTimeoutSeconds", "thinking"];
 
 const HEARTBEAT: &[&str] = &[
     "accountId",
@@ -364,13 +368,31 @@ const HEARTBEAT: &[&str] = &[
     "to",
 ];
 
+const EXEC: &[&str] = &[
+    "applyPatch",
+    "approvalRunningNoticeMs",
+    "autoReview",
+    "backgroundMs",
+    "cleanupMs",
+    "host",
+    "node",
+    "notifyOnExit",
+    "notifyOnExitEmptySuccess",
+    "pathPrepend",
+    "reviewer",
+    "safeBinProfiles",
+    "safeBinTrustedDirs",
+    "safeBins",
+    "strictInlineEval",
+    "timeoutSec",
+];
+
 const TOOLS: &[&str] = &[
     "agentToAgent",
     "alsoAllow",
     "byProvider",
     "codeMode",
     "elevated",
-    "exec",
     "fs",
     "github",
     "links",
@@ -385,7 +407,6 @@ const TOOLS: &[&str] = &[
     "toolSearch",
     "toolsBySender",
     "updatePlan",
-    "web",
 ];
 
 /// Keys that most channels of OpenClaw share, and those of its Telegram and Slack. A channel that reads one of them
@@ -472,8 +493,6 @@ const ROOM: &[&str] = &[
 /// What to do instead, where there is something.
 const INSTEAD: &[(&str, &str)] = &[
     ("agents.defaults.workspace", "workspaces are kept in the file store, under agents/<id>/"),
-    ("agents.entries.*.workspace", "workspaces are kept in the file store, under agents/<id>/"),
-    ("agents.list.*.workspace", "workspaces are kept in the file store, under agents/<id>/"),
     ("agents.defaults.heartbeat.target", "use heartbeat.deliverTo: { channel, to }"),
     ("agents.defaults.heartbeat.to", "use heartbeat.deliverTo: { channel, to }"),
     ("gateway.port", "use gateway.listen: \"127.0.0.1:18789\""),

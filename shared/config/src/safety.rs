@@ -6,8 +6,9 @@ use std::net::IpAddr;
 use chela_core::agent_id::normalize_agent_id;
 use chela_core::gate::{DmPolicy, GroupPolicy};
 
+use crate::agents::folder;
 use crate::auth::AuthMode;
-use crate::broadcast::{BroadcastStrategy, MOST_AGENTS};
+use crate::broadcast::MOST_AGENTS;
 use crate::channels::{Account, ChannelConfig, DEFAULT_ACCOUNT};
 use crate::check::Surroundings;
 use crate::path::Path;
@@ -96,6 +97,10 @@ impl Inspection<'_> {
         self.allowed_agents(&Path::of(&["agents", "defaults"]), Some(&defaults.subagents.allow_agents));
         for (path, agent) in entries.chain(list) {
             self.allowed_agents(&path, agent.subagents.allow_agents.as_ref());
+            if agent.workspace.as_deref().is_some_and(|workspace| folder(workspace).is_none()) {
+                let fix = "name a folder with letters or digits, as in \"work\"";
+                self.error(path.key("workspace"), "no folder of the file store can be called so", fix);
+            }
             heartbeats.push((path.key("heartbeat"), agent.heartbeat.as_ref()));
             models.push((path.key("model"), agent.model.as_ref()));
         }
@@ -170,10 +175,6 @@ impl Inspection<'_> {
     fn broadcast(&mut self) {
         let broadcast = &self.config.broadcast;
         let known = self.config.agents.ids();
-        if broadcast.strategy == BroadcastStrategy::Sequential {
-            let fix = "write \"parallel\": each agent has a line of its own";
-            self.warn(Path::of(&["broadcast", "strategy"]), "agents always answer side by side here", fix);
-        }
         for (peer, group) in &broadcast.by_peer {
             let path = Path::of(&["broadcast", peer]);
             if group.agents.is_empty() || group.agents.len() > MOST_AGENTS {

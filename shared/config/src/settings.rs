@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::agents::AgentsSection;
+use crate::approvals::{ApprovalsSection, ExecTools};
 use crate::auth::AuthSection;
 use crate::broadcast::BroadcastSection;
 use crate::channels::ChannelsSection;
@@ -58,6 +59,8 @@ pub struct Config {
     pub gateway: GatewaySection,
     /// Which tools agents may use, and what they are given.
     pub tools: ToolsSection,
+    /// Where the owner is asked for consent.
+    pub approvals: ApprovalsSection,
     /// Instructions that agents load when they need them.
     pub skills: SkillsSection,
     /// Texts that people call by their names.
@@ -254,6 +257,8 @@ pub struct ToolsSection {
     pub deny: Vec<String>,
     /// The tools for other conversations.
     pub sessions: SessionTools,
+    /// Which calls need the owner's consent.
+    pub exec: ExecTools,
     /// What turns files of messages into words.
     pub media: MediaTools,
     /// Pages and searches.
@@ -263,7 +268,12 @@ pub struct ToolsSection {
 impl ToolsSection {
     /// Which tools may be used.
     pub fn policy(&self) -> ToolPolicy {
-        ToolPolicy { allow: self.allow.clone(), deny: self.deny.clone(), sessions: self.sessions }
+        ToolPolicy {
+            allow: self.allow.clone(),
+            deny: self.deny.clone(),
+            sessions: self.sessions,
+            exec: self.exec.clone(),
+        }
     }
 }
 
@@ -277,6 +287,8 @@ pub struct ToolPolicy {
     pub deny: Vec<String>,
     /// The tools for other conversations.
     pub sessions: SessionTools,
+    /// Which of its calls need the owner's consent, where it differs from `tools.exec`.
+    pub exec: ExecTools,
 }
 
 impl ToolPolicy {

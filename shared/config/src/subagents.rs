@@ -24,11 +24,21 @@ pub struct SubagentDefaults {
     /// Most sub-agents of one agent at a time.
     #[schemars(range(min = 1, max = 100))]
     pub max_concurrent: u16,
+    /// Minutes after which a sub-agent that has ended is in no list of its conversation any more; 0 is never. What was said
+    /// is kept.
+    pub archive_after_minutes: u32,
 }
 
 impl Default for SubagentDefaults {
     fn default() -> Self {
-        Self { allow_agents: Vec::new(), model: None, max_spawn_depth: 1, max_children_per_agent: 5, max_concurrent: 8 }
+        Self {
+            allow_agents: Vec::new(),
+            model: None,
+            max_spawn_depth: 1,
+            max_children_per_agent: 5,
+            max_concurrent: 8,
+            archive_after_minutes: 60,
+        }
     }
 }
 

@@ -117,6 +117,9 @@ pub struct WebFetch {
     pub user_agent: Option<String>,
     /// Whether what stands around the main part of a page is left out.
     pub readability: bool,
+    /// Servers of one's own that may be read although they are private or speak plain http, such as
+    /// `http://wiki.lan:8080`: this host and port, any path. Whoever may use `web_fetch` can have them read.
+    pub private_urls: Vec<String>,
 }
 
 impl Default for WebFetch {
@@ -131,6 +134,7 @@ impl Default for WebFetch {
             cache_ttl_minutes: 15,
             user_agent: None,
             readability: true,
+            private_urls: Vec::new(),
         }
     }
 }
@@ -187,6 +191,10 @@ pub(crate) fn inspect(config: &Config) -> Vec<Misfit> {
             "is more than maxCharsCap",
             "raise maxCharsCap, or lower this",
         );
+    }
+    if fetch.private_urls.iter().any(|url| !is_http_url(url)) {
+        const PRIVATE_URLS: &[&str] = &["tools", "web", "fetch", "privateUrls"];
+        refuse(PRIVATE_URLS, false, "holds something that is no web address", "write each as http://wiki.lan:8080");
     }
     if config.browser.no_sandbox {
         let message = "Chromium runs without its sandbox, so that a page that breaks it has this machine";

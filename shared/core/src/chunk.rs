@@ -1,6 +1,7 @@
 //! Cutting a reply into messages a platform accepts. Limits count UTF-16 code units, as platforms and OpenClaw
 //! do; no cut falls inside a character, nor inside what a reader sees as one where that fits the limit.
 
+mod block;
 mod code_blocks;
 mod markdown;
 mod utf16;
@@ -8,6 +9,7 @@ mod utf16;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::block::block_end;
 use self::code_blocks::code_blocks;
 use self::markdown::{chunk_markdown_by_length, split_packed_fences};
 use self::utf16::Utf16;

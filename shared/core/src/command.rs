@@ -33,12 +33,14 @@ pub enum Name {
     Context,
     Compact,
     Export,
+    Name,
     Memory,
     Skill,
     Agents,
     Subagents,
     Approve,
     Deny,
+    Approvals,
     Activation,
     Queue,
 }
@@ -177,9 +179,9 @@ pub fn is_command(text: &str) -> bool {
     parse(text).is_some_and(|spoken| spoken.spec.name != Name::Skill) && directed(text).is_none()
 }
 
-/// Whether a text is `/compact`, with or without instructions ([`Spoken::rest`] of [`parse`]).
-pub fn is_compaction(text: &str) -> bool {
-    parse(text).is_some_and(|spoken| spoken.spec.name == Name::Compact)
+/// What `/compact` asks for: the instructions behind it, which may be empty; `None` for anything else.
+pub fn compaction(text: &str) -> Option<&str> {
+    parse(text).filter(|spoken| spoken.spec.name == Name::Compact).map(|spoken| spoken.rest)
 }
 
 /// Choices that stand before the words of a message and are for this message alone.

@@ -1,5 +1,7 @@
 //! Which conversations there are, and what was wished for them beside their turns.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +29,14 @@ pub struct Listing {
     /// When it ended: a sub-agent has reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Millis>,
+}
+
+impl Listing {
+    /// Whether it is in no list of those who gave it work any more: a sub-agent that ended so long ago.
+    pub fn archived(&self, now: Millis, after: Option<Duration>) -> bool {
+        let ended = self.ended.filter(|_| self.parent.is_some());
+        ended.zip(after).is_some_and(|(ended, after)| u128::from(now.since(ended)) >= after.as_millis())
+    }
 }
 
 /// What was wished for a conversation by command and concerns messages before they become turns.

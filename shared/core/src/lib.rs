@@ -3,6 +3,8 @@
 
 pub mod access;
 pub mod agent_id;
+pub mod approval;
+pub mod audit;
 pub mod blob;
 pub mod channel;
 pub mod channel_log;
@@ -18,6 +20,7 @@ pub mod media;
 pub mod message;
 pub mod model;
 pub mod outside;
+pub mod purse;
 pub mod queue;
 pub mod relay;
 pub mod reply;

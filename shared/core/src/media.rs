@@ -3,6 +3,8 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use crate::purse::{Declined, Purse};
+
 /// A recording of somebody's voice.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recording {
@@ -42,6 +44,14 @@ pub enum MediaError {
         /// What was seen.
         reason: String,
     },
+    /// It may have been done, and will then be billed: no whole answer came. The same may succeed later.
+    #[error("{provider} did not answer properly: {reason}")]
+    Unknown {
+        /// The provider.
+        provider: String,
+        /// What was seen.
+        reason: String,
+    },
     /// The same request will fail again.
     #[error("{provider} rejects the request: {reason}")]
     Rejected {
@@ -53,13 +63,23 @@ pub enum MediaError {
     /// The file itself cannot be used: too large, damaged, empty.
     #[error("{0}")]
     Unfit(String),
+    /// Nobody was asked, for the sake of money.
+    #[error("{0}")]
+    Declined(#[from] Declined),
+}
+
+impl MediaError {
+    /// Whether a provider may bill what failed like this.
+    pub fn may_be_billed(&self) -> bool {
+        matches!(self, Self::Unknown { .. })
+    }
 }
 
 /// Turns recordings into words.
 #[async_trait]
 pub trait Ears: Send + Sync {
     /// What is said in it; empty if nothing. Calling twice asks (and pays) twice.
-    async fn transcribe(&self, recording: &Recording) -> Result<String, MediaError>;
+    async fn transcribe(&self, recording: &Recording, purse: &dyn Purse) -> Result<String, MediaError>;
 }
 
 /// Turns documents into words. No network.
@@ -73,5 +93,5 @@ pub trait Documents: Send + Sync {
 #[async_trait]
 pub trait Voice: Send + Sync {
     /// Says it: markdown is read as a person would read it aloud. Calling twice asks (and pays) twice.
-    async fn say(&self, markdown: &str) -> Result<Speech, MediaError>;
+    async fn say(&self, markdown: &str, purse: &dyn Purse) -> Result<Speech, MediaError>;
 }

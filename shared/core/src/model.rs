@@ -105,6 +105,9 @@ pub struct ModelRequest {
     pub thinking: Thinking,
     /// The files among `messages` that the model can look at, by key. A [`Block::File`] that is missing here is left out.
     pub files: BTreeMap<String, Bytes>,
+    /// A name for the conversation that tells nobody whose it is: a provider finds by it what it remembers. Empty for a
+    /// request that goes on with nothing.
+    pub conversation: String,
     /// Most tokens to answer with.
     pub max_tokens: u32,
     /// The call is abandoned after this long.

@@ -104,6 +104,32 @@ pub enum Task {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         deliver_to: Option<ReplyAddress>,
     },
+    /// A call of another conversation waits for the owner's consent, who is asked here.
+    Approval {
+        /// The request's id.
+        id: String,
+        /// Where the owner is.
+        deliver_to: ReplyAddress,
+    },
+    /// It was decided about a call that waited, or its time is over: the call runs or is denied, and the model goes on.
+    Decision {
+        /// The request's id.
+        id: String,
+        /// The platform id of whoever the call was made for; empty if nobody in particular.
+        sender: String,
+        /// What might be done in the turn that asked.
+        #[serde(default)]
+        authority: Authority,
+        /// How many conversations stand between this one and a person's.
+        #[serde(default)]
+        depth: u8,
+        /// How often conversations have written to one another since a person or a schedule began it.
+        #[serde(default)]
+        hops: u8,
+        /// Where the answer goes; nowhere if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deliver_to: Option<ReplyAddress>,
+    },
     /// The owner wants a flagged part sent again. No turn is made of it.
     Redeliver {
         /// The turn.
@@ -120,7 +146,10 @@ impl Task {
     pub fn reply_to(&self) -> Option<&ReplyAddress> {
         match self {
             Self::Message { inbound, .. } => Some(&inbound.reply_to),
-            Self::Heartbeat { deliver_to, .. } | Self::Relay { deliver_to, .. } => deliver_to.as_ref(),
+            Self::Heartbeat { deliver_to, .. } | Self::Relay { deliver_to, .. } | Self::Decision { deliver_to, .. } => {
+                deliver_to.as_ref()
+            }
+            Self::Approval { deliver_to, .. } => Some(deliver_to),
             Self::Redeliver { .. } => None,
         }
     }
@@ -128,9 +157,11 @@ impl Task {
     /// What may be done for it. A schedule is the owner's.
     pub fn authority(&self) -> Authority {
         match self {
-            Self::Message { authority, .. } | Self::Relay { authority, .. } => *authority,
+            Self::Message { authority, .. } | Self::Relay { authority, .. } | Self::Decision { authority, .. } => {
+                *authority
+            }
             Self::Heartbeat { .. } => Authority::Owner,
-            Self::Redeliver { .. } => Authority::Guest,
+            Self::Redeliver { .. } | Self::Approval { .. } => Authority::Guest,
         }
     }
 }

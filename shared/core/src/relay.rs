@@ -26,6 +26,9 @@ const REPORT_BYTES: usize = 40_000;
 /// What stands for the answer of a conversation that ended without one.
 pub const NO_ANSWER: &str = "(no answer)";
 
+/// What stands for the answer of a conversation that was stopped.
+pub const STOPPED: &str = "(stopped by a person before it came to an end)";
+
 /// What one conversation writes to another.
 #[derive(Clone, Debug)]
 pub struct Letter<'a> {

@@ -58,6 +58,13 @@ pub fn growing(text: &str) -> String {
     texts.collect::<Vec<_>>().join("\n\n").trim().to_owned()
 }
 
+/// The beginning of a growing answer that its end will show word for word: up to the first thing that is shown in another
+/// way or not at all, as files and buttons are.
+pub fn settled(text: &str) -> String {
+    let (shown, whole) = (growing(text), without_reasoning(text));
+    shown.chars().zip(whole.chars()).take_while(|(one, other)| one == other).map(|(one, _)| one).collect()
+}
+
 /// Choices for platforms without buttons: a list whose numbers can be answered with.
 pub fn numbered(choices: &[Choice]) -> String {
     let lines: Vec<String> = (1_usize..).zip(choices).map(|(at, choice)| format!("{at}. {}", choice.label)).collect();
@@ -100,6 +107,19 @@ mod tests {
         for (text, wanted) in cases {
             assert_eq!(growing(text), wanted, "{text:?}");
         }
+    }
+
+    #[test]
+    fn what_is_settled_stays_word_for_word() {
+        let text =
+            "Hi <think>secret</think>there, you.\n\nLook\nMEDIA:a/b.png\n[[buttons: T | Q | Yes:hidden, No:n]] end";
+        let whole = visible(text, false).unwrap();
+        for (at, _) in text.char_indices() {
+            let settled = settled(text.split_at(at).0);
+            assert!(whole.starts_with(&settled) && !settled.contains("MEDIA"), "{settled:?}");
+        }
+        assert_eq!(settled(text), "Hi there, you.\n\nLook\n");
+        assert_eq!((settled("NO_RE").as_str(), settled("NO_REPLY").as_str()), ("", ""));
     }
 
     /// However the text is cut, no prefix shows what the whole hides.

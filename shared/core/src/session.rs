@@ -270,7 +270,7 @@ pub struct AssistantEntry {
     /// What it cost.
     pub usage: Usage,
     /// Parts of the reply that are sent before the tools of this answer run, where the channel shows what is said on the
-    /// way.
+    /// way; or the parts of a block.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub interim: Vec<String>,
     /// The reply's parts, if this ends the turn (an empty list is a silent end); `None` if tools are to run.
@@ -291,6 +291,19 @@ pub struct AssistantEntry {
     /// From here on this is chosen for the conversation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub choices: Option<Box<Choices>>,
+}
+
+impl AssistantEntry {
+    /// A block of an answer: these parts are sent while the model still speaks. The answer that is stored behind it holds
+    /// their words again, so that a block has none of its own.
+    pub fn block(user: Vec<UserFragment>, parts: Vec<String>) -> Self {
+        Self { user, interim: parts, ..Self::default() }
+    }
+
+    /// Whether it is a block of an answer and not the answer.
+    pub fn is_block(&self) -> bool {
+        self.outbox.is_none() && self.blocks.is_empty()
+    }
 }
 
 /// A piece of what the user said, with its own sender.

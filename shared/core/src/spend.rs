@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Millis;
 use crate::model::Usage;
+use crate::purse::Service;
 use crate::session::StoreError;
 
 /// Billionths of a dollar.
@@ -65,6 +66,8 @@ pub enum Scope {
     Channel(String),
     /// One person, by channel and platform id or the name that joins their ids.
     User(String),
+    /// One kind of what is paid for.
+    Service(Service),
 }
 
 /// A day of a tenant.

@@ -1,6 +1,7 @@
 //! What acts: tools the model may call.
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::agent_id::AgentId;
@@ -9,6 +10,7 @@ use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::message::ReplyAddress;
 use crate::model::ToolSpec;
+use crate::purse::Purse;
 use crate::queue::{Authority, Queue};
 use crate::session::SessionStore;
 use crate::session_key::SessionKey;
@@ -44,6 +46,8 @@ pub struct ToolCall<'a> {
     pub directory: &'a dyn Directory,
     /// Where work for other conversations is left.
     pub queue: &'a dyn Queue,
+    /// Pays for what costs money: whatever does asks it first.
+    pub purse: &'a dyn Purse,
     /// Time.
     pub clock: &'a dyn Clock,
     /// Facts about the turn that `session_status` shows, as JSON.
@@ -51,7 +55,7 @@ pub struct ToolCall<'a> {
 }
 
 /// For whom a turn is made.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Caller {
     /// The lowest of all whose words are in the turn: a guest's message in a turn takes the owner's rights from it.
     pub authority: Authority,
@@ -87,7 +91,7 @@ impl ToolAnswer {
 }
 
 /// What a person is asked before a call runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consent {
     /// What would happen, whole, with everything that is not plain text escaped. It is shown and never cut, and what is
     /// agreed to is its digest.
@@ -95,6 +99,17 @@ pub struct Consent {
     /// The programs that would run, each with its arguments: what allow-lists are compared with. `None` if they cannot be
     /// told for sure, so that only a person can agree.
     pub programs: Option<Vec<Vec<String>>>,
+}
+
+/// Characters of a program's name that are recorded.
+const NAME_CHARS: usize = 100;
+
+impl Consent {
+    /// The programs' names, without arguments.
+    pub fn names(&self) -> Vec<String> {
+        let programs = self.programs.iter().flatten().filter_map(|argv| argv.first());
+        programs.map(|name| name.chars().take(NAME_CHARS).collect()).collect()
+    }
 }
 
 /// The tool that finds tools. It answers with a JSON list of objects, each with the `name` of a tool.

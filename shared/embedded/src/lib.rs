@@ -13,6 +13,7 @@
 //! What is answered is durable. A folder belongs to one process at a time.
 
 mod access;
+mod approval;
 mod blob;
 mod channel_log;
 mod cooldown;

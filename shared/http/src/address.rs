@@ -13,9 +13,24 @@ pub(crate) enum Reach {
     Public,
     /// Also loopback and private networks: host and port stand in the configuration.
     Configured,
+    /// The same without loopback: a configured host on a port where Lambda listens (see [`Reach::configured`]).
+    NotLoopback,
 }
 
+/// Where Lambda listens on loopback inside a function, without any authentication: the Runtime and Extensions API, where
+/// one GET takes the next user's message away, and the extension that hands out parameters and secrets. A local service
+/// of the owner has to take another port.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>,
+/// <https://docs.aws.amazon.com/systems-manager/latest/userguide/ps-integration-lambda-extensions.html>
+const PORTS_OF_LAMBDA: [u16; 2] = [9001, 2773];
+
 impl Reach {
+    /// How far a request reaches to a host that stands in the configuration with this port. What names mean is known
+    /// only when they are dialled, so the port decides what they may mean.
+    pub(crate) fn configured(port: u16) -> Self {
+        if PORTS_OF_LAMBDA.contains(&port) { Self::NotLoopback } else { Self::Configured }
+    }
+
     /// Why `address` may not be spoken to; `Ok` if it may.
     pub(crate) fn check(self, address: IpAddr) -> Result<(), &'static str> {
         match address {
@@ -23,7 +38,7 @@ impl Reach {
             // `::ffff:127.0.0.1` is 127.0.0.1 to the kernel (CVE-2026-26324), so it is judged as that for configured
             // hosts, and refused as a disguise for all others.
             IpAddr::V6(v6) => match (v6.to_ipv4_mapped(), self) {
-                (Some(v4), Self::Configured) => self.check_v4(v4),
+                (Some(v4), Self::Configured | Self::NotLoopback) => self.check_v4(v4),
                 (Some(_), Self::Public) => Err("an IPv4 address dressed as IPv6"),
                 (None, _) => self.check_v6(v6),
             },
@@ -34,25 +49,32 @@ impl Reach {
         find(&V4_NEVER, u32::from(address).into(), 32)?;
         match self {
             Self::Configured => Ok(()),
+            Self::NotLoopback if address.is_loopback() => Err(LAMBDA),
+            Self::NotLoopback => Ok(()),
             Self::Public => find(&V4_NOT_PUBLIC, u32::from(address).into(), 32),
         }
     }
 
     fn check_v6(self, address: Ipv6Addr) -> Result<(), &'static str> {
         let bits = u128::from(address);
+        if address.is_loopback() {
+            return match self {
+                Self::Configured => Ok(()),
+                Self::NotLoopback => Err(LAMBDA),
+                Self::Public => Err("a loopback address"),
+            };
+        }
         find(&V6_NEVER, bits, 128)?;
-        if self == Self::Configured {
-            return Ok(());
-        }
-        if bits >> 125 != 0b001 {
-            return Err("not a public IPv6 address");
-        }
         // ISATAP carries an IPv4 address behind the interface id 0000:5efe or 0200:5efe under any prefix
         // (RFC 5214 §6.1; GHSA-8cp7-rp8r-mg77).
         if (bits >> 32) & 0xfdff_ffff == 0x5efe {
             return Err("an ISATAP address, which carries an IPv4 address");
         }
-        find(&V6_NOT_PUBLIC, bits, 128)
+        match self {
+            Self::Configured | Self::NotLoopback => Ok(()),
+            Self::Public if bits >> 125 != 0b001 => Err("not a public IPv6 address"),
+            Self::Public => find(&V6_NOT_PUBLIC, bits, 128),
+        }
     }
 }
 
@@ -72,6 +94,7 @@ const fn v6(a: u16, b: u16, c: u16) -> u128 {
 }
 
 const METADATA: &str = "a metadata service of a cloud";
+const LAMBDA: &str = "loopback on a port of Lambda's own APIs; let your service listen on another port";
 
 /// Refused even to configured hosts.
 const V4_NEVER: [Range; 6] = [
@@ -102,8 +125,12 @@ const V4_NOT_PUBLIC: [Range; 12] = [
 ];
 
 /// Refused even to configured hosts.
-const V6_NEVER: [Range; 7] = [
-    (0, 128, "the unspecified address"),
+const V6_NEVER: [Range; 10] = [
+    // `::` itself, and what carries any IPv4 address, a metadata service among them: RFC 4291 §2.5.5.1, RFC 2765, 6to4, Teredo.
+    (0, 96, "the unspecified address, or one that carries an IPv4 address"),
+    (0xffff << 48, 96, "an IPv4-translated address"),
+    (v6(0x2002, 0, 0), 16, "a 6to4 address, which carries an IPv4 address"),
+    (v6(0x2001, 0, 0), 32, "a Teredo address, which carries an IPv4 address"),
     (v6(0xfe80, 0, 0), 10, "a link-local address, where clouds keep their metadata service"),
     (v6(0xfec0, 0, 0), 10, "a site-local address"),
     (v6(0xff00, 0, 0), 8, "a multicast address"),
@@ -115,11 +142,10 @@ const V6_NEVER: [Range; 7] = [
 ];
 
 /// <https://www.iana.org/assignments/iana-ipv6-special-registry>; outside `2000::/3` nothing is public anyway.
-const V6_NOT_PUBLIC: [Range; 5] = [
-    // Teredo 2001::/32, benchmarks 2001:2::/48, ORCHID 2001:10::/28 and 2001:20::/28, …
-    (v6(0x2001, 0, 0), 23, "a protocol assignment (Teredo and others)"),
+const V6_NOT_PUBLIC: [Range; 4] = [
+    // Benchmarks 2001:2::/48, ORCHID 2001:10::/28 and 2001:20::/28, …
+    (v6(0x2001, 0, 0), 23, "a protocol assignment"),
     (v6(0x2001, 0x0db8, 0), 32, "an address for documentation"),
-    (v6(0x2002, 0, 0), 16, "a 6to4 address, which carries an IPv4 address"),
     (v6(0x3ffe, 0, 0), 16, "an address of the closed 6bone"),
     (v6(0x3fff, 0, 0), 20, "an address for documentation"),
 ];
@@ -155,14 +181,19 @@ mod tests {
 
     #[test]
     fn ipv6_that_is_not_public_or_hides_ipv4_is_not_for_the_public() {
-        for address in ["2001::1", "2001:0:4136:e378:8000:63bf:3fff:fdd2", "2001:2::1", "2001:10::1", "2001:20::1"] {
+        for address in ["2001:2::1", "2001:10::1", "2001:20::1", "2001:db8::1", "100::1", "1000::1"] {
             assert_eq!(verdicts(address), (false, true), "{address}");
         }
-        for address in ["2001:db8::1", "2002:7f00:1::", "3ffe::1", "3fff:fff::1", "5f00::1", "4000::1", "1000::1"] {
+        for address in ["3ffe::1", "3fff:fff::1", "5f00::1", "4000::1", "2001:1ff::1", "fc00::1"] {
             assert_eq!(verdicts(address), (false, true), "{address}");
         }
-        for address in ["2a00::5efe:7f00:1", "2a00::200:5efe:7f00:1", "::5efe:7f00:1", "::7f00:1", "100::1"] {
-            assert_eq!(verdicts(address), (false, true), "{address}");
+        for address in ["2001::1", "2001:0:4136:e378:8000:63bf:3fff:fdd2", "2002:7f00:1::", "2002:a9fe:a9fe::1"] {
+            assert_eq!(verdicts(address), (false, false), "{address}");
+        }
+        for address in
+            ["2a00::5efe:7f00:1", "2a00::200:5efe:a9fe:a9fe", "::5efe:7f00:1", "::7f00:1", "::ffff:0:a9fe:a9fe"]
+        {
+            assert_eq!(verdicts(address), (false, false), "{address}");
         }
     }
 
@@ -180,6 +211,21 @@ mod tests {
         for address in ["64:ff9b:1::a00:1", "::ffff:169.254.169.254"] {
             assert_eq!(verdicts(address), (false, false), "{address}");
         }
+    }
+
+    #[test]
+    fn the_ports_of_lambda_are_never_spoken_to_on_loopback() {
+        for port in [9001, 2773] {
+            let reach = Reach::configured(port);
+            for address in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "::7f00:1", "169.254.100.1", "0.0.0.0"]
+            {
+                assert!(reach.check(address.parse().unwrap()).is_err(), "{address}:{port}");
+            }
+            assert!(
+                reach.check("10.0.0.1".parse().unwrap()).is_ok() && reach.check("fd12::1".parse().unwrap()).is_ok()
+            );
+        }
+        assert!(Reach::configured(9000).check("127.0.0.1".parse().unwrap()).is_ok());
     }
 
     #[test]

@@ -46,15 +46,17 @@ pub struct HttpOptions {
 #[derive(Clone)]
 pub struct HttpClient {
     shared: Arc<Shared>,
-    public_only: bool,
+    allow: Arc<[HostPort]>,
+    /// Set by [`HttpClient::only`].
+    only: Option<HostPort>,
 }
 
 struct Shared {
-    allow: Vec<HostPort>,
-    /// Two clients, since a resolver learns the name but not the port: only requests to a configured host *and port*
-    /// go through the second.
+    /// A client for each reach, since a resolver learns the name but not the port: only requests to a configured host
+    /// *and port* go through the others.
     public: reqwest::Client,
     configured: reqwest::Client,
+    not_loopback: reqwest::Client,
     lookup: Lookup,
     user_agent: String,
     tls: rustls::ClientConfig,
@@ -70,15 +72,30 @@ impl HttpClient {
         let tls = tls_config(options.extra_roots)?;
         let public = inner_client(&options.user_agent, tls.clone(), Reach::Public, lookup.clone())?;
         let configured = inner_client(&options.user_agent, tls.clone(), Reach::Configured, lookup.clone())?;
-        let HttpOptions { allow_hosts: allow, user_agent, .. } = options;
-        let shared = Shared { allow, public, configured, lookup, user_agent, tls };
-        Ok(Self { shared: Arc::new(shared), public_only: false })
+        let not_loopback = inner_client(&options.user_agent, tls.clone(), Reach::NotLoopback, lookup.clone())?;
+        let HttpOptions { allow_hosts, user_agent, .. } = options;
+        let shared = Shared { public, configured, not_loopback, lookup, user_agent, tls };
+        Ok(Self { shared: Arc::new(shared), allow: allow_hosts.into(), only: None })
     }
 
     /// The same client without the allow-list: for URLs that a model, a message or a web page chose.
     #[must_use]
     pub fn public_only(&self) -> Self {
-        Self { shared: self.shared.clone(), public_only: true }
+        self.allowing(Vec::new())
+    }
+
+    /// The same client with another allow-list: for URLs that somebody else chose, where the owner has named some private
+    /// places that they may lead to.
+    #[must_use]
+    pub fn allowing(&self, places: Vec<HostPort>) -> Self {
+        Self { allow: places.into(), ..self.clone() }
+    }
+
+    /// The same client for one host and port alone: for requests that carry a credential, whose URLs come from the
+    /// configuration. A URL that leads elsewhere, also by a redirect, is [`HttpError::Blocked`] (CVE-2026-53827).
+    #[must_use]
+    pub fn only(&self, place: HostPort) -> Self {
+        Self { only: Some(place), ..self.clone() }
     }
 
     /// The addresses at which a URL may be spoken to right now, by the rules of every request: for what has to dial by
@@ -86,7 +103,7 @@ impl HttpClient {
     /// name asked again may answer differently.
     pub async fn vet(&self, url: &str) -> Result<Vec<SocketAddr>, HttpError> {
         let target = Target::parse(url)?;
-        let reach = target.reach(if self.public_only { &[] } else { &self.shared.allow })?;
+        let reach = self.reach(&target, &self.allow)?;
         let origin = target.origin();
         let found = match target.place.literal() {
             Some(address) => vec![address],
@@ -114,10 +131,11 @@ impl HttpClient {
     /// request's timeout and `max_bytes` hold for the whole.
     pub async fn stream(&self, request: Request, idle: Duration) -> Result<StreamingResponse, HttpError> {
         let deadline = Instant::now() + request.timeout;
-        let may_follow = matches!(request.method, Method::GET | Method::HEAD);
+        // What has a body is not repeated elsewhere, whatever its method.
+        let may_follow = matches!(request.method, Method::GET | Method::HEAD) && request.body.is_empty();
         let mut hops = if may_follow { request.follow } else { 0 };
         let mut target = Target::parse(&request.url)?;
-        let mut allow: &[HostPort] = if self.public_only { &[] } else { &self.shared.allow };
+        let mut allow: &[HostPort] = &self.allow;
         let Request { method, mut headers, body, max_bytes: limit, .. } = request;
         headers.remove(HOST);
         loop {
@@ -139,7 +157,7 @@ impl HttpClient {
         request: Request,
     ) -> Result<Result<impl AsyncRead + AsyncWrite + Send + Unpin + use<>, StatusCode>, HttpError> {
         let target = Target::parse(&request.url)?;
-        let reach = target.reach(if self.public_only { &[] } else { &self.shared.allow })?;
+        let reach = self.reach(&target, &self.allow)?;
         // HTTP/2 has no such change, and which one is spoken is agreed on before the first request.
         let mut tls = self.shared.tls.clone();
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -175,6 +193,15 @@ impl HttpClient {
         Ok(response)
     }
 
+    /// How far a request to here may reach, if this client may speak to it at all.
+    fn reach(&self, target: &Target, allow: &[HostPort]) -> Result<Reach, HttpError> {
+        if self.only.as_ref().is_some_and(|place| *place != target.place) {
+            let reason = "this client carries a credential for another host; its URLs come from the configuration only";
+            return Err(HttpError::Blocked { origin: target.origin(), reason });
+        }
+        target.reach(allow)
+    }
+
     async fn hop(
         &self,
         target: &Target,
@@ -184,9 +211,10 @@ impl HttpClient {
         body: Bytes,
         deadline: Instant,
     ) -> Result<reqwest::Response, HttpError> {
-        let client = match target.reach(allow)? {
+        let client = match self.reach(target, allow)? {
             Reach::Public => &self.shared.public,
             Reach::Configured => &self.shared.configured,
+            Reach::NotLoopback => &self.shared.not_loopback,
         };
         let mut request = client
             .request(method, target.url.clone())
@@ -286,12 +314,13 @@ mod tests {
     use super::*;
 
     /// A client that knows one name, and how often it asked for it.
-    fn client_where(allow: &[&str], answers: &'static [&'static str]) -> (HttpClient, Arc<AtomicUsize>) {
+    fn client_where(allow: &[&str], answers: &[&str]) -> (HttpClient, Arc<AtomicUsize>) {
         let asked = Arc::new(AtomicUsize::new(0));
         let counter = asked.clone();
+        let answers: Vec<IpAddr> = answers.iter().map(|address| address.parse().unwrap()).collect();
         let lookup: Lookup = Arc::new(move |_| {
             counter.fetch_add(1, Ordering::Relaxed);
-            let found: Vec<IpAddr> = answers.iter().map(|address| address.parse().unwrap()).collect();
+            let found = answers.clone();
             Box::pin(async move { Ok(found) })
         });
         (client_with(allow, lookup), asked)
@@ -305,6 +334,37 @@ mod tests {
 
     fn get(url: &str) -> Request {
         Request::get(url, Duration::from_secs(60), 1024)
+    }
+
+    /// The name answers with a public address to whoever looks, and with ours when it is dialled: the verdict is on what
+    /// is dialled, each time anew.
+    #[tokio::test]
+    async fn s09_a_name_that_changes_its_mind_is_blocked_when_it_does() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counter = asked.clone();
+        let lookup: Lookup = Arc::new(move |_| {
+            let first = counter.fetch_add(1, Ordering::Relaxed) == 0;
+            Box::pin(async move {
+                if first { Err(io::Error::other("once")) } else { Ok(vec!["127.0.0.1".parse().unwrap()]) }
+            })
+        });
+        let client = client_with(&[], lookup);
+        assert!(matches!(client.send(get("https://rebind.example/")).await, Err(HttpError::NotSent { .. })));
+        assert!(matches!(client.send(get("https://rebind.example/")).await, Err(HttpError::Blocked { .. })));
+        assert_eq!(asked.load(Ordering::Relaxed), 2);
+    }
+
+    /// Names too: what a careless configuration lists is no way to Lambda's own APIs.
+    #[tokio::test]
+    async fn s03_a_configured_name_reaches_no_api_of_lambda() {
+        for port in ["9001", "2773"] {
+            for address in [&["127.0.0.1"][..], &["::1"], &["::ffff:127.0.0.1"], &["169.254.100.1"]] {
+                let url = format!("http://box.example:{port}/");
+                let (client, _) = client_where(&[&url], address);
+                let error = client.send(get(&url)).await.unwrap_err();
+                assert!(matches!(error, HttpError::Blocked { .. }), "{address:?}:{port} {error:?}");
+            }
+        }
     }
 
     #[tokio::test]
@@ -329,6 +389,10 @@ mod tests {
             assert!(matches!(vet(&narrow, url).await, Err(HttpError::Blocked { .. })), "{url}");
         }
         assert_eq!(vet(&narrow, "https://1.1.1.1:9").await.unwrap(), ["1.1.1.1:9"]);
+        let other = narrow.allowing(vec![HostPort::of_url("http://own.example:82").unwrap()]);
+        assert!(vet(&other, "http://own.example:82/").await.is_ok() && vet(&other, "http://box.example:81/").await.is_err());
+        let pinned = mixed.only(HostPort::of_url("https://a.example").unwrap());
+        assert!(vet(&pinned, "https://a.example").await.is_ok() && vet(&pinned, "https://b.example").await.is_err());
         assert!(matches!(vet(&narrow, "file:///etc/passwd").await, Err(HttpError::BadUrl { .. })));
         let (private, _) = client_where(&[], &["10.0.0.1"]);
         assert!(matches!(vet(&private, "https://a.example").await, Err(HttpError::Blocked { .. })));
@@ -363,9 +427,9 @@ mod tests {
         assert!(matches!(refused, Some(HttpError::Blocked { .. })), "{refused:?}");
     }
 
-    /// S09: the addresses that were vetted are the ones that are dialled; there is no second look-up to lie to.
+    /// The addresses that were vetted are the ones that are dialled; there is no second look-up to lie to.
     #[tokio::test]
-    async fn the_connection_goes_to_a_vetted_address_after_one_look_up() {
+    async fn s09_the_connection_goes_to_a_vetted_address_after_one_look_up() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://box.example:{}/", listener.local_addr().unwrap().port());
         let (client, asked) = client_where(&[&url], &["169.254.169.254", "127.0.0.1"]);
@@ -405,7 +469,7 @@ mod tests {
     }
 
     #[test]
-    fn a_redirect_takes_nothing_along_to_another_origin() {
+    fn s11_a_redirect_takes_nothing_along_to_another_origin() {
         let at = |url| Target::parse(url).unwrap();
         let allow = [HostPort::of_url("http://127.0.0.1:1").unwrap()];
         let names = ["authorization", "x-api-key", "private-token", "cookie", "accept", "user-agent"];

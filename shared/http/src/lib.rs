@@ -3,6 +3,8 @@
 mod address;
 mod client;
 mod error;
+#[cfg(test)]
+mod forms;
 mod request;
 mod resolver;
 mod stream;

@@ -65,9 +65,17 @@ impl Target {
         if authority.is_empty() || authority.contains('@') {
             return Err(bad("it must name a host, and no user or password before it; use a header for credentials"));
         }
+        let (written, port) =
+            split_port(authority).ok_or(bad("its port is malformed; write it without leading zeros"))?;
         let mut url = Url::parse(text).map_err(|_| bad("its host or port is malformed"))?;
         let host = canonical_host(&mut url).ok_or(bad("its host is malformed"))?;
-        let port = url.port_or_known_default().filter(|port| *port != 0).ok_or(bad("port 0 cannot be spoken to"))?;
+        if !is_spelled_plainly(written, &host) {
+            return Err(bad(
+                "its host is spelled oddly; write an address as 192.0.2.1 or [2001:db8::1], a name in letters",
+            ));
+        }
+        let port = port.or(url.port_or_known_default()).filter(|port| *port != 0);
+        let port = port.ok_or(bad("port 0 cannot be spoken to"))?;
         Ok(Self { place: HostPort { host, port }, url })
     }
 
@@ -80,7 +88,8 @@ impl Target {
     /// when they are known.
     pub(crate) fn reach(&self, allow: &[HostPort]) -> Result<Reach, HttpError> {
         let blocked = |reason| HttpError::Blocked { origin: self.origin(), reason };
-        let reach = if allow.contains(&self.place) { Reach::Configured } else { Reach::Public };
+        let listed = allow.contains(&self.place);
+        let reach = if listed { Reach::configured(self.place.port) } else { Reach::Public };
         let verdict = match self.place.host {
             Host::Domain(_) => Ok(()),
             Host::Ipv4(address) => reach.check(address.into()),
@@ -91,6 +100,32 @@ impl Target {
             return Err(blocked("plain http is only for configured base URLs; use https"));
         }
         Ok(reach)
+    }
+}
+
+/// The host as it was written, and the port behind it.
+fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
+    let Some((host, port)) = authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')) else {
+        return Some((authority, None));
+    };
+    let plain = port.chars().all(|c| c.is_ascii_digit()) && !port.starts_with('0');
+    let port = port.parse().ok().filter(|_| plain)?;
+    Some((host, Some(port)))
+}
+
+/// Whether the text is the host it was read as, and no octal, short, percent-encoded or full-width spelling of it: such
+/// are written to slip past somebody who compares texts. A name in another script than ASCII must really need one.
+fn is_spelled_plainly(written: &str, host: &Host<String>) -> bool {
+    match host {
+        Host::Ipv6(address) => {
+            let inner = written.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+            inner.and_then(|inner| inner.parse().ok()) == Some(*address)
+        }
+        Host::Ipv4(address) => written.strip_suffix('.').unwrap_or(written) == address.to_string(),
+        Host::Domain(name) if written.is_ascii() => {
+            written.strip_suffix('.').unwrap_or(written).eq_ignore_ascii_case(name)
+        }
+        Host::Domain(name) => !written.contains('%') && name.split('.').any(|label| label.starts_with("xn--")),
     }
 }
 

@@ -56,7 +56,7 @@ impl ImageGenerate {
         }
         let mut failures = Vec::new();
         for painter in &self.painters {
-            match painter.paint(prompt, size).await {
+            match painter.paint(prompt, size, call.purse).await {
                 Ok(picture) => return keep(call, picture.bytes, picture.extension).await,
                 Err(error) => failures.push(error.to_string()),
             }

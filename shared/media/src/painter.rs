@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use chela_core::media::MediaError;
+use chela_core::purse::{Purse, Tariff, paid};
 use serde_json::{Map, Value, json};
 
 use crate::known::PainterForm;
@@ -18,6 +19,8 @@ pub struct Painter {
     pub form: PainterForm,
     /// Its model.
     pub model: String,
+    /// What it takes for a megapixel.
+    pub tariff: Tariff,
 }
 
 /// A picture that was made.
@@ -44,7 +47,21 @@ impl Size {
         let (width, height) = sides.ok_or("size is width x height in pixels, each from 64 to 4096, e.g. 1024x1024.")?;
         Ok(Self { width, height })
     }
+
+    /// The size of a picture, by its head.
+    fn of(picture: &[u8]) -> Option<Self> {
+        let size = imagesize::blob_size(picture).ok()?;
+        Some(Self { width: u32::try_from(size.width).ok()?, height: u32::try_from(size.height).ok()? })
+    }
+
+    /// Thousandths of the megapixel that is billed, which has 1024 x 1024.
+    fn thousandths(self) -> u64 {
+        u64::from(self.width).saturating_mul(self.height.into()).saturating_mul(1_000).div_ceil(1024 * 1024)
+    }
 }
+
+/// The largest size that a provider chooses where none is wished.
+const LARGEST_UNASKED: Size = Size { width: 1536, height: 1024 };
 
 /// What an answer holds of a picture.
 enum Found<'a> {
@@ -54,7 +71,30 @@ enum Found<'a> {
 
 impl Painter {
     /// Paints. Calling twice pays twice.
-    pub(crate) async fn paint(&self, prompt: &str, size: Option<Size>) -> Result<Picture, MediaError> {
+    pub(crate) async fn paint(
+        &self,
+        prompt: &str,
+        size: Option<Size>,
+        purse: &dyn Purse,
+    ) -> Result<Picture, MediaError> {
+        // Google paints in one size, whatever is wished; others choose none larger than this themselves.
+        let most = match (self.form, size) {
+            (PainterForm::OpenAi | PainterForm::Fal, Some(size)) => size.thousandths(),
+            (PainterForm::Google, _) | (_, None) => LARGEST_UNASKED.thousandths(),
+        };
+        let call = async {
+            let painted = self.ask(prompt, size).await;
+            let used = match &painted {
+                Ok(picture) => Size::of(&picture.bytes).map_or(most, Size::thousandths),
+                Err(error) if error.may_be_billed() => most,
+                Err(_) => 0,
+            };
+            (painted, used)
+        };
+        paid(purse, &self.tariff, most, call).await
+    }
+
+    async fn ask(&self, prompt: &str, size: Option<Size>) -> Result<Picture, MediaError> {
         let answer = match self.form {
             PainterForm::OpenAi => self.openai(prompt, size).await?,
             PainterForm::Google => self.google(prompt).await?,

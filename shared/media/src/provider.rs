@@ -111,14 +111,16 @@ impl Provider {
             HttpError::BadUrl { .. } | HttpError::Blocked { .. } | HttpError::Setup { .. } => {
                 self.rejected(error.to_string())
             }
-            HttpError::NotSent { .. } | HttpError::Unknown { .. } | HttpError::TooLarge { .. } => {
-                self.broken(error.to_string())
+            HttpError::NotSent { .. } => {
+                MediaError::Unavailable { provider: self.id.clone(), reason: error.to_string() }
             }
+            HttpError::Unknown { .. } | HttpError::TooLarge { .. } => self.broken(error.to_string()),
         }
     }
 
+    /// It took the request, and what came of it cannot be used.
     pub(crate) fn broken(&self, reason: impl Into<String>) -> MediaError {
-        MediaError::Unavailable { provider: self.id.clone(), reason: reason.into() }
+        MediaError::Unknown { provider: self.id.clone(), reason: reason.into() }
     }
 
     pub(crate) fn rejected(&self, reason: impl Into<String>) -> MediaError {

@@ -54,7 +54,8 @@ impl Tts {
         if let Some(path) = made(call).await? {
             return Ok(path);
         }
-        let speech = self.voice.say(text).await.map_err(|error| format!("It could not be said: {error}."))?;
+        let speech =
+            self.voice.say(text, call.purse).await.map_err(|error| format!("It could not be said: {error}."))?;
         keep(call, speech.bytes, speech.extension).await
     }
 }

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use chela_core::media::{MediaError, Speech, Voice};
+use chela_core::purse::{Purse, Tariff, paid};
 use serde_json::json;
 use url::form_urlencoded::byte_serialize;
 
@@ -24,15 +25,29 @@ pub struct Speaker {
     pub format: Option<String>,
     /// Most characters that are said; more is cut at the end of a sentence.
     pub most: usize,
+    /// What it takes for a thousand characters.
+    pub tariff: Tariff,
 }
 
 #[async_trait]
 impl Voice for Speaker {
-    async fn say(&self, markdown: &str) -> Result<Speech, MediaError> {
+    async fn say(&self, markdown: &str, purse: &dyn Purse) -> Result<Speech, MediaError> {
         let words = speakable(markdown, self.most);
         if words.is_empty() {
             return Err(MediaError::Unfit("there is nothing in it that could be said".to_owned()));
         }
+        let chars = u64::try_from(words.chars().count()).unwrap_or(u64::MAX);
+        let call = async {
+            let said = self.ask(&words).await;
+            let billed = said.as_ref().err().is_none_or(MediaError::may_be_billed);
+            (said, if billed { chars } else { 0 })
+        };
+        paid(purse, &self.tariff, chars, call).await
+    }
+}
+
+impl Speaker {
+    async fn ask(&self, words: &str) -> Result<Speech, MediaError> {
         let bytes = match self.form {
             VoiceForm::OpenAi => {
                 let format = self.format.as_deref().unwrap_or("mp3");

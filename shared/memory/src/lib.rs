@@ -13,7 +13,7 @@ mod recall;
 mod settings;
 mod vector;
 
-pub use embed::{Dialect, EmbedError, Embedder, EmbedderSettings, Provider, Spent, provider};
+pub use embed::{Dialect, EmbedError, Embedder, EmbedderSettings, Provider, provider};
 pub use graph::{Action, Entity, Graph, Observations, Relation, graph};
 pub use note::{ChangeError, NOTE_MAX, Note, save};
 pub use origin::{Origin, Trust};

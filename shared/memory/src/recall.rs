@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chela_core::agent_id::AgentId;
 use chela_core::blob::{Blob, BlobError, BlobStore, Listed as BlobListed, Precondition};
+use chela_core::purse::Purse;
 use futures_util::{StreamExt as _, stream};
 use jiff::civil::Date;
 use tokio::sync::Mutex;
@@ -157,11 +158,16 @@ impl Memory {
         &self.settings
     }
 
-    /// The passages that fit best.
-    pub async fn search(&self, files: &dyn BlobStore, question: &Question<'_>) -> Result<Recall, RecallError> {
+    /// The passages that fit best. `purse` pays for meaning; what it does not pay for is found by words.
+    pub async fn search(
+        &self,
+        files: &dyn BlobStore,
+        purse: &dyn Purse,
+        question: &Question<'_>,
+    ) -> Result<Recall, RecallError> {
         let listed = notes(files, question.agent).await?;
         let (asked, mut remark) = match &self.embedder {
-            Some(embedder) => match embedder.question(question.text).await {
+            Some(embedder) => match embedder.question(question.text, purse).await {
                 Ok(vector) => (vector, None),
                 Err(error) => (None, Some(by_words_only(&error))),
             },
@@ -174,10 +180,10 @@ impl Memory {
             None => self.load(files, question.agent).await?,
         };
         // An index that fails anywhere on the way is made again from nothing, once.
-        let answer = match self.answer(files, &mut warm, &listed, question, asked.as_ref()).await {
+        let answer = match self.answer(files, purse, &mut warm, &listed, question, asked.as_ref()).await {
             Err(RecallError::Index(_)) => {
                 warm = self.empty(warm.stored)?;
-                self.answer(files, &mut warm, &listed, question, asked.as_ref()).await
+                self.answer(files, purse, &mut warm, &listed, question, asked.as_ref()).await
             }
             other => other,
         };
@@ -191,7 +197,12 @@ impl Memory {
     }
 
     /// Makes the index from nothing, with the meaning of every passage, and stores it.
-    pub async fn rebuild(&self, files: &dyn BlobStore, agent: &AgentId) -> Result<Rebuilt, RecallError> {
+    pub async fn rebuild(
+        &self,
+        files: &dyn BlobStore,
+        purse: &dyn Purse,
+        agent: &AgentId,
+    ) -> Result<Rebuilt, RecallError> {
         let listed = notes(files, agent).await?;
         let slot = self.slot(agent);
         let mut slot = slot.lock().await;
@@ -199,7 +210,7 @@ impl Memory {
         self.update(files, &mut warm, agent, &listed).await?;
         let mut remark = None;
         if let Some(embedder) = &self.embedder {
-            while let Ok(left) = self.embed(embedder, &mut warm).await.map_err(|error| remark = Some(error)) {
+            while let Ok(left) = self.embed(embedder, purse, &mut warm).await.map_err(|error| remark = Some(error)) {
                 if left == 0 {
                     break;
                 }
@@ -218,6 +229,7 @@ impl Memory {
     pub async fn prove(
         &self,
         files: &dyn BlobStore,
+        purse: &dyn Purse,
         agent: &AgentId,
         today: Date,
     ) -> Result<Option<Proof>, RecallError> {
@@ -236,7 +248,7 @@ impl Memory {
                 continue;
             }
             let question = Question { agent, audience: &Audience::Owner, text: &sentence, most: None, today };
-            let recall = self.search(files, &question).await?;
+            let recall = self.search(files, purse, &question).await?;
             let found = recall.hits.iter().any(|hit| hit.path == *path || hit.text.contains(&sentence));
             return Ok(Some(Proof { path: path.clone(), notes: recall.notes, found, remark: recall.remark }));
         }
@@ -270,6 +282,7 @@ impl Memory {
     async fn answer(
         &self,
         files: &dyn BlobStore,
+        purse: &dyn Purse,
         warm: &mut Warm,
         listed: &BTreeMap<String, Listed>,
         question: &Question<'_>,
@@ -281,7 +294,7 @@ impl Memory {
             if warm.index.dimensions()?.is_some_and(|dimensions| dimensions != asked.bytes.len()) {
                 warm.index.without_vectors()?;
             }
-            match self.embed(embedder, warm).await {
+            match self.embed(embedder, purse, warm).await {
                 Ok(0) => {}
                 Ok(left) => remark = Some(format!("{left} passages are searched by words alone so far.")),
                 Err(error) => remark = Some(error),
@@ -322,14 +335,14 @@ impl Memory {
     }
 
     /// Has some passages embedded and says how many are left; an error is a remark for people.
-    async fn embed(&self, embedder: &Embedder, warm: &mut Warm) -> Result<usize, String> {
+    async fn embed(&self, embedder: &Embedder, purse: &dyn Purse, warm: &mut Warm) -> Result<usize, String> {
         let trouble = |error: rusqlite::Error| format!("the index cannot keep vectors: {error}");
         let missing = warm.index.without_vector(EMBEDDED_AT_ONCE).map_err(trouble)?;
         if missing.is_empty() {
             return Ok(0);
         }
         let (ids, texts): (Vec<i64>, Vec<String>) = missing.into_iter().unzip();
-        let made = embedder.passages(&texts).await.map_err(|error| by_words_only(&error))?;
+        let made = embedder.passages(&texts, purse).await.map_err(|error| by_words_only(&error))?;
         let vectors: Vec<(i64, Vector)> =
             ids.into_iter().zip(made).filter_map(|(id, vector)| Some((id, vector?))).collect();
         if vectors.is_empty() {

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chela_core::agent_id::AgentId;
 use chela_core::blob::{BlobStore, Precondition};
+use chela_core::purse::{Service, Shut, Tariff};
 use chela_core::secret::Secret;
 use chela_embedded::FolderBlobs;
 use chela_http::{HostPort, HttpClient, HttpOptions};
+use chela_testkit::purse::Till;
 use futures_util::future::join_all;
 use jiff::civil::{Date, date};
 
@@ -47,7 +49,7 @@ impl World {
 
     async fn search_for(&self, memory: &Memory, audience: &Audience, text: &str) -> Recall {
         let question = Question { agent: &self.agent, audience, text, most: None, today: today() };
-        memory.search(&self.files, &question).await.unwrap()
+        memory.search(&self.files, &Till::full(), &question).await.unwrap()
     }
 
     async fn search(&self, memory: &Memory, text: &str) -> Recall {
@@ -80,7 +82,7 @@ fn guests(own: &str) -> Audience {
     Audience::Guests { own: format!("memory/guests/{own}.md") }
 }
 
-fn embedder(server: &Server, model: &str, spent: Option<Spent>) -> Embedder {
+fn embedder(server: &Server, model: &str) -> Embedder {
     let settings = EmbedderSettings {
         provider: "test".into(),
         base_url: server.url.clone(),
@@ -91,14 +93,15 @@ fn embedder(server: &Server, model: &str, spent: Option<Spent>) -> Embedder {
         dimensions: None,
         query_type: None,
         passage_type: None,
+        tariff: Tariff { service: Service::Embeddings, name: "test/m".into(), price: Some(1_000) },
     };
     let allow_hosts = vec![HostPort::of_url(&server.url).unwrap()];
     let http = HttpClient::new(HttpOptions { allow_hosts, user_agent: "t".into(), extra_roots: None }).unwrap();
-    Embedder::new(settings, http, spent).unwrap()
+    Embedder::new(settings, http).unwrap()
 }
 
 fn meaning(server: &Server) -> Memory {
-    Memory::new(Settings::default(), Some(embedder(server, "m", None)))
+    Memory::new(Settings::default(), Some(embedder(server, "m")))
 }
 
 #[tokio::test]
@@ -173,12 +176,12 @@ async fn vectors_of_another_model_are_made_again() {
     let world = World::new();
     world.put("memory/a.md", "Ada adopted a kitten.").await;
     world.paths(&meaning(&server), "cat").await;
-    let other = Memory::new(Settings::default(), Some(embedder(&server, "wide", None)));
+    let other = Memory::new(Settings::default(), Some(embedder(&server, "wide")));
     assert_eq!(world.paths(&other, "cat").await, ["memory/a.md"]);
     assert_eq!(server.texts(), 4, "a question and a passage for each model");
     // Without a provider the vectors stay for whoever has one.
     assert_eq!(world.paths(&Memory::default(), "kitten").await, ["memory/a.md"]);
-    let again = Memory::new(Settings::default(), Some(embedder(&server, "wide", None)));
+    let again = Memory::new(Settings::default(), Some(embedder(&server, "wide")));
     world.paths(&again, "cat").await;
     assert_eq!(server.texts(), 5);
 }
@@ -194,16 +197,25 @@ async fn a_model_whose_dimensions_changed_is_asked_anew() {
 }
 
 #[tokio::test]
-async fn the_caller_is_told_what_was_spent() {
+async fn meaning_is_paid_for_and_words_are_free() {
     let server = Server::start().await;
     let world = World::new();
     world.put("memory/a.md", "Ada adopted a kitten.").await;
-    let bill = Arc::new(std::sync::Mutex::new(Vec::new()));
-    let told = bill.clone();
-    let spent: Spent = Arc::new(move |model, tokens| told.lock().unwrap().push((model.to_owned(), tokens)));
-    let memory = Memory::new(Settings::default(), Some(embedder(&server, "m", Some(spent))));
-    world.paths(&memory, "cat").await;
-    assert_eq!(*bill.lock().unwrap(), [("m".to_owned(), 7), ("m".to_owned(), 7)]);
+    let question =
+        Question { agent: &world.agent, audience: &Audience::Owner, text: "kitten", most: None, today: today() };
+    let (memory, empty) = (meaning(&server), Till::holding(5));
+    let found = memory.search(&world.files, &empty, &question).await.unwrap();
+    assert_eq!(found.hits.len(), 1, "by its words");
+    assert!(found.remark.unwrap().contains("limit on spending"));
+    assert!(server.requests() == 0 && empty.paid().is_empty(), "nobody was asked for money that is not there");
+    let till = Till::full();
+    memory.search(&world.files, &till, &question).await.unwrap();
+    // As many tokens as there are bytes might be billed; the provider counts seven.
+    assert_eq!(till.paid(), [(Service::Embeddings, 6, 7), (Service::Embeddings, 21, 7)]);
+    memory.search(&world.files, &till, &question).await.unwrap();
+    assert_eq!(till.paid().len(), 2, "the question is known, and so is the note");
+    let rebuilt = memory.rebuild(&world.files, &Till::holding(5), &world.agent).await.unwrap();
+    assert!(rebuilt.embedded == 0 && rebuilt.remark.unwrap().contains("limit on spending"));
 }
 
 #[tokio::test]
@@ -217,7 +229,7 @@ async fn many_passages_are_embedded_over_several_searches_and_all_by_a_rebuild()
     let first = world.search(&memory, "cat").await;
     assert_eq!(first.remark.as_deref(), Some("44 passages are searched by words alone so far."));
     assert_eq!(world.search(&memory, "cat").await.remark, None);
-    let rebuilt = meaning(&server).rebuild(&world.files, &world.agent).await.unwrap();
+    let rebuilt = meaning(&server).rebuild(&world.files, &Till::full(), &world.agent).await.unwrap();
     assert_eq!(rebuilt, Rebuilt { notes: 300, passages: 300, embedded: 300, remark: None });
 }
 
@@ -226,7 +238,7 @@ async fn a_rebuild_whose_provider_fails_says_so_and_keeps_the_words() {
     let server = Server::failing(401, None).await;
     let world = World::new();
     world.put("memory/a.md", "Ada adopted a kitten.").await;
-    let rebuilt = meaning(&server).rebuild(&world.files, &world.agent).await.unwrap();
+    let rebuilt = meaning(&server).rebuild(&world.files, &Till::full(), &world.agent).await.unwrap();
     assert!(rebuilt.embedded == 0 && rebuilt.passages == 1 && rebuilt.remark.unwrap().contains("refuses"));
     assert_eq!(world.paths(&Memory::default(), "kitten").await, ["memory/a.md"]);
 }
@@ -358,10 +370,10 @@ async fn a_flood_of_guests_displaces_none_of_the_owners_notes() {
 #[tokio::test]
 async fn recall_is_proven_without_a_trace() {
     let world = World::new();
-    assert_eq!(Memory::default().prove(&world.files, &world.agent, today()).await.unwrap(), None);
+    assert_eq!(Memory::default().prove(&world.files, &Shut, &world.agent, today()).await.unwrap(), None);
     world.save(&Audience::Owner, "Ada likes green tea.", None, "k1").await.unwrap();
     world.save(&guests("zz"), "x", None, "k2").await.unwrap();
-    let proof = Memory::default().prove(&world.files, &world.agent, today()).await.unwrap().unwrap();
+    let proof = Memory::default().prove(&world.files, &Shut, &world.agent, today()).await.unwrap().unwrap();
     assert_eq!(proof, Proof { path: "memory/2026-03-04.md".into(), notes: 2, found: true, remark: None });
     assert_eq!(world.files.get(INDEX).await.unwrap(), None);
     // An index that knows the tags and has lost the words.
@@ -370,7 +382,7 @@ async fn recall_is_proven_without_a_trace() {
         broken.put(&path, &note.etag, "").unwrap();
     }
     world.files.put(INDEX, Bytes::from(broken.bytes().unwrap()), Precondition::None).await.unwrap();
-    let proof = Memory::default().prove(&world.files, &world.agent, today()).await.unwrap().unwrap();
+    let proof = Memory::default().prove(&world.files, &Shut, &world.agent, today()).await.unwrap().unwrap();
     assert!(!proof.found);
 }
 

@@ -25,7 +25,8 @@ mod signer;
 mod sse;
 mod transcript;
 
-pub use catalog::{Api, Builtin, Cost, Input, KnownModel, MaxTokensField, builtin, builtins, known, models, prices_of};
+pub use catalog::{Api, Builtin, Cost, Input, KnownModel, MaxTokensField};
+pub use catalog::{builtin, builtins, known, models, nano, price_of_service, prices_of};
 pub use facts::ModelConfig;
 pub use open::{OpenError, ProviderConfig, open};
 pub use reference::{BadModelRef, ModelRef};

@@ -102,7 +102,9 @@ pub fn open(config: &ProviderConfig, key: Option<Secret>, http: HttpClient) -> R
     let base_url = base_url(config, known, api).ok_or_else(incomplete)?;
     let (base, query) = base_url.split_once('?').map_or((base_url.as_str(), None), |(base, query)| (base, Some(query)));
     let base = complete(base, api);
-    HostPort::of_url(&base).map_err(|error| unusable(config, "baseUrl", error.to_string()))?;
+    let place = HostPort::of_url(&base).map_err(|error| unusable(config, "baseUrl", error.to_string()))?;
+    // The key goes to the host of the configuration and nowhere else, whatever comes to stand in a path.
+    let http = http.only(place);
     let headers = headers(config, api, known, key.as_ref())?;
     let own_key = config.headers.iter().any(|(name, _)| is_key_header(name));
     if key.is_none() && !own_key && config.base_url.is_none() && known.is_some_and(|known| known.needs_key) {

@@ -98,12 +98,9 @@ pub(crate) fn offers<'a>(request: &'a ModelRequest, said: &'a [Said<'_>]) -> Vec
     called.into_iter().map(|name| Offer { name, description: "No longer on offer.", schema: any() }).collect()
 }
 
-/// The same for every call of one conversation until it is shortened, and for no other: what it began with.
-pub(crate) fn conversation_key(request: &ModelRequest) -> String {
-    let first = request.messages.first().and_then(|message| serde_json::to_vec(message).ok()).unwrap_or_default();
-    let mut hex = hex::encode(Sha256::new().chain_update(&request.model).chain_update(first).finalize());
-    hex.truncate(32);
-    hex
+/// What a provider may find its memory of the conversation by.
+pub(crate) fn cache_key(request: &ModelRequest) -> Option<&str> {
+    Some(request.conversation.as_str()).filter(|key| !key.is_empty())
 }
 
 /// The texts of a message as one.

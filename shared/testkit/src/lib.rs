@@ -6,3 +6,4 @@ pub mod clock;
 pub mod laws;
 pub mod memory;
 pub mod model;
+pub mod purse;

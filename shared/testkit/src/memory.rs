@@ -5,9 +5,11 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use chela_core::agent_id::AgentId;
+use chela_core::approval::{ApprovalStore, Request, Rule, State};
+use chela_core::audit::{AuditLog, Record};
 use chela_core::cooldown::{Cooldown, CooldownStore};
 use chela_core::directory::{Directory, Listing, Wishes};
-use chela_core::session::StoreError;
+use chela_core::session::{Put, StoreError};
 use chela_core::session_key::SessionKey;
 use chela_core::spend::{Day, NanoDollars, Reservation, Reserved, Scope, Settlement, SpendStore, Spending};
 
@@ -163,5 +165,77 @@ impl Directory for MemoryDirectory {
     async fn wish(&self, session: &SessionKey, wishes: &Wishes) -> Result<(), StoreError> {
         self.wishes.lock().unwrap().insert(session.as_str().to_owned(), wishes.clone());
         Ok(())
+    }
+}
+
+/// Calls that wait for consent, and who agreed to what.
+#[derive(Default)]
+pub struct MemoryApprovals {
+    requests: Mutex<BTreeMap<String, Request>>,
+    rules: Mutex<BTreeMap<String, Rule>>,
+    log: Mutex<BTreeMap<(String, u64), Record>>,
+}
+
+#[async_trait]
+impl ApprovalStore for MemoryApprovals {
+    async fn ask(&self, request: &Request) -> Result<Put<Request>, StoreError> {
+        let mut requests = self.requests.lock().unwrap();
+        if let Some(theirs) = requests.get(&request.id) {
+            return Ok(Put::Exists(theirs.clone()));
+        }
+        requests.insert(request.id.clone(), request.clone());
+        Ok(Put::Stored)
+    }
+
+    async fn request(&self, id: &str) -> Result<Option<Request>, StoreError> {
+        Ok(self.requests.lock().unwrap().get(id).cloned())
+    }
+
+    async fn change(&self, seen: &Request, becomes: &Request) -> Result<bool, StoreError> {
+        let mut requests = self.requests.lock().unwrap();
+        let unchanged = requests.get(&seen.id) == Some(seen);
+        if unchanged {
+            requests.insert(seen.id.clone(), becomes.clone());
+        }
+        Ok(unchanged)
+    }
+
+    async fn waiting(&self) -> Result<Vec<Request>, StoreError> {
+        let requests = self.requests.lock().unwrap();
+        let mut waiting: Vec<_> = requests.values().filter(|it| it.state == State::Waiting).cloned().collect();
+        waiting.sort_by_key(|request| std::cmp::Reverse(request.asked_at));
+        Ok(waiting)
+    }
+
+    async fn remember(&self, rule: &Rule) -> Result<(), StoreError> {
+        self.rules.lock().unwrap().insert(rule.id.clone(), rule.clone());
+        Ok(())
+    }
+
+    async fn forget(&self, id: &str) -> Result<bool, StoreError> {
+        Ok(self.rules.lock().unwrap().remove(id).is_some())
+    }
+
+    async fn rules(&self) -> Result<Vec<Rule>, StoreError> {
+        Ok(self.rules.lock().unwrap().values().cloned().collect())
+    }
+}
+
+#[async_trait]
+impl AuditLog for MemoryApprovals {
+    async fn record(&self, tenant: &str, record: &Record) -> Result<Put<Record>, StoreError> {
+        let mut log = self.log.lock().unwrap();
+        let place = (tenant.to_owned(), record.number);
+        if let Some(theirs) = log.get(&place) {
+            return Ok(Put::Exists(theirs.clone()));
+        }
+        log.insert(place, record.clone());
+        Ok(Put::Stored)
+    }
+
+    async fn records(&self, tenant: &str, before: u64, limit: usize) -> Result<Vec<Record>, StoreError> {
+        let log = self.log.lock().unwrap();
+        let own = log.range((tenant.to_owned(), 0)..(tenant.to_owned(), before));
+        Ok(own.rev().take(limit).map(|(_, record)| record.clone()).collect())
     }
 }

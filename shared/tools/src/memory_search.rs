@@ -61,7 +61,7 @@ impl MemorySearch {
         let audience = Audience::of(call.caller, call.session);
         let today = local_time(call).date();
         let question = Question { agent: call.agent, audience: &audience, text: &query, most, today };
-        let recall = self.memory.search(call.files, &question).await.map_err(|error| error.to_string())?;
+        let recall = self.memory.search(call.files, call.purse, &question).await.map_err(|error| error.to_string())?;
         let mut said: Vec<String> = recall.hits.iter().map(shown).collect();
         if said.is_empty() {
             said.push(format!("Nothing found in {} notes. Try other words.", recall.notes));

@@ -11,6 +11,7 @@ mod sessions_spawn;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chela_core::agent_id::AgentId;
 use chela_core::directory::Listing;
@@ -42,6 +43,8 @@ pub struct House {
     pub max_children: u16,
     /// Most sub-agents of one agent at a time.
     pub max_concurrent: u16,
+    /// How long sub-agents that have ended are listed; always if `None`.
+    pub archive_after: Option<Duration>,
 }
 
 /// One agent of the house.

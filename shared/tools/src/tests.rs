@@ -10,6 +10,7 @@ use bytes::Bytes;
 use chela_core::agent_id::AgentId;
 use chela_core::blob::{Blob, BlobError, BlobStore, Listed, Precondition};
 use chela_core::clock::Millis;
+use chela_core::purse::Shut;
 use chela_core::queue::Authority;
 use chela_core::session_key::SessionKey;
 use chela_core::tool::{Caller, Effect, ToolAnswer, ToolCall};
@@ -70,6 +71,7 @@ impl World {
             sessions: self.elsewhere.sessions.as_ref(),
             directory: self.elsewhere.sessions.as_ref(),
             queue: self.elsewhere.queue.as_ref(),
+            purse: &Shut,
             clock: &self.clock,
             status: &self.status,
         };

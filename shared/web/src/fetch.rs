@@ -12,7 +12,7 @@ use chela_core::media::Documents;
 use chela_core::model::ToolSpec;
 use chela_core::outside::quoted;
 use chela_core::tool::{Effect, Tool, ToolAnswer, ToolCall};
-use chela_http::HttpClient;
+use chela_http::{HostPort, HttpClient};
 use chela_media::Pdfs;
 use serde::Deserialize;
 use serde_json::json;
@@ -41,6 +41,8 @@ pub struct FetchSettings {
     pub user_agent: Option<String>,
     /// Whether what stands around a page's main part is left out.
     pub readability: bool,
+    /// Private places that may be read all the same.
+    pub private: Vec<HostPort>,
 }
 
 /// Reads pages. It changes nothing.
@@ -60,15 +62,11 @@ struct Arguments {
 }
 
 impl WebFetch {
-    /// The tool. It reaches public addresses only, whatever `http` may reach: a model or a page chose the URL.
+    /// The tool. It reaches public addresses and `settings.private` only, whatever `http` may reach: a model or a page
+    /// chose the URL.
     pub fn new(http: &HttpClient, settings: FetchSettings) -> Self {
-        Self::within(http.public_only(), settings)
-    }
-
-    /// The tool for tests, whose pages are on this machine.
-    pub(crate) fn within(http: HttpClient, settings: FetchSettings) -> Self {
         let cache = Cache::new(settings.cache_ttl);
-        Self { http, settings, cache }
+        Self { http: http.allowing(settings.private.clone()), settings, cache }
     }
 }
 

@@ -7,7 +7,7 @@ mod search;
 
 pub use browser::{Browser, Launch, Which, cdp_origin, find_chromium};
 pub use fetch::{FetchSettings, WebFetch};
-pub use search::{PROVIDERS, Price, Provider, SearchSettings, WebSearch, find as find_provider};
+pub use search::{PROVIDERS, Provider, SearchSettings, WebSearch, find as find_provider};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;

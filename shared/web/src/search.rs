@@ -10,9 +10,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chela_core::model::ToolSpec;
 use chela_core::outside::quoted;
+use chela_core::purse::{Declined, Purse, Tariff, paid};
 use chela_core::secret::Secret;
 use chela_core::tool::{Effect, Tool, ToolAnswer, ToolCall};
-use chela_http::{HttpClient, HttpError, Response};
+use chela_http::{HostPort, HttpClient, HttpError, Response};
 use http::header::RETRY_AFTER;
 use serde::Deserialize;
 use serde_json::json;
@@ -20,7 +21,7 @@ use serde_json::json;
 use crate::cache::Cache;
 use crate::search::question::{Freshness, Question, request};
 use crate::search::results::{Found, read};
-pub use crate::search::table::{PROVIDERS, Price, Provider, find};
+pub use crate::search::table::{PROVIDERS, Provider, find};
 
 /// Longest question; providers take about this much.
 const QUERY_CHARS: usize = 400;
@@ -40,6 +41,23 @@ pub struct SearchSettings {
     pub timeout: Duration,
     /// How long answers are kept.
     pub cache_ttl: Duration,
+    /// What it takes for a thousand searches.
+    pub tariff: Tariff,
+}
+
+/// Why a search brings nothing, in words for the model.
+struct Failed(String);
+
+impl From<String> for Failed {
+    fn from(words: String) -> Self {
+        Self(words)
+    }
+}
+
+impl From<Declined> for Failed {
+    fn from(declined: Declined) -> Self {
+        Self(format!("No search: {declined}."))
+    }
 }
 
 /// Asks a provider. It changes nothing, but may cost money each time.
@@ -59,10 +77,11 @@ struct Arguments {
 }
 
 impl WebSearch {
-    /// The tool. `http` must be allowed to reach `base_url`.
-    pub fn new(http: HttpClient, settings: SearchSettings) -> Self {
+    /// The tool. `http` must be allowed to reach `base_url`, and is used for that place alone.
+    pub fn new(http: &HttpClient, settings: SearchSettings) -> Result<Self, HttpError> {
+        let http = http.only(HostPort::of_url(&settings.base_url)?);
         let cache = Cache::new(settings.cache_ttl);
-        Self { http, settings, cache }
+        Ok(Self { http, settings, cache })
     }
 
     #[cfg(test)]
@@ -94,16 +113,16 @@ impl Tool for WebSearch {
     }
 
     async fn run(&self, call: ToolCall<'_>) -> ToolAnswer {
-        self.searched(&call).await.map_or_else(ToolAnswer::error, ToolAnswer::ok)
+        self.searched(&call).await.map_or_else(|Failed(words)| ToolAnswer::error(words), ToolAnswer::ok)
     }
 }
 
 impl WebSearch {
-    async fn searched(&self, call: &ToolCall<'_>) -> Result<String, String> {
+    async fn searched(&self, call: &ToolCall<'_>) -> Result<String, Failed> {
         let Arguments { query, count, freshness } = crate::arguments(call.input)?;
         let query = query.trim();
         if query.is_empty() || query.chars().count() > QUERY_CHARS {
-            return Err(format!("Say what is to be found, in at most {QUERY_CHARS} characters."));
+            return Err(format!("Say what is to be found, in at most {QUERY_CHARS} characters.").into());
         }
         let provider = self.settings.provider;
         let count = count.unwrap_or(self.settings.max_results).clamp(1, provider.most);
@@ -112,7 +131,7 @@ impl WebSearch {
         let text = match self.cache.get(&key, now) {
             Some(text) => text,
             None => {
-                let found = self.ask(&Question { query, count, freshness, now }).await?;
+                let found = self.buy(&Question { query, count, freshness, now }, call.purse).await?;
                 let text = listed(&found, count);
                 self.cache.put(key, &text, now);
                 text
@@ -124,11 +143,24 @@ impl WebSearch {
         Ok(quoted(&call.clock.unique(), &format!("results of {}", provider.id), &text))
     }
 
-    async fn ask(&self, question: &Question<'_>) -> Result<Vec<Found>, String> {
+    /// One search, paid for; one that was not answered costs nothing.
+    async fn buy(&self, question: &Question<'_>, purse: &dyn Purse) -> Result<Vec<Found>, Failed> {
+        let call = async {
+            let mut used = 0;
+            (self.ask(question, &mut used).await.map_err(Failed), used)
+        };
+        paid(purse, &self.settings.tariff, 1, call).await
+    }
+
+    async fn ask(&self, question: &Question<'_>, used: &mut u64) -> Result<Vec<Found>, String> {
         let SearchSettings { provider, base_url, key, timeout, .. } = &self.settings;
         let request = request(provider, base_url, key.as_ref(), question, *timeout)?;
         // A redirect is not followed: the key is for this host.
-        let answer = self.http.send(request).await.map_err(|error| unreachable(provider, &error))?;
+        let answer = self.http.send(request).await;
+        // A refusal is not billed; whether an answer that got lost is, nobody knows.
+        let answered = answer.as_ref().map_or_else(|error| !error.not_sent(), |answer| answer.status.is_success());
+        *used = answered.into();
+        let answer = answer.map_err(|error| unreachable(provider, &error))?;
         if !answer.status.is_success() {
             return Err(refusal(provider, &answer));
         }

@@ -11,6 +11,7 @@ use chela_core::tool::{Caller, Tool, ToolAnswer, ToolCall};
 use chela_embedded::{Embedded, FolderBlobs};
 use chela_http::{HostPort, HttpClient, HttpOptions};
 use chela_testkit::clock::ManualClock;
+use chela_testkit::purse::Till;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -25,6 +26,7 @@ pub(crate) struct World {
     pub(crate) files: FolderBlobs,
     pub(crate) clock: ManualClock,
     pub(crate) caller: Caller,
+    pub(crate) till: Till,
     elsewhere: Embedded,
 }
 
@@ -34,7 +36,7 @@ impl World {
         let elsewhere = Embedded::open(&folder.path().join("store"), Arc::new(ManualClock::at(Millis(5)))).unwrap();
         let files = FolderBlobs::open(&folder.path().join("files"), &folder.path().join("incoming")).unwrap();
         let caller = Caller { authority: Authority::Owner, ..Caller::default() };
-        Self { _folder: folder, files, clock: ManualClock::at(Millis(1_772_667_000_000)), caller, elsewhere }
+        Self { _folder: folder, files, clock: ManualClock::at(Millis(1_772_667_000_000)), caller, till: Till::full(), elsewhere }
     }
 
     pub(crate) async fn call(&self, tool: &dyn Tool, input: Value) -> ToolAnswer {
@@ -48,6 +50,7 @@ impl World {
             sessions: self.elsewhere.sessions.as_ref(),
             directory: self.elsewhere.sessions.as_ref(),
             queue: self.elsewhere.queue.as_ref(),
+            purse: &self.till,
             clock: &self.clock,
             status: &json!({}),
         };

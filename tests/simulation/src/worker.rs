@@ -20,7 +20,7 @@ use chela_core::model::{Model, Thinking};
 use chela_core::queue::{Delivery, Envelope, Lane, Queue, Task};
 use chela_core::session::StoreError;
 use chela_core::tool::Tool;
-use chela_testkit::memory::{MemoryCooldowns, MemoryDirectory, MemorySpend};
+use chela_testkit::memory::{MemoryApprovals, MemoryCooldowns, MemoryDirectory, MemorySpend};
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
@@ -137,6 +137,8 @@ impl Worker {
             queue: site.queue.clone(),
             directory: Arc::new(MemoryDirectory::default()),
             spend: Arc::new(MemorySpend::default()),
+            approvals: Arc::new(MemoryApprovals::default()),
+            audit: Arc::new(MemoryApprovals::default()),
             cooldowns: Arc::new(MemoryCooldowns::default()),
             known: Known::default(),
             clock: process.clone(),

@@ -1,10 +1,16 @@
-//! `/new`, `/reset`.
+//! `/new`, `/reset`, `/name`.
 
+use chela_core::directory::Listing;
 use chela_core::queue::Authority;
-use chela_core::session::Choices;
+use chela_core::session::{Choices, StoreError};
 use chela_core::turn::Reply;
 
-use super::{Asked, choices, say};
+use super::{Asked, choices, quoted, say};
+use crate::answer::{Agent, Attempt};
+use crate::relay::LABEL_CHARS;
+
+/// Conversations of an agent among which one is looked for.
+const LOOKED_AT: usize = 500;
 
 pub(super) fn new(asked: &Asked<'_>) -> Reply {
     let word = asked.spoken.rest;
@@ -29,4 +35,35 @@ pub(super) fn new(asked: &Asked<'_>) -> Reply {
 pub(super) fn reset() -> Reply {
     let text = "A new conversation begins here, with everything as it is configured.";
     Reply { forget: true, choices: Some(Choices::default()), ..say(text) }
+}
+
+impl Agent {
+    /// Names the conversation in all lists. The same name twice is once.
+    pub(super) async fn name(&self, asked: &Asked<'_>) -> Result<Reply, StoreError> {
+        let title = asked.spoken.rest.chars().filter(|c| !c.is_control()).take(LABEL_CHARS).collect::<String>();
+        let known = self.listing(asked.attempt).await?;
+        if title.trim().is_empty() {
+            return Ok(say(match known.and_then(|listing| listing.label) {
+                Some(name) => format!("This conversation is called:\n{}", quoted(&name)),
+                None => "This conversation has no name. Write `/name` and one.".to_owned(),
+            }));
+        }
+        let fresh = || Listing {
+            session: asked.attempt.machine.session().clone(),
+            agent: asked.attempt.agent.clone(),
+            label: None,
+            parent: None,
+            began: self.clock.now(),
+            ended: None,
+        };
+        let label = Some(title.trim().to_owned());
+        self.directory.list(&Listing { label, ..known.unwrap_or_else(fresh) }).await?;
+        Ok(say(format!("This conversation is now called:\n{}", quoted(&title))))
+    }
+
+    /// What lists know of the conversation.
+    pub(super) async fn listing(&self, attempt: &Attempt<'_>) -> Result<Option<Listing>, StoreError> {
+        let listed = self.directory.listed(attempt.agent, LOOKED_AT).await?;
+        Ok(listed.into_iter().find(|listing| listing.session == *attempt.machine.session()))
+    }
 }

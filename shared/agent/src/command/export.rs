@@ -1,12 +1,14 @@
 //! `/export`: the conversation as a file.
 
+mod page;
+
 use std::fmt::Write as _;
 
 use bytes::Bytes;
 use chela_core::blob::Precondition;
 use chela_core::clock::Millis;
 use chela_core::model::Block;
-use chela_core::session::{AssistantEntry, Entry, EntryBody, StoreError, UserFragment};
+use chela_core::session::{Entry, EntryBody, StoreError, UserFragment};
 use chela_core::session_key::SessionKey;
 use chela_core::turn::{COMMAND, Reply};
 use jiff::Timestamp;
@@ -29,7 +31,8 @@ impl Agent {
         }
         let (extension, text) = match asked.spoken.first().0.as_str() {
             "jsonl" => ("jsonl", as_lines(&entries)),
-            _ => ("md", as_markdown(machine.session(), &entries)),
+            "html" => ("html", page::page(machine.session(), &items(&entries))),
+            _ => ("md", as_markdown(machine.session(), &items(&entries))),
         };
         let name = format!("exports/{}-{}.{extension}", file_name(machine.session()), machine.head().turn());
         let key = format!("agents/{}/{name}", asked.attempt.agent.as_str());
@@ -61,53 +64,68 @@ fn as_lines(entries: &[Entry]) -> String {
     entries.iter().filter_map(|entry| serde_json::to_string(entry).ok()).map(|line| line + "\n").collect()
 }
 
-fn as_markdown(session: &SessionKey, entries: &[Entry]) -> String {
-    let mut out = format!("# Conversation `{session}`\n");
+/// One thing that was said or done.
+enum Item<'a> {
+    /// A turn begins.
+    Turn(u64, Millis),
+    /// Somebody says something.
+    Words(&'a str, &'a str),
+    /// What a tool was given or answered, under a heading.
+    Code(String, String),
+}
+
+/// What the entries say, in order. Thoughts are left out.
+fn items(entries: &[Entry]) -> Vec<Item<'_>> {
+    let mut items = Vec::new();
     let mut turn = 0;
     for entry in entries {
         if entry.turn != turn {
             turn = entry.turn;
-            let _ = write!(out, "\n## Turn {turn}, {}\n", time(entry.at));
+            items.push(Item::Turn(turn, entry.at));
         }
         match &entry.body {
-            EntryBody::Assistant(answer) => add_answer(&mut out, answer),
-            EntryBody::Steered { user } => add_user(&mut out, user),
-            EntryBody::ToolDone { result } => add_result(&mut out, result),
-            EntryBody::ToolResults { results } => results.iter().for_each(|result| add_result(&mut out, result)),
-            EntryBody::Summary { text } => {
-                let _ = write!(out, "\n**Summary of what was said before**\n\n{text}\n");
+            EntryBody::Assistant(answer) => {
+                items.extend(answer.user.iter().map(words));
+                let who = if answer.model == COMMAND { "answer of a command" } else { answer.model.as_str() };
+                items.extend(answer.blocks.iter().filter_map(|block| said(who, block)));
             }
+            EntryBody::Steered { user } => items.extend(user.iter().map(words)),
+            EntryBody::ToolDone { result } => items.extend(said("", result)),
+            EntryBody::ToolResults { results } => items.extend(results.iter().filter_map(|result| said("", result))),
+            EntryBody::Summary { text } => items.push(Item::Words("Summary of what was said before", text)),
         }
     }
-    out
+    items
 }
 
-fn add_user(out: &mut String, user: &[UserFragment]) {
-    for UserFragment { name, sender, text, .. } in user {
-        let who = name.as_deref().or(Some(sender.as_str()).filter(|sender| !sender.is_empty())).unwrap_or("schedule");
-        let _ = write!(out, "\n**{who}**\n\n{text}\n");
+fn words(fragment: &UserFragment) -> Item<'_> {
+    let UserFragment { name, sender, text, .. } = fragment;
+    let who = name.as_deref().or(Some(sender.as_str()).filter(|sender| !sender.is_empty())).unwrap_or("schedule");
+    Item::Words(who, text)
+}
+
+fn said<'a>(who: &'a str, block: &'a Block) -> Option<Item<'a>> {
+    match block {
+        Block::Text { text } => Some(Item::Words(who, text)),
+        Block::ToolUse { name, input, .. } => Some(Item::Code(format!("{who} uses {name}"), input.to_string())),
+        Block::ToolResult { text, is_error, .. } => {
+            let what = if *is_error { "failure" } else { "result" };
+            Some(Item::Code(what.to_owned(), text.clone()))
+        }
+        Block::Thinking { .. } | Block::RedactedThinking { .. } | Block::File { .. } => None,
     }
 }
 
-fn add_answer(out: &mut String, answer: &AssistantEntry) {
-    add_user(out, &answer.user);
-    let who = if answer.model == COMMAND { "answer of a command" } else { answer.model.as_str() };
-    for block in &answer.blocks {
-        let _ = match block {
-            Block::Text { text } => write!(out, "\n**{who}**\n\n{text}\n"),
-            Block::ToolUse { name, input, .. } => {
-                write!(out, "\n**{who} uses {name}**\n\n{}", fenced(&input.to_string()))
-            }
-            _ => Ok(()),
+fn as_markdown(session: &SessionKey, items: &[Item<'_>]) -> String {
+    let mut out = format!("# Conversation `{session}`\n");
+    for item in items {
+        let _ = match item {
+            Item::Turn(turn, at) => write!(out, "\n## Turn {turn}, {}\n", time(*at)),
+            Item::Words(who, text) => write!(out, "\n**{who}**\n\n{text}\n"),
+            Item::Code(what, text) => write!(out, "\n**{what}**\n\n{}", fenced(text)),
         };
     }
-}
-
-fn add_result(out: &mut String, result: &Block) {
-    if let Block::ToolResult { text, is_error, .. } = result {
-        let what = if *is_error { "failure" } else { "result" };
-        let _ = write!(out, "\n**{what}**\n\n{}", fenced(text));
-    }
+    out
 }
 
 /// A text in a fence that is longer than any it holds.

@@ -2,12 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use chela_core::session::UsageFooter;
+use chela_core::model::Usage;
+use chela_core::session::{EntryBody, UsageFooter};
 use chela_core::spend::{Day, NanoDollars, Scope, Spending};
-use chela_core::turn::Reply;
+use chela_core::turn::{Reply, Spent};
 
 use super::{Asked, say};
 use crate::answer::{Agent, Attempt};
+use crate::spend::{SpendRules, Sum, dollars, named, tokens_in_words};
+
+/// Most entries of a conversation that are added up.
+const COUNTED_ENTRIES: usize = 1_000;
 
 impl Agent {
     pub(super) async fn usage(&self, asked: &Asked<'_>) -> Reply {
@@ -32,16 +37,14 @@ impl Agent {
         let Some(today) = self.spent_today(attempt).await else {
             return "What today cost cannot be read at the moment.".to_owned();
         };
-        let parts = today.iter().filter_map(|(scope, spending)| {
-            let name = match scope {
-                Scope::All => return None,
-                Scope::Agent(id) => format!("agent {id}"),
-                Scope::Channel(id) => format!("channel {id}"),
-                Scope::User(id) => format!("user {id}"),
-            };
-            Some(format!("\n- {name}: {}", dollars(spending.spent)))
-        });
-        format!("**Today** {}{}", total(&today), parts.collect::<String>())
+        let rules = &attempt.installation.spend;
+        let mut lines = vec![format!("**Today** {}", total(&today, rules))];
+        let parts = today.iter().filter(|(scope, _)| **scope != Scope::All);
+        lines.extend(parts.map(|(scope, sum)| format!("- {}: {}", named(scope), in_words(sum, rules.limit(scope)))));
+        lines.extend(self.conversation(attempt).await.map(|told| format!("**This conversation** {told}")));
+        let halted = rules.halted || self.spend.halted(&rules.tenant).await.unwrap_or_default();
+        lines.extend(halted.then(|| "Spending is halted.".to_owned()));
+        lines.join("\n")
     }
 
     /// What the day of the agent's person has cost so far; `None` if it cannot be read.
@@ -50,15 +53,40 @@ impl Agent {
         let day = Day { tenant: rules.tenant.clone(), date: rules.date(self.clock.now()) };
         self.spend.spending(&day).await.ok()
     }
+
+    /// The answers of the stored turns that were not forgotten; `None` if there are none or they cannot be read.
+    async fn conversation(&self, attempt: &Attempt<'_>) -> Option<String> {
+        let (session, after) = (attempt.machine.session(), attempt.machine.head().forgotten);
+        let entries = self.sessions.history(session, after, COUNTED_ENTRIES).await.ok()?;
+        let answers = entries.iter().filter_map(|entry| match &entry.body {
+            EntryBody::Assistant(answer) if answer.usage != Usage::default() => {
+                Some((answer.model.as_str(), &answer.usage))
+            }
+            _ => None,
+        });
+        let Sum { spent: Spent { calls, usage }, cost } = Sum::of(attempt.settings, answers);
+        let cost = cost.map(|cost| format!(" · {}", dollars(cost))).unwrap_or_default();
+        (calls > 0).then(|| format!("{} · {}{cost}", counted(calls.into(), "answer"), tokens_in_words(&usage)))
+    }
 }
 
 /// The day as a whole, in a few words.
-pub(super) fn total(today: &BTreeMap<Scope, Spending>) -> String {
-    let Some(Spending { spent, calls, usage, .. }) = today.get(&Scope::All) else {
-        return "nothing was spent".to_owned();
-    };
-    let read = usage.input.saturating_add(usage.cache_read).saturating_add(usage.cache_write);
-    format!("{} in {calls} calls, {read} tokens read and {} written", dollars(*spent), usage.output)
+pub(super) fn total(today: &BTreeMap<Scope, Spending>, rules: &SpendRules) -> String {
+    let all = today.get(&Scope::All);
+    all.map_or_else(|| "nothing was spent".to_owned(), |sum| in_words(sum, rules.limit(&Scope::All)))
+}
+
+fn in_words(sum: &Spending, limit: Option<NanoDollars>) -> String {
+    let Spending { spent, reserved, calls, usage } = sum;
+    let limit = limit.map(|limit| format!(" of {}", dollars(limit))).unwrap_or_default();
+    let reserved = Some(*reserved).filter(|reserved| *reserved > 0);
+    let reserved = reserved.map(|reserved| format!(" and {} reserved", dollars(reserved))).unwrap_or_default();
+    let tokens = if *usage == Usage::default() { String::new() } else { format!(" · {}", tokens_in_words(usage)) };
+    format!("{}{limit}{reserved} · {}{tokens}", dollars(*spent), counted(*calls, "call"))
+}
+
+fn counted(count: u64, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 fn footer_name(footer: Option<UsageFooter>) -> &'static str {
@@ -67,22 +95,5 @@ fn footer_name(footer: Option<UsageFooter>) -> &'static str {
         Some(UsageFooter::Off) => "nothing",
         Some(UsageFooter::Tokens) => "the tokens",
         Some(UsageFooter::Full) => "the tokens, the model and the cost",
-    }
-}
-
-/// Rounded up: what was spent is never nothing.
-fn dollars(amount: NanoDollars) -> String {
-    let units = amount.div_ceil(100_000);
-    format!("${}.{:04}", units / 10_000, units % 10_000)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn money_is_told_in_dollars_and_rounded_up() {
-        let told = [0, 1, 100_000, 12_345_600_000, u64::MAX].map(dollars);
-        assert_eq!(told, ["$0.0000", "$0.0001", "$0.0001", "$12.3456", "$18446744073.7096"]);
     }
 }

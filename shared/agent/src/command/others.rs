@@ -32,7 +32,8 @@ pub(super) fn agents(asked: &Asked<'_>) -> String {
 
 impl Agent {
     pub(super) async fn subagents(&self, asked: &Asked<'_>) -> Result<Reply, StoreError> {
-        let children = self.directory.children(asked.attempt.machine.session(), LISTED).await?;
+        let mut children = self.directory.children(asked.attempt.machine.session(), LISTED).await?;
+        children.retain(|child| !child.archived(self.clock.now(), asked.attempt.settings.archive_after));
         let (what, number) = asked.spoken.first();
         if what.is_empty() || what == "list" {
             return Ok(say(self.listed(&children)));

@@ -1,12 +1,10 @@
 //! `/status`.
 
-use chela_core::model::ModelMessage;
 use chela_core::queue::Authority;
-use chela_core::turn::bytes_of;
 
-use super::context::{Measured, tokens};
 use super::{Asked, choices, money, room};
 use crate::answer::Agent;
+use crate::report::Filling;
 
 impl Agent {
     /// Guests learn who answers and how long the conversation is; what cannot be read at the moment is left out.
@@ -19,20 +17,21 @@ impl Agent {
         if asked.authority != Authority::Owner {
             return lines.join("\n");
         }
-        let past: Vec<ModelMessage> = attempt.machine.past();
-        let context = Measured::of(attempt, bytes_of(&past));
+        let Filling { total, window, .. } = Filling::of(attempt);
         lines = vec![
             format!("**Agent** {}", attempt.agent.as_str()),
             choices::current(asked),
             format!("**Thinking** {}", choices::level_name(head.choices.thinking)),
             format!(
-                "**Conversation** {turns} turns, about {} of {} tokens in the context",
-                tokens(context.all()),
-                context.window
+                "**Conversation** {turns} turns, about {} of {window} tokens in the context",
+                total.unwrap_or_default(),
             ),
         ];
+        if let Ok(Some(name)) = self.listing(attempt).await.map(|listing| listing.and_then(|it| it.label)) {
+            lines.push(format!("**Name** {}", super::quoted(&name).trim_start_matches("> ")));
+        }
         if let Some(today) = self.spent_today(attempt).await {
-            lines.push(format!("**Today** {}", money::total(&today)));
+            lines.push(format!("**Today** {}", money::total(&today, &attempt.installation.spend)));
         }
         let wishes = self.directory.wishes(attempt.machine.session()).await.unwrap_or_default();
         lines.push(format!("**Queue** {}", room::queue_name(&wishes)));

@@ -18,6 +18,7 @@ fn empty() -> Context {
             pruning: Some(PruningSettings::default()),
         },
         past: Arc::default(),
+        whole: false,
         after: 0,
         summary: None,
         plain: false,

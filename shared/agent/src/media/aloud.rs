@@ -1,6 +1,7 @@
 //! Answers said aloud: the sound becomes a part of the answer's outbox before the answer is stored, so that no crash can
 //! lose it or send it twice.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use chela_core::blob::Precondition;
@@ -11,6 +12,7 @@ use chela_core::turn::{Input, Way};
 
 use super::words::transcript_key;
 use crate::answer::{Agent, Attempt};
+use crate::purse::{Notices, Purse};
 use crate::settings::{AutoVoice, MediaSettings};
 
 /// Time that is left for sending when the voice is given up.
@@ -41,6 +43,8 @@ pub(crate) struct Aloud<'a> {
     deadline: Millis,
     /// Whether anybody is there to hear it.
     sent: bool,
+    purse: Purse<'a>,
+    notices: Notices,
 }
 
 impl Agent {
@@ -58,6 +62,8 @@ impl Agent {
             workspace: format!("agents/{}", attempt.agent.as_str()),
             deadline: machine.deadline(),
             sent: matches!(machine.way(), Way::To { .. }),
+            purse: Purse::of(self, attempt),
+            notices: attempt.notices.clone(),
         }
     }
 }
@@ -78,6 +84,9 @@ impl Aloud<'_> {
             {
                 *parts = shown;
                 parts.push(Said { file: Some(path), ..Said::default() }.part());
+                // What the voice cost may have crossed the owner's line.
+                let told = std::mem::take(&mut *self.notices.lock().unwrap_or_else(PoisonError::into_inner));
+                parts.extend(told);
             }
         }
         if let Some(echo) = self.echo().await {
@@ -99,7 +108,7 @@ impl Aloud<'_> {
     async fn sound(&self, voice: &dyn Voice, words: &str) -> Option<String> {
         let left = Duration::from_millis(self.deadline.since(self.agent.clock.now()));
         let time = left.checked_sub(TIME_TO_SEND)?.min(LONGEST);
-        let Ok(Ok(speech)) = tokio::time::timeout(time, voice.say(words)).await else { return None };
+        let Ok(Ok(speech)) = tokio::time::timeout(time, voice.say(words, &self.purse)).await else { return None };
         let path = format!("{}.{}", self.path, speech.extension);
         let key = format!("{}/{path}", self.workspace);
         self.agent.files.put(&key, speech.bytes, Precondition::None).await.ok().map(|_| path)

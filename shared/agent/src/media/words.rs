@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::{Stored, look};
 use crate::answer::Agent;
+use crate::purse::Purse;
 use crate::settings::Installation;
 
 /// Most characters of one file that are told in the message itself, and of all its files.
@@ -44,10 +45,11 @@ impl Agent {
         envelope: &Envelope,
         file: &Stored,
         files: usize,
+        purse: &Purse<'_>,
     ) -> Option<String> {
         let room = TOLD_CHARS.min(TOLD_CHARS_IN_ALL.checked_div(files).unwrap_or(TOLD_CHARS));
         match file.content_type {
-            sound if sound.starts_with("audio/") => self.heard(installation, envelope, file, room).await,
+            sound if sound.starts_with("audio/") => self.heard(installation, envelope, file, room, purse).await,
             "application/pdf" => self.read(installation, envelope, file, room).await,
             text if text.starts_with("text/") => {
                 let text: String = std::str::from_utf8(&file.bytes).ok()?.chars().take(TEXT_CHARS).collect();
@@ -63,6 +65,7 @@ impl Agent {
         envelope: &Envelope,
         file: &Stored,
         room: usize,
+        purse: &Purse<'_>,
     ) -> Option<String> {
         let ears = installation.media.ears.as_ref()?;
         let kept = transcript_key(&file.key);
@@ -74,7 +77,7 @@ impl Agent {
                     content_type: file.content_type.to_owned(),
                     extension: file.extension.to_owned(),
                 };
-                let heard = tokio::time::timeout(HEARING, ears.transcribe(&recording)).await;
+                let heard = tokio::time::timeout(HEARING, ears.transcribe(&recording, purse)).await;
                 match heard {
                     Ok(Ok(words)) => {
                         self.keep(&kept, &words).await.ok(); // If it is not kept it is paid for again, no more.

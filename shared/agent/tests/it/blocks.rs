@@ -1,8 +1,10 @@
 //! What is said on the way to an answer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use chela_agent::Blocks;
 use chela_core::agent_id::AgentId;
 use chela_core::model::{Delta, Model, ModelAnswer, ModelError, ModelRequest};
 use chela_core::session::SessionStore;
@@ -38,7 +40,8 @@ impl Model for Steadfast {
 fn world(lines: impl IntoIterator<Item = Line>, least: Option<usize>) -> World {
     let mut world = World::with(lines, RecordingChannel::default(), Effect::Keyed);
     let outlet = world.installation.outlets.values_mut().next().unwrap();
-    (outlet.blocks, outlet.streaming) = (least, false);
+    let blocks = |least| Blocks { least, most: usize::MAX, idle: Duration::from_secs(1), growing: false };
+    (outlet.blocks, outlet.streaming) = (least.map(blocks), false);
     world
 }
 

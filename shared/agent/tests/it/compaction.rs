@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use chela_agent::{CompactionSettings, ContextSettings, FlushSettings, Outcome, PruningSettings, Slice};
 use chela_core::clock::{Clock, Millis};
+use chela_core::message::EventKey;
 use chela_core::model::{Block, Delta, Model, ModelAnswer, ModelError, ModelRequest, Stop, ToolSpec, Usage};
 use chela_core::queue::{Authority, Envelope, Task};
-use chela_core::session::{AssistantEntry, Claim, Entry, EntryBody, Fence, Head, SessionStore, UserFragment};
+use chela_core::session::{AssistantEntry, Claim, Claimed, Entry, EntryBody, Fence, Head, SessionStore, UserFragment};
 use chela_core::session_key::SessionKey;
 use chela_core::tool::{Effect, Tool, ToolAnswer, ToolCall};
 use chela_testkit::clock::ManualClock;
@@ -569,4 +570,22 @@ async fn context_tells_what_fills_the_window() {
     ] {
         assert!(shown[3].contains(part), "{part} is not in {}", shown[3]);
     }
+}
+
+/// Nothing is summed up for the sake of a turn that ended before it stored anything.
+#[tokio::test]
+async fn a_turn_without_entries_is_not_a_turn_that_was_left_out() {
+    let talk = Talk::new();
+    let key = SessionKey::from_stored("agent:main:main");
+    let event = EventKey::of("recording", "default", "gone");
+    let (sessions, now) = (&talk.world.embedded.sessions, talk.world.clock.now());
+    let claim = Claim { event: &event, owner: "test", now, until: now.plus(1_000) };
+    let Ok(Claimed::Held(mut head)) = sessions.claim(&key, &claim).await else { panic!("held") };
+    (head.current, head.attempts, head.last_turn) = (None, 0, 1);
+    head.release();
+    let fence = Fence { epoch: head.epoch, owner: "test", lease_reaches: Millis(0) };
+    sessions.save(&key, &head, &fence).await.unwrap();
+    assert_eq!(talk.says(2, "hello").await.len(), 1);
+    assert_eq!(talk.says(3, "and again").await.len(), 1, "the model is asked for an answer and for nothing else");
+    assert_eq!(sessions.summary(&key, 1).await.unwrap(), None);
 }

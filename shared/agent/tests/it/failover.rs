@@ -83,8 +83,21 @@ async fn two_processes_share_what_they_know_of_a_credential() {
         choice("first/big", [("first:default", first.clone())]),
         choice("second/small", [("second:default", second.clone())]),
     ];
-    let Agent { sessions, access, files, channels, events, queue, directory, spend, cooldowns, clock, .. } =
-        &world.agent;
+    let Agent {
+        sessions,
+        access,
+        files,
+        channels,
+        events,
+        queue,
+        directory,
+        spend,
+        approvals,
+        audit,
+        cooldowns,
+        clock,
+        ..
+    } = &world.agent;
     let other = Agent {
         sessions: sessions.clone(),
         access: access.clone(),
@@ -94,6 +107,8 @@ async fn two_processes_share_what_they_know_of_a_credential() {
         queue: queue.clone(),
         directory: directory.clone(),
         spend: spend.clone(),
+        approvals: approvals.clone(),
+        audit: audit.clone(),
         cooldowns: cooldowns.clone(),
         known: Known::default(),
         clock: clock.clone(),

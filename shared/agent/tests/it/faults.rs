@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use chela_core::approval::{ApprovalStore, Request, Rule};
+use chela_core::audit::{AuditLog, Record};
 use chela_core::clock::Millis;
 use chela_core::message::EventKey;
 use chela_core::queue::Envelope;
@@ -11,11 +13,12 @@ use chela_core::session::{
     Accepted, Claim, Claimed, Control, Entry, Fence, Flagged, Head, Put, SessionStore, StoreError,
 };
 use chela_core::session_key::SessionKey;
+use chela_embedded::SqliteSessions;
 
 /// Passes everything on, counts, and fails where a test says. An attempt that meets the failure can write nothing more
 /// (its process is dead), so every later operation fails too, until [`FaultyStore::revive`].
 pub(crate) struct FaultyStore {
-    inner: Arc<dyn SessionStore>,
+    inner: Arc<SqliteSessions>,
     writes: AtomicU32,
     operations: AtomicU32,
     dies_at: AtomicU32,
@@ -26,7 +29,7 @@ pub(crate) struct FaultyStore {
 const NEVER: u32 = u32::MAX;
 
 impl FaultyStore {
-    pub(crate) fn new(inner: Arc<dyn SessionStore>) -> Self {
+    pub(crate) fn new(inner: Arc<SqliteSessions>) -> Self {
         Self {
             inner,
             writes: AtomicU32::new(0),
@@ -150,5 +153,47 @@ impl SessionStore for FaultyStore {
 
     async fn left(&self, key: &SessionKey, since: Millis, limit: usize) -> Result<Vec<Envelope>, StoreError> {
         self.step(self.inner.left(key, since, limit)).await
+    }
+}
+
+#[async_trait]
+impl ApprovalStore for FaultyStore {
+    async fn ask(&self, request: &Request) -> Result<Put<Request>, StoreError> {
+        self.write(self.inner.ask(request)).await
+    }
+
+    async fn request(&self, id: &str) -> Result<Option<Request>, StoreError> {
+        self.step(self.inner.request(id)).await
+    }
+
+    async fn change(&self, seen: &Request, becomes: &Request) -> Result<bool, StoreError> {
+        self.write(self.inner.change(seen, becomes)).await
+    }
+
+    async fn waiting(&self) -> Result<Vec<Request>, StoreError> {
+        self.step(self.inner.waiting()).await
+    }
+
+    async fn remember(&self, rule: &Rule) -> Result<(), StoreError> {
+        self.write(self.inner.remember(rule)).await
+    }
+
+    async fn forget(&self, id: &str) -> Result<bool, StoreError> {
+        self.write(self.inner.forget(id)).await
+    }
+
+    async fn rules(&self) -> Result<Vec<Rule>, StoreError> {
+        self.step(self.inner.rules()).await
+    }
+}
+
+#[async_trait]
+impl AuditLog for FaultyStore {
+    async fn record(&self, tenant: &str, record: &Record) -> Result<Put<Record>, StoreError> {
+        self.write(self.inner.record(tenant, record)).await
+    }
+
+    async fn records(&self, tenant: &str, before: u64, limit: usize) -> Result<Vec<Record>, StoreError> {
+        self.step(self.inner.records(tenant, before, limit)).await
     }
 }

@@ -1,6 +1,7 @@
 //! The turn, told as stories.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "what breaks here is a failed test")]
 
+mod approvals;
 mod authority;
 mod bad_answers;
 mod blocks;
@@ -11,12 +12,14 @@ mod delivery;
 mod extras;
 mod failover;
 mod faults;
+mod flow;
 mod media;
 mod models;
 mod on_demand;
 mod redelivery;
 mod room;
 mod segments;
+mod services;
 mod spending;
 mod subagents;
 mod together;

@@ -12,6 +12,7 @@ use chela_core::blob::{BlobStore, Precondition};
 use chela_core::media::{Documents, Ears, MediaError, Recording, Speech, Voice};
 use chela_core::message::Media;
 use chela_core::model::{Block, ModelError, ModelRequest};
+use chela_core::purse::Purse;
 use chela_core::queue::{Envelope, Task};
 use chela_core::session::SessionStore;
 use chela_core::tool::Effect;
@@ -20,7 +21,7 @@ use chela_testkit::model::Line;
 
 use crate::world::{World, says};
 
-const OGG: &[u8] = b"OggS\0\x02\0\0\0\0\0\0\0\0 a voice";
+pub(crate) const OGG: &[u8] = b"OggS\0\x02\0\0\0\0\0\0\0\0 a voice";
 
 fn png(size: usize) -> Bytes {
     let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x10\0\0\0\x10\x08\x06\0\0\0".to_vec();
@@ -48,7 +49,7 @@ impl Fake {
 
 #[async_trait]
 impl Ears for Fake {
-    async fn transcribe(&self, recording: &Recording) -> Result<String, MediaError> {
+    async fn transcribe(&self, recording: &Recording, _: &dyn Purse) -> Result<String, MediaError> {
         assert_eq!((recording.content_type.as_str(), recording.extension.as_str()), ("audio/ogg", "ogg"));
         self.asked.fetch_add(1, Ordering::SeqCst);
         self.heard.clone().map(str::to_owned)
@@ -65,7 +66,7 @@ impl Documents for Fake {
 
 #[async_trait]
 impl Voice for Fake {
-    async fn say(&self, markdown: &str) -> Result<Speech, MediaError> {
+    async fn say(&self, markdown: &str, _: &dyn Purse) -> Result<Speech, MediaError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         if self.silent {
             return Err(MediaError::Unfit("hoarse".into()));
@@ -79,19 +80,24 @@ struct Hangs;
 
 #[async_trait]
 impl Ears for Hangs {
-    async fn transcribe(&self, _: &Recording) -> Result<String, MediaError> {
+    async fn transcribe(&self, _: &Recording, _: &dyn Purse) -> Result<String, MediaError> {
         std::future::pending().await
     }
 }
 
 #[async_trait]
 impl Voice for Hangs {
-    async fn say(&self, _: &str) -> Result<Speech, MediaError> {
+    async fn say(&self, _: &str, _: &dyn Purse) -> Result<Speech, MediaError> {
         std::future::pending().await
     }
 }
 
-fn world(files: &[(&str, Bytes)], lines: impl IntoIterator<Item = Line>, media: MediaSettings, sees: Sees) -> World {
+pub(crate) fn world(
+    files: &[(&str, Bytes)],
+    lines: impl IntoIterator<Item = Line>,
+    media: MediaSettings,
+    sees: Sees,
+) -> World {
     let channel = RecordingChannel::with(|channel| {
         channel.uploads = true;
         channel.files.extend(files.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.clone())));
@@ -105,7 +111,7 @@ fn world(files: &[(&str, Bytes)], lines: impl IntoIterator<Item = Line>, media: 
     world
 }
 
-fn bringing(mut envelope: Envelope, references: &[&str]) -> Envelope {
+pub(crate) fn bringing(mut envelope: Envelope, references: &[&str]) -> Envelope {
     let Task::Message { inbound, .. } = &mut envelope.task else { panic!("a message") };
     inbound.media = references
         .iter()
@@ -120,7 +126,7 @@ fn bringing(mut envelope: Envelope, references: &[&str]) -> Envelope {
     envelope
 }
 
-fn told(request: &ModelRequest) -> String {
+pub(crate) fn told(request: &ModelRequest) -> String {
     let blocks = request.messages.iter().flat_map(|message| &message.blocks);
     let texts = blocks.filter_map(|block| match block {
         Block::Text { text } => Some(text.as_str()),

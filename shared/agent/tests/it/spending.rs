@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chela_agent::{Limits, Outcome};
-use chela_core::agent_id::AgentId;
 use chela_core::clock::Clock;
 use chela_core::model::{Block, Delta, Model, ModelAnswer, ModelError, ModelRequest, Stop, Usage};
+use chela_core::purse::Service;
 use chela_core::queue::{Authority, Envelope, Standing, Task};
 use chela_core::session::{Choices, StoreError, UsageFooter};
 use chela_core::session_key::{PeerKind, SessionKey};
@@ -124,6 +124,7 @@ async fn a_call_counts_for_everybody_it_is_made_for() {
         Scope::Agent("main".into()),
         Scope::Channel("recording".into()),
         Scope::User("recording:7".into()),
+        Scope::Service(Service::Models),
     ];
     assert_eq!(spending.keys().cloned().collect::<Vec<_>>(), of);
     assert!(of.iter().all(|scope| spent(&spending, scope) == (ANSWER, 1)), "{spending:?}");
@@ -222,7 +223,8 @@ async fn a_heartbeat_counts_though_it_says_nothing_and_keeps_quiet_about_limits(
     let mut world = World::new([says("HEARTBEAT_OK")]);
     world.answer_until_done(&beat(&world, "one")).await;
     let spending = world.spending().await;
-    let of = [Scope::All, Scope::Agent("main".into()), Scope::Channel("none".into())];
+    let models = Scope::Service(Service::Models);
+    let of = [Scope::All, Scope::Agent("main".into()), Scope::Channel("none".into()), models];
     assert_eq!(spending.keys().cloned().collect::<Vec<_>>(), of);
     assert_eq!(spent(&spending, &Scope::Channel("none".into())), (ANSWER, 1));
     world.installation.spend.channels.named.insert("none".into(), 1);
@@ -320,23 +322,23 @@ async fn the_cost_is_told_under_an_answer_where_that_was_chosen() {
 }
 
 #[tokio::test]
-async fn a_report_tells_the_owner_everything_and_a_guest_their_own_tokens() {
+async fn a_report_tells_the_owner_everything_and_nobody_else_anything() {
     let mut world = World::new([]);
     world.installation.spend.per_day = Some(5_000_000_000);
-    let envelope = world.says("1", "hi");
-    world.answer_until_done(&envelope).await;
-    let (agent, main) = (AgentId::new("main"), SessionKey::from_stored("agent:main:main"));
-    let report = async |private| {
-        world.agent.usage_report(&world.installation, &agent, &main, Some(&envelope.task), private).await.unwrap()
-    };
-    assert_eq!(
-        report(true).await,
-        "**Today** (2027-01-15, UTC)\n\
-         everything together: $0.0015 of $5.00 · 1 calls · 10 tokens in · 5 out\n\
-         agent \"main\": $0.0015 · 1 calls · 10 tokens in · 5 out\n\
-         recording:7: $0.0015 · 1 calls · 10 tokens in · 5 out\n\
-         **This conversation**\n1 answers · 10 tokens in · 5 out · $0.0015"
-    );
-    let guest = report(false).await;
-    assert!(!guest.contains('$') && !guest.contains("everything") && guest.contains("recording:7: 1 calls"), "{guest}");
+    world.answer_until_done(&world.says("1", "hi")).await;
+    world.answer_until_done(&world.says("2", "/usage")).await;
+    world.embedded.sessions.halt("default", true).await.unwrap();
+    world.answer_until_done(&world.says("3", "/usage")).await;
+    let in_a_room = message("4", "/usage", PeerKind::Group, Standing::Allowed, world.clock.now());
+    world.answer_until_done(&in_a_room).await;
+    let shown = world.channel.shown();
+    let report = "**Today** $0.0015 of $5.00 · 1 call · 10 tokens in · 5 out\n\
+         - agent \"main\": $0.0015 · 1 call · 10 tokens in · 5 out\n\
+         - channel \"recording\": $0.0015 · 1 call · 10 tokens in · 5 out\n\
+         - recording:7: $0.0015 · 1 call · 10 tokens in · 5 out\n\
+         - models: $0.0015 · 1 call · 10 tokens in · 5 out\n\
+         **This conversation** 1 answer · 10 tokens in · 5 out · $0.0015";
+    assert!(shown[1].starts_with(report) && !shown[1].contains("halted"), "{}", shown[1]);
+    assert!(shown[2].contains(&format!("{report}\nSpending is halted.")), "{}", shown[2]);
+    assert!(!shown[3].contains('$') && shown[3].contains("the owner alone"), "{}", shown[3]);
 }

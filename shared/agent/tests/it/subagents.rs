@@ -7,10 +7,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chela_agent::{AgentSettings, Outcome, Voice};
 use chela_core::agent_id::AgentId;
+use chela_core::clock::Clock;
 use chela_core::directory::Directory;
 use chela_core::model::{Block, Delta, Model, ModelAnswer, ModelError, ModelRequest, Stop, Usage};
 use chela_core::queue::{Authority, Envelope, Lane, Purpose, Queue, Task};
-use chela_core::session::SessionStore;
+use chela_core::session::{Control, SessionStore};
 use chela_core::session_key::{PeerKind, SessionKey};
 use chela_core::tool::Effect;
 use chela_testkit::model::{Line, assert_valid};
@@ -124,6 +125,24 @@ async fn work_is_done_in_the_background_and_its_result_told_to_the_person() {
     assert!(said.starts_with("[Sub-agent \"weather\" (agent:main:subagent:"), "{said}");
     assert!(said.ends_with("\n> Rain.\n> All day."), "{said}");
     assert_eq!(world.channel.shown(), ["I have asked.", "Rain, they say."]);
+    assert!(next(&world).await.is_none());
+}
+
+/// Whoever gave the work would wait for ever.
+#[tokio::test]
+async fn a_sub_agent_that_is_stopped_reports_that_it_was() {
+    let world = world([spawns("look"), says("I have asked."), calls(&["a"]), says("It was stopped.")], 2);
+    assert!(matches!(world.answer(&world.says("1", "is it raining?")).await, Outcome::Done(_)));
+    let work = next(&world).await.unwrap();
+    let stop = Control { stop_before: world.clock.now().plus(1) };
+    world.embedded.sessions.set_control(&work.session, &stop).await.unwrap();
+    assert!(matches!(world.answer(&work).await, Outcome::Done(_)));
+    let report = next(&world).await.unwrap();
+    assert!(matches!(world.answer(&report).await, Outcome::Done(_)));
+    let said = last_said(&world);
+    assert!(said.ends_with("> (stopped by a person before it came to an end)"), "{said}");
+    let children = world.embedded.sessions.children(&report.session, 9).await.unwrap();
+    assert!(children[0].ended.is_some());
     assert!(next(&world).await.is_none());
 }
 

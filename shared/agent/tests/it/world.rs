@@ -62,6 +62,8 @@ impl World {
             queue: embedded.queue.clone(),
             directory: embedded.sessions.clone(),
             spend: embedded.sessions.clone(),
+            approvals: store.clone(),
+            audit: store.clone(),
             cooldowns: embedded.sessions.clone(),
             known: Known::default(),
             clock: clock.clone(),

@@ -1,5 +1,6 @@
 //! What agents remember, for their owner. Every path takes `?agent=…`; without it the first agent is meant.
 
+use chela_agent::Known;
 use chela_core::channel::Ack;
 use http::{Method, StatusCode};
 
@@ -15,7 +16,9 @@ impl Api {
         let value = |name: &str| url_query(query).find_map(|(key, value)| (key == name).then_some(value));
         let built = self.live.current().await;
         let agent = value("agent");
-        let notes = match Notes::of(&built, self.live.files(), self.clock.as_ref(), agent.as_deref()) {
+        // The halt is read for each request: the owner's are few.
+        let (known, files, clock) = (Known::default(), self.live.files().as_ref(), self.clock.as_ref());
+        let notes = match Notes::of(&built, files, Some((self.spend.as_ref(), &known)), clock, agent.as_deref()) {
             Ok(notes) => notes,
             Err(error) => return problem(StatusCode::NOT_FOUND, &error.to_string()),
         };

@@ -2,9 +2,12 @@
 
 mod open;
 
+use chela_agent::Known;
 use chela_core::agent_id::AgentId;
 use chela_core::blob::{BlobError, BlobStore};
 use chela_core::clock::Clock;
+use chela_core::purse::{Purse, Shut};
+use chela_core::spend::SpendStore;
 use chela_memory::{Audience, Question, RecallError, day, is_note, notes};
 use serde_json::{Value, json};
 
@@ -30,19 +33,24 @@ impl From<BlobError> for MemoryError {
     }
 }
 
+/// Counters of money, and what the process knows of them.
+pub type Counters<'a> = (&'a dyn SpendStore, &'a Known);
+
 /// The notes of one agent.
 pub struct Notes<'a> {
     built: &'a Built,
     files: &'a dyn BlobStore,
     clock: &'a dyn Clock,
+    purse: Box<dyn Purse + 'a>,
     agent: AgentId,
 }
 
 impl<'a> Notes<'a> {
-    /// Those of this agent, or of the first one.
+    /// Those of this agent, or of the first one. Without counters of money nothing is asked that costs any.
     pub fn of(
         built: &'a Built,
         files: &'a dyn BlobStore,
+        money: Option<Counters<'a>>,
         clock: &'a dyn Clock,
         agent: Option<&str>,
     ) -> Result<Self, MemoryError> {
@@ -52,7 +60,12 @@ impl<'a> Notes<'a> {
             let known = ids.join(", ");
             return Err(MemoryError::Unknown(format!("there is no agent \"{wanted}\"; there are: {known}")));
         }
-        Ok(Self { built, files, clock, agent: wanted })
+        let rules = &built.installation.spend;
+        let purse: Box<dyn Purse> = match money {
+            Some((spend, known)) => Box::new(chela_agent::Purse::of_owner(spend, known, clock, rules, &wanted)),
+            None => Box::new(Shut),
+        };
+        Ok(Self { built, files, clock, purse, agent: wanted })
     }
 
     /// All notes, with their sizes.
@@ -84,7 +97,7 @@ impl<'a> Notes<'a> {
     /// The passages that fit a question, as the owner's turn would find them.
     pub async fn search(&self, text: &str, most: Option<usize>) -> Result<Value, MemoryError> {
         let question = Question { agent: &self.agent, audience: &Audience::Owner, text, most, today: self.today() };
-        let recall = self.built.memory.search(self.files, &question).await?;
+        let recall = self.built.memory.search(self.files, self.purse.as_ref(), &question).await?;
         let hits: Vec<Value> = recall
             .hits
             .into_iter()
@@ -100,7 +113,7 @@ impl<'a> Notes<'a> {
 
     /// Makes the index from nothing.
     pub async fn rebuild(&self) -> Result<Value, MemoryError> {
-        let rebuilt = self.built.memory.rebuild(self.files, &self.agent).await?;
+        let rebuilt = self.built.memory.rebuild(self.files, self.purse.as_ref(), &self.agent).await?;
         Ok(json!({
             "agent": self.agent, "notes": rebuilt.notes, "passages": rebuilt.passages,
             "embedded": rebuilt.embedded, "remark": rebuilt.remark,
@@ -109,7 +122,7 @@ impl<'a> Notes<'a> {
 
     /// Whether a sentence of a note is found; `Null` where there is no note. Nothing is written.
     pub async fn prove(&self) -> Result<Value, MemoryError> {
-        let proof = self.built.memory.prove(self.files, &self.agent, self.today()).await?;
+        let proof = self.built.memory.prove(self.files, self.purse.as_ref(), &self.agent, self.today()).await?;
         Ok(proof.map_or(Value::Null, |proof| {
             json!({
                 "agent": self.agent, "path": proof.path, "notes": proof.notes,

@@ -4,11 +4,13 @@
 use std::sync::Arc;
 
 use chela_config::{Config, MemorySearch};
+use chela_core::purse::Service;
 use chela_core::secret::{Secret, SecretRef, SecretSource, SecretStore};
 use chela_http::HttpClient;
 use chela_memory::{Dialect, Embedder, EmbedderSettings, Hybrid, Memory, Provider, Settings, provider};
 
 use crate::install::resolve;
+use crate::usage::tariff;
 
 /// The memory of all agents.
 pub(crate) async fn open(
@@ -83,6 +85,7 @@ async fn embedder(
     }
     let types = known.and_then(|known| known.input_types);
     let settings = EmbedderSettings {
+        tariff: tariff(config, Service::Embeddings, wanted.models_id, &model, wanted.usual),
         provider: (*id).to_owned(),
         base_url,
         dialect: known.map_or(Dialect::OpenAi, |known| known.dialect),
@@ -93,7 +96,7 @@ async fn embedder(
         query_type: search.query_input_type.clone().or_else(|| types.map(|types| types.0.to_owned())),
         passage_type: search.document_input_type.clone().or_else(|| types.map(|types| types.1.to_owned())),
     };
-    Embedder::new(settings, http.clone(), None).map_err(|error| problems.push(error)).ok()
+    Embedder::new(settings, http.clone()).map_err(|error| problems.push(error)).ok()
 }
 
 /// The key, `Some(None)` for a provider that needs none. A provider's usual key never goes to another address.

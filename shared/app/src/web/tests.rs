@@ -57,6 +57,7 @@ async fn who_is_named_is_asked_else_whose_key_is_there() {
     let (found, _) = searching("{}", &keys).await;
     let found = found.unwrap();
     assert_eq!((found.provider.id, found.key.unwrap().expose()), ("tavily", "t"));
+    assert_eq!((found.tariff.name.as_str(), found.tariff.price), ("tavily/search", Some(8_000_000_000)));
     let (found, _) = searching("{ tools: { web: { search: { provider: 'serper' } } } }", &keys).await;
     let found = found.unwrap();
     assert_eq!((found.provider.id, found.base_url.as_str()), ("serper", "https://google.serper.dev"));
@@ -64,7 +65,7 @@ async fn who_is_named_is_asked_else_whose_key_is_there() {
     assert!(none.is_none() && problems[0].contains("tools.web.search.apiKey is missing: brave"), "{problems:?}");
     let own = "{ tools: { web: { search: { provider: 'searxng', baseUrl: 'http://127.0.0.1:8888' } } } }";
     let (found, problems) = searching(own, &keys).await;
-    assert!(found.is_some_and(|found| found.key.is_none()) && problems.is_empty());
+    assert!(found.is_some_and(|found| found.key.is_none() && found.tariff.price == Some(0)) && problems.is_empty());
     assert_eq!(base_urls(&config(own)), ["http://127.0.0.1:8888"]);
 }
 
@@ -86,12 +87,14 @@ async fn a_browser_is_there_where_one_is_found_or_named() {
     assert!(which("{ browser: { enabled: false, cdpUrl: 'ws://127.0.0.1:1' } }").await.0.is_none());
 }
 
-/// S20: a key belongs to an address. Of a provider that is asked somewhere else, it stays at home.
+/// A key belongs to an address. Of a provider that is asked somewhere else, it stays at home.
 #[tokio::test]
 async fn a_key_of_a_variable_goes_to_no_configured_address() {
     let text = "{ tools: { web: { search: { provider: 'brave', baseUrl: 'https://else.example' } } } }";
     let (found, _) = searching(text, &[("BRAVE_API_KEY", "k")]).await;
-    assert!(found.is_some_and(|found| found.key.is_none() && found.base_url == "https://else.example"));
+    let found = found.unwrap();
+    assert!(found.key.is_none() && found.base_url == "https://else.example");
+    assert_eq!(found.tariff.price, None, "nobody knows what somebody else takes");
 }
 
 #[test]
@@ -100,4 +103,6 @@ fn every_provider_of_the_configuration_is_known() {
     let named = [Brave, DuckDuckGo, Exa, Perplexity, SearXng, Serper, Tavily];
     assert!(named.iter().all(|provider| find_provider(provider.id()).is_some()));
     assert_eq!(named.len(), PROVIDERS.len());
+    let priced = |provider: &&Provider| chela_models::price_of_service(Service::Searches, provider.id, "search").is_some();
+    assert_eq!(PROVIDERS.iter().filter(priced).count(), PROVIDERS.len(), "what each takes stands among the prices");
 }

@@ -65,18 +65,18 @@ impl Directory for Counted {
     }
 }
 
-struct House {
+pub(crate) struct House {
     receiver: Receiver,
-    answerer: Answerer,
-    store: Embedded,
+    pub(crate) answerer: Answerer,
+    pub(crate) store: Embedded,
     directory: Arc<Counted>,
-    clock: Arc<ManualClock>,
+    pub(crate) clock: Arc<ManualClock>,
     platform: Platform,
     _folder: tempfile::TempDir,
 }
 
 impl House {
-    async fn open(telegram: Value, more: Value) -> Self {
+    pub(crate) async fn open(telegram: Value, more: Value) -> Self {
         let platform = Platform::start(|_| {
             Answer::json(200, &json!({"ok": true, "result": {"message_id": 1, "chat": {"id": 7}, "date": 1}}))
         });
@@ -123,6 +123,8 @@ impl House {
             queue: store.queue.clone(),
             directory: directory.clone(),
             spend: sessions.clone(),
+            approvals: sessions.clone(),
+            audit: sessions.clone(),
             cooldowns: sessions,
             known: Known::default(),
             clock: clock.clone(),
@@ -135,7 +137,7 @@ impl House {
     }
 
     /// Somebody says something; whether it was queued.
-    async fn says(&self, from: i64, chat: i64, text: &str) -> bool {
+    pub(crate) async fn says(&self, from: i64, chat: i64, text: &str) -> bool {
         self.clock.advance(1);
         let kind = if chat == ROOM { "supergroup" } else { "private" };
         let number = self.clock.now().0 % 1_000_000_000;
@@ -183,7 +185,7 @@ impl House {
     }
 }
 
-fn rooms() -> Value {
+pub(crate) fn rooms() -> Value {
     json!({"groupPolicy": "open", "dmPolicy": "open", "allowFrom": ["*", "7"]})
 }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use chela_aws::{Bucket, Bus, Lanes, ScheduleGroup, Secrets, Table};
 use chela_core::access::AccessStore;
+use chela_core::approval::ApprovalStore;
+use chela_core::audit::AuditLog;
 use chela_core::blob::BlobStore;
 use chela_core::channel_log::ChannelLog;
 use chela_core::clock::{Clock, Millis};
@@ -31,6 +33,16 @@ async fn an_access_table() -> Subject<dyn AccessStore> {
     Subject::new(Box::new(Table::new(&clients(), &server::with_table().await).unwrap()))
 }
 chela_testkit::access_laws!(an_access_table);
+
+async fn a_table_of_requests() -> Subject<dyn ApprovalStore> {
+    Subject::new(Box::new(Table::new(&clients(), &server::with_table().await).unwrap()))
+}
+chela_testkit::approval_laws!(a_table_of_requests);
+
+async fn a_table_of_records() -> Subject<dyn AuditLog> {
+    Subject::new(Box::new(Table::new(&clients(), &server::with_table().await).unwrap()))
+}
+chela_testkit::audit_laws!(a_table_of_records);
 
 async fn a_channel_table() -> Subject<dyn ChannelLog> {
     Subject::new(Box::new(Table::new(&clients(), &server::with_table().await).unwrap()))

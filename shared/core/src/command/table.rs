@@ -39,10 +39,18 @@ pub const TABLE: &[Spec] = &[
         ..OF
     },
     Spec {
+        name: Name::Name,
+        word: "name",
+        arguments: "[title]",
+        does: "Give this conversation a name, or show the one it has",
+        who: Who::InOwnChat,
+        ..OF
+    },
+    Spec {
         name: Name::Export,
         word: "export",
-        arguments: "[md|jsonl]",
-        words: &["md", "markdown", "jsonl"],
+        arguments: "[md|html|jsonl]",
+        words: &["md", "markdown", "html", "jsonl"],
         does: "Send this conversation as a file",
         ..OF
     },
@@ -162,8 +170,17 @@ pub const TABLE: &[Spec] = &[
     Spec {
         name: Name::Approve,
         word: "approve",
-        arguments: "<id> allow-once|allow-always|deny",
+        arguments: "<id> [once|always|deny]",
         does: "Decide about something that waits for your approval",
+        group: Group::Work,
+        ..OF
+    },
+    Spec {
+        name: Name::Approvals,
+        word: "approvals",
+        arguments: "[list | forget <id>]",
+        words: &["list", "forget"],
+        does: "What waits for your approval, and what is allowed for ever",
         group: Group::Work,
         ..OF
     },

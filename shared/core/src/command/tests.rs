@@ -84,7 +84,9 @@ fn a_command_is_found_however_it_is_written() {
         assert_eq!(parse(text), None, "{text:?}");
     }
     assert!(!parse("/think hard").unwrap().fits() && parse("/think").unwrap().fits());
-    assert!(is_command("/status please") && !is_command("/skill weather Bern") && is_compaction("/COMPACT the names"));
+    assert!(is_command("/status please") && !is_command("/skill weather Bern"));
+    assert_eq!([" /Compact  keep the names \n", "/compact"].map(compaction), [Some("keep the names"), Some("")]);
+    assert_eq!(["/compacted", "what does /compact do?", "/status"].map(compaction), [None; 3]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::channel::{SendError, Unconfirmed};
 use crate::clock::Millis;
 use crate::event::EventName;
 use crate::message::{EventKey, ReplyAddress};
-use crate::model::Usage;
+use crate::model::{Block, Usage};
 use crate::queue::Envelope;
 use crate::session::{Accepted, AssistantEntry, Choices, Claimed, Control, Entry, Head, Put, StoreError};
 use crate::tool::{Effect, ToolAnswer};
@@ -55,8 +55,8 @@ pub enum Command {
     Consult,
     /// See what came while the turn ran: a stop, messages to be steered by; answered with [`Input::Looked`].
     Look,
-    /// Ask the model; answered with [`Input::Answered`] or [`Input::Unanswered`]. Meanwhile [`Input::Tick`] and
-    /// [`Input::Draft`] may come.
+    /// Ask the model; answered with [`Input::Answered`] or [`Input::Unanswered`]. Meanwhile [`Input::Tick`],
+    /// [`Input::Draft`] and [`Input::Block`] may come.
     Ask {
         /// The step.
         step: u16,
@@ -81,6 +81,12 @@ pub enum Command {
     RenewPreview {
         /// The platform's id of it.
         message: String,
+    },
+    /// See which of these calls may be begun; answered with [`Input::Admitted`]. Nothing is marked yet, so that a call that
+    /// waits for consent is never taken for one that was begun.
+    Admit {
+        /// The calls of the step.
+        calls: Vec<PlannedCall>,
     },
     /// Run a tool; answered with [`Input::ToolReturned`].
     Run {
@@ -150,6 +156,8 @@ pub enum Input {
     Looked {
         /// The mark left for the running turn.
         control: Option<Control>,
+        /// What is sent in the place of an answer if the mark ends it; nothing where the reader is who said stop.
+        last_words: Vec<String>,
         /// Messages that came meanwhile and are to be seen by it.
         steering: Vec<Envelope>,
     },
@@ -159,10 +167,15 @@ pub enum Input {
     Unanswered(Unanswered),
     /// There is text to show.
     Draft,
+    /// A block of the answer can be sent: its parts. The model goes on as long as [`super::Machine::is_asking`]; the answer
+    /// holds the words of the block, and its own parts do not.
+    Block(Vec<String>),
     /// Answers [`Command::SendPreview`] and [`Command::SendPlaceholder`]: its id, if the platform confirmed it.
     PreviewSent(Option<String>),
     /// Answers [`Command::RenewPreview`], whether it worked or not.
     PreviewRenewed,
+    /// Answers [`Command::Admit`]: the results of those that are not to be begun now.
+    Admitted(Vec<Block>),
     /// Answers [`Command::Run`].
     ToolReturned(ToolAnswer),
     /// Answers [`Command::Send`]: the platform's id of the message.

@@ -5,8 +5,8 @@
 //! ```text
 //! open:    Claiming ▸ Accepting ▸ Loading ▸ Repairing ▸ Joining      (Finding, PuttingAside, Clearing: another's turn)
 //! then, as the stored rows say (Turn::next), until the turn is finished:
-//! ask:     Consulting or Looking ▸ Renewing ▸ Asking ▸ Storing
-//! act:     MarkingTools ▸ Running ▸ Journalling ▸ Storing
+//! ask:     Consulting or Looking ▸ Renewing ▸ Asking ▸ Storing         (a block of the answer: Storing, deliver, Asking)
+//! act:     Admitting ▸ MarkingTools ▸ Running ▸ Journalling ▸ Storing
 //! deliver: MarkingPart ▸ Sending, or Placing ▸ Placed ▸ Editing ▸ Waiting  (Flagging, Announcing: nobody can know;
 //!          Noting: the model goes on after it)
 //! close:   Recording ▸ Finishing ▸ Closing ▸ Ended                   (Releasing ▸ Ended: later, in another attempt)
@@ -64,6 +64,9 @@ pub struct Machine {
     turn: Turn,
     /// Whether this attempt stored something new: then it does not count towards giving up.
     progressed: bool,
+    /// The call that goes on while other things are done: the step it was made for. What is stored from there on is of its
+    /// answer.
+    asking: Option<u16>,
     /// Whether the message that becomes the part is this attempt's: then nobody has edited it before.
     placed: bool,
     report: Report,
@@ -101,6 +104,8 @@ pub enum Phase {
     Asking(u16, Beside),
     /// An entry to be stored.
     Storing(Box<Entry>),
+    /// Which calls of a step may be begun.
+    Admitting(u16, Vec<PlannedCall>),
     /// The marks of tools to be stored.
     MarkingTools(Box<Head>, ToolRun),
     /// A tool.
@@ -160,6 +165,7 @@ impl Phase {
             Self::Renewing(_) => "renewing",
             Self::Asking(..) => "asking",
             Self::Storing(_) => "storing",
+            Self::Admitting(..) => "admitting",
             Self::MarkingTools(..) => "marking-tools",
             Self::Running(_) => "running",
             Self::Journalling(..) => "journalling",
@@ -235,6 +241,7 @@ impl Machine {
             user: Vec::new(),
             turn: Turn::default(),
             progressed: false,
+            asking: None,
             placed: false,
             report: Report::default(),
             phase: Phase::New,
@@ -274,6 +281,11 @@ impl Machine {
     /// The turn so far.
     pub fn turn(&self) -> &Turn {
         &self.turn
+    }
+
+    /// Whether the answer of the model that was asked last is still waited for, whatever is done meanwhile.
+    pub fn is_asking(&self) -> bool {
+        self.asking.is_some()
     }
 
     /// What the user said.
@@ -333,9 +345,12 @@ impl Machine {
             (Phase::Repairing(rest), Input::Appended(_)) => self.repair(now, rest),
             (Phase::Joining(index), Input::Found(found)) => self.joined(now, index, found.is_some()),
             (Phase::Consulting, Input::Consulted(reply)) => self.consulted(now, reply),
-            (Phase::Looking(step), Input::Looked { control, steering }) => self.looked(now, step, control, steering),
+            (Phase::Looking(step), Input::Looked { control, last_words, steering }) => {
+                self.looked(now, step, control.map(|control| (control, last_words)), steering)
+            }
             (Phase::Renewing(step), Input::Saved) => self.ask(step),
             (Phase::Storing(entry), Input::Appended(put)) => self.stored(now, *entry, put),
+            (Phase::Admitting(step, calls), Input::Admitted(results)) => self.admitted(now, step, calls, &results),
             (Phase::MarkingTools(head, run), Input::Saved) => self.tools_marked(now, *head, run),
             (Phase::Running(run), Input::ToolReturned(answer)) => self.tool_returned(now, run, answer),
             (Phase::Journalling(run, entry), Input::Appended(put)) => self.journalled(now, run, *entry, put),
@@ -361,6 +376,8 @@ impl Machine {
     /// What follows from the stored rows.
     fn go_on(&mut self, now: Millis) -> Command {
         match self.turn.next() {
+            // A block of its answer was sent.
+            Next::AskModel { step } if self.asking.is_some() => self.keep_asking(step),
             Next::AskModel { step } => self.before_asking(now, step),
             Next::RunTools { step, calls } => self.act(now, step, calls),
             Next::Deliver(part) => self.deliver(now, part, 1),
@@ -429,7 +446,11 @@ impl Machine {
                 self.progressed = true;
                 self.turn.push(entry);
             }
-            Put::Exists(theirs) => self.turn.push(theirs),
+            Put::Exists(theirs) => {
+                // What this attempt's model says is not what the turn goes on with.
+                self.asking = None;
+                self.turn.push(theirs);
+            }
         }
         self.heed_entries();
     }
@@ -465,6 +486,7 @@ impl Machine {
         if self.progressed {
             self.head.attempts = 1;
         }
+        self.asking = None;
         self.head.release();
         self.save(Phase::Releasing { after_s, reason })
     }
@@ -482,6 +504,7 @@ impl Machine {
             (Phase::Releasing { after_s, reason }, _) => self.end_again(after_s, &reason),
             (Phase::Claiming | Phase::New, _) | (_, StoreError::Fenced) => self.end_again(after_s, &error.to_string()),
             _ => {
+                self.asking = None;
                 self.head.release();
                 self.save(Phase::Releasing { after_s, reason: error.to_string() })
             }
@@ -489,6 +512,7 @@ impl Machine {
     }
 
     fn end_again(&mut self, after_s: u32, reason: &str) -> Command {
+        self.asking = None;
         self.phase = Phase::Ended;
         Command::End(Outcome::Again { after_s, reason: reason.to_owned() })
     }

@@ -119,7 +119,7 @@ impl Turn {
         if answer.outbox.is_some() {
             return Next::Finish;
         }
-        if self.has_results(step) {
+        if answer.is_block() || self.has_results(step) {
             return Next::AskModel { step: step.saturating_add(1) };
         }
         Next::RunTools { step, calls: self.plan_calls(step, answer) }
@@ -140,12 +140,28 @@ impl Turn {
         self.last_answer().is_some_and(|(_, answer)| answer.outbox.is_some())
     }
 
-    /// What the models said.
+    /// What the models said, blocks of answers included.
     pub fn answers(&self) -> impl Iterator<Item = &AssistantEntry> {
         self.entries.iter().filter_map(|entry| match &entry.body {
             EntryBody::Assistant(answer) => Some(answer),
             _ => None,
         })
+    }
+
+    /// The words of an answer that were sent in blocks before this step, if the answer itself is not stored: its model
+    /// broke off, or is still speaking.
+    pub fn begun(&self, before: u16) -> Option<String> {
+        let mut words: Vec<&str> = Vec::new();
+        for entry in self.entries.iter().filter(|entry| entry.step < before) {
+            match &entry.body {
+                EntryBody::Assistant(answer) if answer.is_block() => {
+                    words.extend(answer.interim.iter().map(String::as_str));
+                }
+                EntryBody::Assistant(_) => words.clear(),
+                _ => {}
+            }
+        }
+        (!words.is_empty()).then(|| words.join("\n\n"))
     }
 
     /// What users said, as far as it is stored.

@@ -50,7 +50,7 @@ pub fn fit_envelope(mut envelope: Envelope) -> Envelope {
         match &mut envelope.task {
             Task::Heartbeat { prompt, .. } => cut(prompt, chars),
             Task::Relay { text, .. } => cut(text, chars),
-            Task::Redeliver { .. } => {}
+            Task::Redeliver { .. } | Task::Approval { .. } | Task::Decision { .. } => {}
             Task::Message { inbound, .. } => {
                 cut(&mut inbound.text, chars);
                 inbound.media.truncate(chars / LAST_CHARS);

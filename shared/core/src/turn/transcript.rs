@@ -11,6 +11,10 @@ use crate::session::{AssistantEntry, Entry, EntryBody, UserFragment};
 /// What the model reads of a message that has no text: a picture alone.
 const NO_WORDS: &str = "(a message without words)";
 
+/// What the model reads behind an answer that broke off after blocks of it were sent.
+const GO_ON: &str = "(Your answer broke off here. What stands above was sent already: go on exactly where it stops, and \
+                     repeat nothing of it.)";
+
 /// A transcript for the model from stored entries, and the entries that were missing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Transcript {
@@ -70,6 +74,9 @@ impl Measured {
         let mut since = 0u64;
         for entry in entries.iter().rev() {
             match &entry.body {
+                EntryBody::Assistant(answer) if answer.is_block() => {
+                    since = answer.interim.iter().fold(since, |sum, part| sum.saturating_add(tokens(part)));
+                }
                 EntryBody::Assistant(answer) => {
                     let Usage { input, output, cache_read, cache_write } = answer.usage;
                     let read = input.saturating_add(cache_read).saturating_add(cache_write);
@@ -175,6 +182,10 @@ pub fn transcript(entries: &[Entry], after: u64, before_turn: u64, plain: u64) -
 /// Appends the messages of one turn, as far as it has come, to `messages`.
 pub fn add_open_turn(messages: &mut Vec<ModelMessage>, user: &[UserFragment], turn: &Turn) {
     add_turn(messages, &mut Vec::new(), user, &turn.entries);
+    if let Some(text) = turn.begun(u16::MAX) {
+        push_message(messages, Role::Assistant, vec![Block::Text { text }]);
+        push_message(messages, Role::User, vec![Block::Text { text: GO_ON.to_owned() }]);
+    }
 }
 
 /// The same without calls, results and thoughts.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chela_core::access::AccessStore;
+use chela_core::approval::ApprovalStore;
+use chela_core::audit::AuditLog;
 use chela_core::blob::BlobStore;
 use chela_core::channel_log::ChannelLog;
 use chela_core::cooldown::CooldownStore;
@@ -23,6 +25,8 @@ use tempfile::TempDir;
 
 chela_testkit::session_laws!(a_session_store);
 chela_testkit::access_laws!(an_access_store);
+chela_testkit::approval_laws!(a_store_of_requests);
+chela_testkit::audit_laws!(an_audit_log);
 chela_testkit::channel_log_laws!(a_channel_log);
 chela_testkit::spend_laws!(counters_of_money);
 chela_testkit::cooldown_laws!(a_store_of_rests);
@@ -45,6 +49,16 @@ async fn a_session_store() -> Subject<dyn SessionStore> {
 }
 
 async fn an_access_store() -> Subject<dyn AccessStore> {
+    let (embedded, _, folder) = opened();
+    Subject::keeping(embedded.sessions, folder)
+}
+
+async fn a_store_of_requests() -> Subject<dyn ApprovalStore> {
+    let (embedded, _, folder) = opened();
+    Subject::keeping(embedded.sessions, folder)
+}
+
+async fn an_audit_log() -> Subject<dyn AuditLog> {
     let (embedded, _, folder) = opened();
     Subject::keeping(embedded.sessions, folder)
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout)] // helpers of tests, where a panic is the failure
 mod cost;
+mod one_way_out;
 mod proxy;
 mod server;
 mod ssrf;

@@ -154,6 +154,16 @@ async fn a_body_is_never_repeated_elsewhere() {
     assert_eq!((response.status.as_u16(), server.seen().len()), (307, 1));
 }
 
+/// A search with a body is a GET, and its body is as private as any.
+#[tokio::test]
+async fn a_body_of_a_get_is_not_repeated_either() {
+    let server = Server::start(|_| Act::Answer(moved(307, "/next"))).await;
+    let mut request = Request::post(server.url("/"), "secret", Duration::from_secs(10), 1024).follow(3);
+    request.method = Method::GET;
+    let response = client_of(&server).send(request).await.unwrap();
+    assert_eq!((response.status.as_u16(), server.seen().len()), (307, 1));
+}
+
 #[tokio::test]
 async fn neither_errors_nor_debug_output_show_what_may_carry_a_token() {
     let server = Server::start(|_| Act::Answer(String::new())).await;

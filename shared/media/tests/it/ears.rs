@@ -2,11 +2,13 @@
 
 use bytes::Bytes;
 use chela_core::media::{Ears, MediaError, Recording};
+use chela_core::purse::{Declined, Service};
 use chela_core::secret::Secret;
 use chela_media::{EarsForm, Hearing, Listener, Provider};
+use chela_testkit::purse::Till;
 use serde_json::json;
 
-use crate::server::{KEY, Server, json_reply, reply};
+use crate::server::{KEY, Server, json_reply, reply, tariff};
 
 /// Every byte there is, among them what looks like the end of a form.
 fn note() -> Recording {
@@ -16,7 +18,8 @@ fn note() -> Recording {
 }
 
 fn listener(provider: Provider, form: EarsForm) -> Listener {
-    Listener { provider, form, model: "hears-1".into(), language: None, max_bytes: 10_000 }
+    let tariff = tariff(Service::Transcripts);
+    Listener { provider, form, model: "hears-1".into(), language: None, max_bytes: 10_000, tariff }
 }
 
 #[tokio::test]
@@ -24,7 +27,7 @@ async fn openais_form_carries_the_file_its_name_and_the_model() {
     let server = Server::start([json_reply(200, &json!({ "text": " Buy milk. " })); 1]).await;
     let mut german = listener(server.provider("groq"), EarsForm::OpenAi);
     german.language = Some("de".into());
-    assert_eq!(Hearing(vec![german]).transcribe(&note()).await.unwrap(), "Buy milk.");
+    assert_eq!(Hearing(vec![german]).transcribe(&note(), &Till::full()).await.unwrap(), "Buy milk.");
     let asked = &server.asked()[0];
     assert_eq!(asked.line, "POST /v1/audio/transcriptions HTTP/1.1");
     assert_eq!(asked.header("authorization"), Some(format!("Bearer {KEY}").as_str()));
@@ -49,8 +52,8 @@ async fn deepgram_takes_the_bare_bytes_and_guesses_the_language() {
     let server = Server::start([json_reply(200, &answer), json_reply(200, &answer)]).await;
     let guessing = listener(server.provider("deepgram"), EarsForm::Deepgram);
     let told = Listener { language: Some("de&x".into()), ..guessing.clone() };
-    assert_eq!(Hearing(vec![guessing]).transcribe(&note()).await.unwrap(), "Guten Tag");
-    Hearing(vec![told]).transcribe(&note()).await.unwrap();
+    assert_eq!(Hearing(vec![guessing]).transcribe(&note(), &Till::full()).await.unwrap(), "Guten Tag");
+    Hearing(vec![told]).transcribe(&note(), &Till::full()).await.unwrap();
     let asked = server.asked();
     assert_eq!(asked[0].line, "POST /v1/listen?model=hears-1&smart_format=true&detect_language=true HTTP/1.1");
     assert_eq!(asked[1].line, "POST /v1/listen?model=hears-1&smart_format=true&language=de%26x HTTP/1.1");
@@ -72,7 +75,11 @@ async fn the_next_one_is_asked_where_the_first_does_not_answer() {
         let first = Server::start([failure]).await;
         let second = Server::start([json_reply(200, &json!({ "text": "" }))]).await;
         let both = [&first, &second].map(|server| listener(server.provider("openai"), EarsForm::OpenAi));
-        assert_eq!(Hearing(both.to_vec()).transcribe(&note()).await.unwrap(), "", "silence is an answer");
+        assert_eq!(
+            Hearing(both.to_vec()).transcribe(&note(), &Till::full()).await.unwrap(),
+            "",
+            "silence is an answer"
+        );
         assert_eq!((first.asked().len(), second.asked().len()), (1, 1));
     }
 }
@@ -91,7 +98,9 @@ async fn a_failure_says_what_can_be_done_and_never_the_key() {
     ];
     for (answer, kind) in cases {
         let server = Server::start([answer]).await;
-        let error = Hearing(vec![listener(server.provider("openai"), EarsForm::OpenAi)]).transcribe(&note()).await;
+        let error = Hearing(vec![listener(server.provider("openai"), EarsForm::OpenAi)])
+            .transcribe(&note(), &Till::full())
+            .await;
         let error = error.unwrap_err();
         assert!(format!("{error:?}").starts_with(kind), "{error:?}");
         let shown = format!("{error} {error:?}");
@@ -102,8 +111,9 @@ async fn a_failure_says_what_can_be_done_and_never_the_key() {
 #[tokio::test]
 async fn a_provider_that_hangs_is_given_up() {
     let server = Server::start([]).await;
-    let error = Hearing(vec![listener(server.provider("openai"), EarsForm::OpenAi)]).transcribe(&note()).await;
-    assert!(matches!(error, Err(MediaError::Unavailable { reason, .. }) if reason.contains("took too long")));
+    let error =
+        Hearing(vec![listener(server.provider("openai"), EarsForm::OpenAi)]).transcribe(&note(), &Till::full()).await;
+    assert!(matches!(error, Err(MediaError::Unknown { reason, .. }) if reason.contains("took too long")));
 }
 
 #[tokio::test]
@@ -112,7 +122,7 @@ async fn what_is_too_short_or_too_long_is_sent_to_nobody() {
     let hearing = Hearing(vec![listener(server.provider("openai"), EarsForm::OpenAi)]);
     for (length, reason) in [(0, "too short"), (1_023, "too short"), (10_001, "over the 10000 bytes")] {
         let bytes = Bytes::from(vec![1; length]);
-        let error = hearing.transcribe(&Recording { bytes, ..note() }).await.unwrap_err();
+        let error = hearing.transcribe(&Recording { bytes, ..note() }, &Till::full()).await.unwrap_err();
         assert!(matches!(&error, MediaError::Unfit(words) if words.contains(reason)), "{error:?}");
     }
     assert!(server.asked().is_empty());
@@ -124,9 +134,39 @@ async fn a_private_address_must_be_among_the_allowed_ones_and_a_key_among_charac
     let outside = Provider { http: crate::server::http(&[]), ..server.provider("openai") };
     let odd = Provider { key: Some(Secret::new("sk-pr\n")), ..server.provider("openai") };
     for provider in [outside, odd] {
-        let error = Hearing(vec![listener(provider, EarsForm::OpenAi)]).transcribe(&note()).await.unwrap_err();
+        let error =
+            Hearing(vec![listener(provider, EarsForm::OpenAi)]).transcribe(&note(), &Till::full()).await.unwrap_err();
         assert!(matches!(error, MediaError::Rejected { .. }), "{error:?}");
         assert!(!error.to_string().contains("sk-p"));
     }
+    assert!(server.asked().is_empty());
+}
+
+#[tokio::test]
+async fn the_longest_it_can_be_is_reserved_and_what_the_provider_heard_is_paid() {
+    let longest = note().bytes.len().div_ceil(500) as u64;
+    let deepgram = json!({ "metadata": { "duration": 2.2 }, "results": { "channels": [{ "alternatives": [{ "transcript": "a" }] }] } });
+    let newer = json!({ "text": "a", "usage": { "type": "tokens", "input_token_details": { "audio_tokens": 14 } } });
+    for (form, answer, used) in [
+        (EarsForm::Deepgram, json_reply(200, &deepgram), 3),
+        (EarsForm::OpenAi, json_reply(200, &json!({ "text": "a", "duration": 1.0 })), 1),
+        (EarsForm::OpenAi, json_reply(200, &json!({ "text": "a", "usage": { "seconds": 2 } })), 2),
+        (EarsForm::OpenAi, json_reply(200, &newer), 2),
+        (EarsForm::OpenAi, json_reply(200, &json!({ "text": "a" })), longest),
+        (EarsForm::OpenAi, json_reply(200, &json!({ "what": "a" })), longest),
+        (EarsForm::OpenAi, json_reply(429, &json!({})), 0),
+    ] {
+        let (server, till) = (Server::start([answer]).await, Till::full());
+        let _ = Hearing(vec![listener(server.provider("somebody"), form)]).transcribe(&note(), &till).await;
+        assert_eq!(till.paid(), [(Service::Transcripts, longest, used)]);
+    }
+}
+
+#[tokio::test]
+async fn nobody_listens_beyond_a_limit() {
+    let server = Server::start([json_reply(200, &json!({ "text": "a" }))]).await;
+    let hearing = Hearing(vec![listener(server.provider("somebody"), EarsForm::OpenAi)]);
+    let error = hearing.transcribe(&note(), &Till::holding(1)).await.unwrap_err();
+    assert_eq!(error, MediaError::Declined(Declined::Limit));
     assert!(server.asked().is_empty());
 }

@@ -3,14 +3,16 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use chela_core::blob::BlobStore;
+use chela_core::purse::Service;
 use chela_core::tool::{Effect, Tool};
 use chela_media::{ImageGenerate, Painter, PainterForm};
+use chela_testkit::purse::Till;
 use serde_json::{Value, json};
 
-use crate::server::{KEY, Server, Turn, json_reply, png, reply};
+use crate::server::{KEY, Server, Turn, json_reply, png, reply, tariff};
 
 fn painter(server: &Server, form: PainterForm, model: &str) -> Painter {
-    Painter { provider: server.provider("somebody"), form, model: model.into() }
+    Painter { provider: server.provider("somebody"), form, model: model.into(), tariff: tariff(Service::Pictures) }
 }
 
 fn tool(server: &Server, form: PainterForm, model: &str) -> ImageGenerate {
@@ -99,7 +101,7 @@ async fn a_link_in_an_answer_may_not_lead_inside_and_the_key_does_not_go_there()
         http: crate::server::http(&[&server.base_url, &inside.base_url]),
         ..server.provider("somebody")
     };
-    let tool = ImageGenerate { painters: vec![Painter { provider, form: PainterForm::OpenAi, model: "m".into() }] };
+    let tool = ImageGenerate { painters: vec![Painter { provider, ..painter(&inside, PainterForm::OpenAi, "m") }] };
     let answer = turn.call(&tool, json!({ "prompt": "a cat" }), "k").await;
     assert!(answer.is_error, "{answer:?}");
     assert!(inside.asked().is_empty(), "an allowed private address is allowed for what the owner wrote alone");
@@ -153,4 +155,32 @@ async fn bad_arguments_are_answered_and_not_paid_for() {
         assert!(answer.is_error, "{input}");
     }
     assert!(server.asked().is_empty());
+}
+
+#[tokio::test]
+async fn the_size_is_reserved_and_what_was_painted_is_paid() {
+    let answers = [
+        json_reply(200, &openai()),
+        json_reply(200, &openai()),
+        json_reply(200, &json!({})),
+        json_reply(400, &json!({})),
+    ];
+    let (turn, server) = (Turn::new(), Server::start(answers).await);
+    let tool = tool(&server, PainterForm::OpenAi, "m");
+    let sizes = [
+        json!({ "prompt": "a", "size": "2048x1024" }),
+        json!({ "prompt": "a" }),
+        json!({ "prompt": "a" }),
+        json!({ "prompt": "a" }),
+    ];
+    for (input, key) in sizes.into_iter().zip(["1", "2", "3", "4"]) {
+        turn.call(&tool, input, key).await;
+    }
+    // The picture that came has 16 x 16; none came the third time, which nobody knows the price of.
+    let of = |reserved, used| (Service::Pictures, reserved, used);
+    assert_eq!(turn.till.paid(), [of(2_000, 1), of(1_500, 1), of(1_500, 0), of(1_500, 0)]);
+    let poor = Turn::paying(Till::holding(1_499));
+    let answer = poor.call(&tool, json!({ "prompt": "a" }), "5").await;
+    assert!(answer.is_error && answer.text.contains("limit on spending"), "{answer:?}");
+    assert_eq!(server.asked().len(), 4);
 }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use chela_core::agent_id::AgentId;
 use chela_core::blob::BlobStore;
 use chela_core::clock::Millis;
+use chela_core::purse::{Service, Tariff};
 use chela_core::secret::Secret;
 use chela_core::session_key::SessionKey;
 use chela_core::tool::{Caller, Tool, ToolAnswer, ToolCall};
@@ -15,6 +16,7 @@ use chela_embedded::Embedded;
 use chela_http::{HostPort, HttpClient, HttpOptions};
 use chela_media::Provider;
 use chela_testkit::clock::ManualClock;
+use chela_testkit::purse::Till;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -155,6 +157,11 @@ pub(crate) fn http(base_urls: &[&str]) -> HttpClient {
     HttpClient::new(HttpOptions { allow_hosts, user_agent: "chela-test".into(), extra_roots: None }).unwrap()
 }
 
+/// A nano dollar for each unit.
+pub(crate) fn tariff(service: Service) -> Tariff {
+    Tariff { service, name: "somebody/something".into(), price: Some(1_000) }
+}
+
 /// The head of an MP3, and nothing behind it.
 pub(crate) fn mp3() -> Vec<u8> {
     [b"ID3\x04\0\0\0\0\0\0".to_vec(), vec![0; 3000]].concat()
@@ -167,6 +174,7 @@ pub(crate) fn png() -> Vec<u8> {
 
 /// A turn in which tools are called, on the embedded store.
 pub(crate) struct Turn {
+    pub(crate) till: Till,
     pub(crate) embedded: Embedded,
     clock: Arc<ManualClock>,
     _folder: TempDir,
@@ -174,9 +182,14 @@ pub(crate) struct Turn {
 
 impl Turn {
     pub(crate) fn new() -> Self {
+        Self::paying(Till::full())
+    }
+
+    pub(crate) fn paying(till: Till) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(Millis(1_800_000_000_000)));
-        Self { embedded: Embedded::open(folder.path(), clock.clone()).unwrap(), clock, _folder: folder }
+        let embedded = Embedded::open(folder.path(), clock.clone()).unwrap();
+        Self { till, embedded, clock, _folder: folder }
     }
 
     pub(crate) async fn call(&self, tool: &dyn Tool, input: Value, key: &str) -> ToolAnswer {
@@ -192,6 +205,7 @@ impl Turn {
             sessions: self.embedded.sessions.as_ref(),
             directory: self.embedded.sessions.as_ref(),
             queue: self.embedded.queue.as_ref(),
+            purse: &self.till,
             clock: self.clock.as_ref(),
             status: &status,
         })

@@ -3,21 +3,24 @@
 use std::sync::Arc;
 
 use chela_core::media::{MediaError, Voice};
+use chela_core::purse::Service;
 use chela_core::tool::{Effect, Tool};
 use chela_media::{Speaker, Tts, VoiceForm};
+use chela_testkit::purse::Till;
 use serde_json::json;
 
-use crate::server::{KEY, Server, Turn, json_reply, mp3, reply};
+use crate::server::{KEY, Server, Turn, json_reply, mp3, reply, tariff};
 
 fn speaker(server: &Server, form: VoiceForm) -> Speaker {
     let provider = server.provider("somebody");
-    Speaker { provider, form, model: "says-1".into(), voice: "alloy".into(), format: None, most: 1_000 }
+    let (model, voice, tariff) = ("says-1".into(), "alloy".into(), tariff(Service::Speech));
+    Speaker { provider, form, model, voice, format: None, most: 1_000, tariff }
 }
 
 #[tokio::test]
 async fn openai_is_told_the_words_and_not_the_marks() {
     let server = Server::start([reply(200, "audio/mpeg", &mp3())]).await;
-    let speech = speaker(&server, VoiceForm::OpenAi).say("**Hello** `there`").await.unwrap();
+    let speech = speaker(&server, VoiceForm::OpenAi).say("**Hello** `there`", &Till::full()).await.unwrap();
     assert_eq!((speech.bytes.to_vec(), speech.extension), (mp3(), "mp3"));
     let asked = &server.asked()[0];
     assert_eq!(asked.line, "POST /v1/audio/speech HTTP/1.1");
@@ -35,7 +38,7 @@ async fn elevenlabs_has_the_voice_in_its_address_and_the_key_in_a_header_of_its_
         format: Some("opus_48000_64".into()),
         ..speaker(&server, VoiceForm::ElevenLabs)
     };
-    let speech = speaker.say("Hello").await.unwrap();
+    let speech = speaker.say("Hello", &Till::full()).await.unwrap();
     assert!(["ogg", "opus"].contains(&speech.extension), "{}", speech.extension);
     let asked = &server.asked()[0];
     let line = "POST /v1/v1/text-to-speech/a%2F..%2Fb?output_format=opus_48000_64 HTTP/1.1";
@@ -54,11 +57,11 @@ async fn what_is_no_sound_is_no_answer() {
     ];
     for (answer, reason) in cases {
         let server = Server::start([answer]).await;
-        let error = speaker(&server, VoiceForm::OpenAi).say("Hello").await.unwrap_err().to_string();
+        let error = speaker(&server, VoiceForm::OpenAi).say("Hello", &Till::full()).await.unwrap_err().to_string();
         assert!(error.contains(reason) && !error.contains("sk-p"), "{error}");
     }
     let server = Server::start([]).await;
-    let error = speaker(&server, VoiceForm::OpenAi).say("```\ncode\n```").await.unwrap_err();
+    let error = speaker(&server, VoiceForm::OpenAi).say("```\ncode\n```", &Till::full()).await.unwrap_err();
     assert!(matches!(error, MediaError::Unfit(_)), "{error:?}");
     assert!(server.asked().is_empty(), "there was nothing to say");
 }
@@ -90,4 +93,18 @@ async fn bad_arguments_are_answered_and_not_paid_for() {
     }
     assert!(server.asked().is_empty());
     assert!(tool.spec().description.contains("[[tts]]"), "the model learns of the mark where it counts");
+}
+
+#[tokio::test]
+async fn characters_are_paid_for_and_a_limit_silences() {
+    let (turn, server) =
+        (Turn::new(), Server::start([reply(200, "audio/mpeg", &mp3()), json_reply(429, &json!({}))]).await);
+    let tool = Tts { voice: Arc::new(speaker(&server, VoiceForm::OpenAi)), tags: false };
+    assert!(!turn.call(&tool, json!({ "text": "**Hello**" }), "1").await.is_error);
+    assert!(turn.call(&tool, json!({ "text": "Hello" }), "2").await.is_error, "it is busy, and bills nothing");
+    assert_eq!(turn.till.paid(), [(Service::Speech, 6, 6), (Service::Speech, 6, 0)]);
+    let poor = Turn::paying(Till::holding(5));
+    let answer = poor.call(&tool, json!({ "text": "Hello" }), "3").await;
+    assert!(answer.is_error && answer.text.contains("limit on spending"), "{answer:?}");
+    assert_eq!(server.asked().len(), 2);
 }

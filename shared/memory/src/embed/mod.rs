@@ -4,11 +4,13 @@ mod dialect;
 mod provider;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
+use chela_core::purse::{Declined, Purse, Tariff, paid};
 use chela_core::secret::Secret;
-use chela_http::{HttpClient, Request};
+use chela_http::{HttpClient, HttpError, Request};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
@@ -63,6 +65,9 @@ pub enum EmbedError {
         /// What is wrong.
         what: String,
     },
+    /// Nobody was asked, for the sake of money.
+    #[error("{0}")]
+    Declined(#[from] Declined),
 }
 
 /// Which provider is asked, and how.
@@ -86,23 +91,21 @@ pub struct EmbedderSettings {
     pub query_type: Option<String>,
     /// What it is told of a passage.
     pub passage_type: Option<String>,
+    /// What it takes for a thousand tokens.
+    pub tariff: Tariff,
 }
-
-/// Told the model and how many tokens a request cost, as the provider counts them, else as four bytes each.
-pub type Spent = Arc<dyn Fn(&str, u64) + Send + Sync>;
 
 /// Asks a provider for vectors.
 pub struct Embedder {
     settings: EmbedderSettings,
     headers: HeaderMap,
     http: HttpClient,
-    spent: Option<Spent>,
     questions: Mutex<HashMap<String, Vector>>,
 }
 
 impl Embedder {
-    /// An embedder; an error names a header that is none. `spent` is told what requests cost.
-    pub fn new(settings: EmbedderSettings, http: HttpClient, spent: Option<Spent>) -> Result<Self, String> {
+    /// An embedder; an error names a header that is none.
+    pub fn new(settings: EmbedderSettings, http: HttpClient) -> Result<Self, String> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(key) = &settings.key {
@@ -119,7 +122,7 @@ impl Embedder {
                 found.ok_or_else(|| format!("memory.search.remote.headers: \"{name}\" is no header"))?;
             headers.insert(header, value);
         }
-        Ok(Self { settings, headers, http, spent, questions: Mutex::default() })
+        Ok(Self { settings, headers, http, questions: Mutex::default() })
     }
 
     /// A name for what makes these vectors: those of another cannot be compared with them.
@@ -130,22 +133,26 @@ impl Embedder {
     }
 
     /// The vectors of passages, in their order; `None` for one without meaning. At most one request is under way.
-    pub(crate) async fn passages(&self, texts: &[String]) -> Result<Vec<Option<Vector>>, EmbedError> {
+    pub(crate) async fn passages(
+        &self,
+        texts: &[String],
+        purse: &dyn Purse,
+    ) -> Result<Vec<Option<Vector>>, EmbedError> {
         let mut vectors = Vec::with_capacity(texts.len());
         for batch in texts.chunks(BATCH) {
-            let made = self.ask(batch, self.settings.passage_type.as_deref()).await?;
+            let made = self.ask(batch, self.settings.passage_type.as_deref(), purse).await?;
             vectors.extend(made.iter().map(|parts| Vector::of(parts)));
         }
         Ok(vectors)
     }
 
     /// The vector of a question, asked once for each process; `None` if it has no meaning.
-    pub(crate) async fn question(&self, text: &str) -> Result<Option<Vector>, EmbedError> {
+    pub(crate) async fn question(&self, text: &str, purse: &dyn Purse) -> Result<Option<Vector>, EmbedError> {
         let known = self.questions.lock().unwrap_or_else(PoisonError::into_inner).get(text).cloned();
         if known.is_some() {
             return Ok(known);
         }
-        let made = self.ask(&[text.to_owned()], self.settings.query_type.as_deref()).await?;
+        let made = self.ask(&[text.to_owned()], self.settings.query_type.as_deref(), purse).await?;
         let vector = made.first().and_then(|parts| Vector::of(parts));
         if let Some(vector) = &vector {
             let mut questions = self.questions.lock().unwrap_or_else(PoisonError::into_inner);
@@ -157,44 +164,68 @@ impl Embedder {
         Ok(vector)
     }
 
-    async fn ask(&self, texts: &[String], input_type: Option<&str>) -> Result<Vec<Vec<f32>>, EmbedError> {
-        let EmbedderSettings { base_url, dialect, model, dimensions, .. } = &self.settings;
+    async fn ask(
+        &self,
+        texts: &[String],
+        input_type: Option<&str>,
+        purse: &dyn Purse,
+    ) -> Result<Vec<Vec<f32>>, EmbedError> {
         let texts: Vec<String> = texts.iter().map(|text| shortened(text).to_owned()).collect();
-        let body = dialect::body(*dialect, model, &texts, *dimensions, input_type).to_string();
+        // No tokenizer makes more tokens of a text than it has bytes.
+        let most = texts.iter().fold(0u64, |sum, text| sum.saturating_add(text.len() as u64));
+        let call = async {
+            match self.send(&texts, input_type).await {
+                Ok(body) => self.read(&body, texts.len(), most),
+                Err((error, billed)) => (Err(error), if billed { most } else { 0 }),
+            }
+        };
+        paid(purse, &self.settings.tariff, most, call).await
+    }
+
+    /// Asks, again where it is told to come later. An error goes with whether the provider may bill what failed.
+    async fn send(&self, texts: &[String], input_type: Option<&str>) -> Result<Bytes, (EmbedError, bool)> {
+        let EmbedderSettings { base_url, dialect, model, dimensions, .. } = &self.settings;
+        let body = dialect::body(*dialect, model, texts, *dimensions, input_type).to_string();
         let url = dialect::url(*dialect, base_url, model);
         let mut attempt = 1;
-        let answer = loop {
+        loop {
             let mut request = Request::post(url.clone(), body.clone(), WITHIN, ANSWER_MAX);
             request.headers = self.headers.clone();
-            let response = self.http.send(request).await.map_err(|error| self.unavailable(error.to_string()))?;
+            let response = self.http.send(request).await.map_err(|error| {
+                let billed = matches!(error, HttpError::Unknown { .. } | HttpError::TooLarge { .. });
+                (self.unavailable(error.to_string()), billed)
+            })?;
             let later = response.status == StatusCode::TOO_MANY_REQUESTS || response.status.is_server_error();
             if response.status.is_success() {
-                break response;
+                return Ok(response.body);
             }
             if !later {
                 let (provider, status) = (self.settings.provider.clone(), response.status.as_u16());
-                return Err(EmbedError::Refused { provider, status });
+                return Err((EmbedError::Refused { provider, status }, false));
             }
             let wait = retry_after(&response.headers).unwrap_or(Duration::from_millis(250) * 2_u32.pow(attempt));
             if attempt >= ATTEMPTS || wait > PATIENCE {
-                return Err(self.unavailable(format!("it answers {}", response.status.as_u16())));
+                return Err((self.unavailable(format!("it answers {}", response.status.as_u16())), false));
             }
             attempt = attempt.saturating_add(1);
             tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// The vectors of so many texts, and the tokens they cost: all there can be if the provider does not say.
+    fn read(&self, body: &[u8], texts: usize, most: u64) -> (Result<Vec<Vec<f32>>, EmbedError>, u64) {
+        let Some(read) = dialect::read(self.settings.dialect, body) else {
+            return (Err(self.unfit("something else".to_owned())), most);
         };
-        let read = dialect::read(*dialect, &answer.body).ok_or_else(|| self.unfit("something else".to_owned()))?;
+        let tokens = read.tokens.unwrap_or(most);
         let lengths: Vec<usize> = read.vectors.iter().map(Vec::len).collect();
-        if lengths.len() != texts.len() {
-            return Err(self.unfit(format!("{} vectors for {} texts", lengths.len(), texts.len())));
+        if lengths.len() != texts {
+            return (Err(self.unfit(format!("{} vectors for {texts} texts", lengths.len()))), tokens);
         }
         if lengths.windows(2).any(|pair| pair.first() != pair.last()) || lengths.contains(&0) {
-            return Err(self.unfit("vectors of different dimensions".to_owned()));
+            return (Err(self.unfit("vectors of different dimensions".to_owned())), tokens);
         }
-        if let Some(spent) = &self.spent {
-            let bytes: usize = texts.iter().map(String::len).sum();
-            spent(model, read.tokens.unwrap_or(bytes as u64 / 4));
-        }
-        Ok(read.vectors)
+        (Ok(read.vectors), tokens)
     }
 
     fn unavailable(&self, reason: String) -> EmbedError {

@@ -65,7 +65,7 @@ async fn measure_a_search_of_ten_thousand_passages() {
     let memory = Memory::default();
     let agent = AgentId::new("main");
     let begin = Instant::now();
-    let rebuilt = memory.rebuild(&bucket, &agent).await.unwrap();
+    let rebuilt = memory.rebuild(&bucket, &Till::full(), &agent).await.unwrap();
     println!("index of {rebuilt:?} built in {:?}", begin.elapsed());
     let stored = bucket.get(INDEX).await.unwrap().unwrap().bytes;
     let begin = Instant::now();
@@ -98,7 +98,7 @@ async fn measure_a_search_of_ten_thousand_passages() {
         let text = noise.words(8);
         let question = Question { agent: &agent, audience: &Audience::Owner, text: &text, most: None, today: today() };
         let begin = cpu();
-        memory.search(&bucket, &question).await.unwrap();
+        memory.search(&bucket, &Till::full(), &question).await.unwrap();
         warm.push(cpu() - begin);
     }
     println!("a warm search by words with its listing of {NOTES} notes {:?}", best(&warm));

@@ -1,11 +1,15 @@
 //! What is known of providers and models, as data. Each file is read when somebody first asks for it: a cold start with
 //! one provider reads a few kilobytes, and the models only where one is looked up.
 
+mod services;
+
 use std::sync::LazyLock;
 
 use chela_core::model::Thinking;
 use chela_core::spend::Price;
 use serde::{Deserialize, Deserializer, Serialize};
+
+pub use self::services::{nano, price_of_service};
 
 /// A wire dialect, under OpenClaw's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::catalog::{Effort, MaxTokensField, ThinkingField, effort};
 use crate::facts::{Facts, Kind, data_url};
-use crate::transcript::{Said, arguments, conversation_key, fit_id, is_plain_id, text_of, tidy, told_result};
+use crate::transcript::{Said, arguments, cache_key, fit_id, is_plain_id, text_of, tidy, told_result};
 
 use super::Quirks;
 
@@ -22,7 +22,7 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     max_completion_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    prompt_cache_key: Option<String>,
+    prompt_cache_key: Option<&'a str>,
     #[serde(flatten)]
     how_to_think: HowToThink,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -166,7 +166,7 @@ pub(crate) fn body(request: &ModelRequest, facts: &Facts<'_>, quirks: Quirks) ->
         stream_options: StreamOptions { include_usage: true },
         max_tokens: limit(MaxTokensField::MaxTokens),
         max_completion_tokens: limit(MaxTokensField::MaxCompletionTokens),
-        prompt_cache_key: quirks.cache_key.then(|| conversation_key(request)),
+        prompt_cache_key: cache_key(request).filter(|_| quirks.cache_key),
         how_to_think: how_to_think(request, facts, quirks),
         tools: request.tools.iter().map(function).collect(),
         messages,

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::catalog::{Effort, effort};
 use crate::facts::{Facts, Kind, data_url};
 use crate::seal::Maker;
-use crate::transcript::{Said, arguments, conversation_key, fit_id, is_plain_id, tidy, told_result};
+use crate::transcript::{Said, arguments, cache_key, fit_id, is_plain_id, tidy, told_result};
 
 /// Whether the model's earlier reasoning is sent back and its next one asked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,8 @@ struct Body<'a> {
     stream: bool,
     store: bool,
     max_output_tokens: u32,
-    prompt_cache_key: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt_cache_key: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     include: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,7 +102,7 @@ pub(crate) fn body(request: &ModelRequest, facts: &Facts<'_>, reasoning: Reasoni
         stream: true,
         store: false,
         max_output_tokens: request.max_tokens,
-        prompt_cache_key: conversation_key(request),
+        prompt_cache_key: cache_key(request),
         include: if reasons { vec!["reasoning.encrypted_content"] } else { vec![] },
         reasoning: effort(request.thinking, offered).filter(|_| told).map(|effort| HowToThink { effort }),
         instructions: Some(request.system.as_str()).filter(|text| !text.trim().is_empty()),

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use chela_core::agent_id::AgentId;
 use chela_core::blob::{BlobStore, Precondition};
 use chela_core::clock::{Clock, Millis};
+use chela_core::purse::Shut;
 use chela_core::session_key::SessionKey;
 use chela_core::tool::{Caller, Tool, ToolAnswer, ToolCall};
 use chela_embedded::Embedded;
@@ -62,6 +63,7 @@ impl Place {
             sessions: self.store.sessions.as_ref(),
             directory: self.store.sessions.as_ref(),
             queue: self.store.queue.as_ref(),
+            purse: &Shut,
             clock: self.clock.as_ref(),
             status: &Value::Null,
         })

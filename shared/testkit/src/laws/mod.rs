@@ -18,6 +18,8 @@
 )]
 
 pub mod access;
+pub mod approval;
+pub mod audit;
 pub mod blobs;
 pub mod channel;
 pub mod channel_log;

@@ -68,6 +68,9 @@ impl SessionsList {
                 break;
             }
             let now = call.clock.now();
+            if listing.archived(now, self.0.archive_after) {
+                continue;
+            }
             let active = active(call, &listing).await?;
             if asked.active_minutes.is_none_or(|minutes| now.since(active) <= minutes.saturating_mul(60_000)) {
                 lines.push(line(&listing, now.since(active)));

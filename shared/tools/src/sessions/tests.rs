@@ -8,6 +8,7 @@ use chela_core::clock::{Clock, Millis};
 use chela_core::directory::{Directory, Listing};
 use chela_core::message::{EventKey, ReplyAddress};
 use chela_core::model::{Block, Thinking};
+use chela_core::purse::Shut;
 use chela_core::queue::{Authority, Envelope, Lane, Purpose, Queue, Task};
 use chela_core::relay::{CHANNEL, MOST_HOPS};
 use chela_core::session::{AssistantEntry, Claim, Claimed, Entry, EntryBody, Fence, SessionStore, UserFragment};
@@ -47,6 +48,7 @@ impl World {
             (AgentId::new("secret"), member(&[])),
         ]);
         let house = House {
+            archive_after: None,
             agents,
             allowed: vec![AgentId::new("work")],
             max_depth: 1,
@@ -74,6 +76,7 @@ impl World {
             sessions: self.store.sessions.as_ref(),
             directory: self.store.sessions.as_ref(),
             queue: self.store.queue.as_ref(),
+            purse: &Shut,
             clock: self.clock.as_ref(),
             status: &json!({}),
         };

@@ -1,5 +1,5 @@
-//! The providers of searches, as data: how each is asked, how each answers, what each costs. Another one is a row here, a
-//! saved answer in `answers/`, and a line in docs/web.md.
+//! The providers of searches, as data: how each is asked, how each answers. Another one is a row here, a saved answer in
+//! `answers/`, a price in `shared/models/src/catalog/services.json`, and a line in docs/web.md.
 
 /// A provider.
 #[derive(Clone, Copy, Debug)]
@@ -19,8 +19,6 @@ pub struct Provider {
     pub(crate) most: u32,
     /// What the days of a search are called: a day, a week, a month, a year.
     pub(crate) since: Since,
-    /// What a search costs, in billionths of a dollar: the search, and each result.
-    pub price: Price,
     /// Its documentation.
     pub docs: &'static str,
 }
@@ -61,16 +59,6 @@ pub(crate) enum Since {
     Date(&'static str),
 }
 
-/// Billionths of a dollar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Price {
-    /// For a search.
-    pub search: u64,
-    /// For each of its results.
-    pub result: u64,
-}
-
-const FREE: Price = Price { search: 0, result: 0 };
 const WORDS: [&str; 4] = ["day", "week", "month", "year"];
 
 /// All of them, in the order in which their keys are looked for where no provider is named.
@@ -85,8 +73,6 @@ pub const PROVIDERS: [Provider; 7] = [
         answer: Answer::Json { list: "/web/results", url: "url", text: &["description"], date: &["page_age"] },
         most: 20,
         since: Since::Word("freshness", ["pd", "pw", "pm", "py"]),
-        // $5 per 1,000: https://brave.com/search/api/ (2026-11)
-        price: Price { search: 5_000_000, result: 0 },
         docs: "https://api-dashboard.search.brave.com/app/documentation/web-search/get-started",
     },
     Provider {
@@ -99,8 +85,6 @@ pub const PROVIDERS: [Provider; 7] = [
         answer: Answer::Json { list: "/results", url: "url", text: &["content"], date: &["published_date"] },
         most: 20,
         since: Since::Word("time_range", WORDS),
-        // One credit at $0.008: https://docs.tavily.com/documentation/api-credits (2026-11)
-        price: Price { search: 8_000_000, result: 0 },
         docs: "https://docs.tavily.com/documentation/api-reference/endpoint/search",
     },
     Provider {
@@ -116,10 +100,9 @@ pub const PROVIDERS: [Provider; 7] = [
             text: &["highlights", "summary", "text"],
             date: &["publishedDate"],
         },
-        most: 25,
+        // Each is paid for.
+        most: 10,
         since: Since::Date("startPublishedDate"),
-        // $5 per 1,000 searches of up to 25 results and $1 per 1,000 pages: https://exa.ai/pricing (2026-11)
-        price: Price { search: 5_000_000, result: 1_000_000 },
         docs: "https://exa.ai/docs/reference/search",
     },
     Provider {
@@ -132,8 +115,6 @@ pub const PROVIDERS: [Provider; 7] = [
         answer: Answer::Json { list: "/results", url: "url", text: &["snippet"], date: &["date", "last_updated"] },
         most: 20,
         since: Since::Word("search_recency_filter", WORDS),
-        // $5 per 1,000: https://docs.perplexity.ai/getting-started/pricing (2026-11)
-        price: Price { search: 5_000_000, result: 0 },
         docs: "https://docs.perplexity.ai/api-reference/search-post",
     },
     Provider {
@@ -146,8 +127,6 @@ pub const PROVIDERS: [Provider; 7] = [
         answer: Answer::Json { list: "/organic", url: "link", text: &["snippet"], date: &["date"] },
         most: 10,
         since: Since::Word("tbs", ["qdr:d", "qdr:w", "qdr:m", "qdr:y"]),
-        // $1 per 1,000 in the smallest package: https://serper.dev (2026-11)
-        price: Price { search: 1_000_000, result: 0 },
         docs: "https://serper.dev/playground",
     },
     Provider {
@@ -160,7 +139,6 @@ pub const PROVIDERS: [Provider; 7] = [
         answer: Answer::Json { list: "/results", url: "url", text: &["content"], date: &["publishedDate"] },
         most: 20,
         since: Since::Word("time_range", WORDS),
-        price: FREE,
         docs: "https://docs.searxng.org/dev/search_api.html",
     },
     Provider {
@@ -173,7 +151,6 @@ pub const PROVIDERS: [Provider; 7] = [
         answer: Answer::DuckDuckGo,
         most: 20,
         since: Since::Word("df", ["d", "w", "m", "y"]),
-        price: FREE,
         docs: "https://duckduckgo.com/duckduckgo-help-pages/features/non-javascript",
     },
 ];

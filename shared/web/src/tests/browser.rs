@@ -160,7 +160,7 @@ fn escaping(door: &str, port: u16, udp: u16) -> Vec<u8> {
     response(200, "text/html", page.as_bytes())
 }
 
-/// S01 to S09 in a browser. Seen red: without the proxy; with loopback past the proxy; with a proxy that does not judge.
+/// Seen red: without the proxy; with loopback past the proxy; with a proxy that does not judge.
 #[tokio::test]
 async fn a_page_reaches_nothing_private_by_any_way() {
     let (site, hidden, world) = (Site::open().await, Site::open().await, World::new());

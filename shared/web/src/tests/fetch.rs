@@ -20,11 +20,16 @@ pub(crate) fn settings() -> FetchSettings {
         cache_ttl: Duration::ZERO,
         user_agent: None,
         readability: true,
+        private: vec![],
     }
 }
 
+fn private(urls: &[&str]) -> Vec<HostPort> {
+    urls.iter().map(|url| HostPort::of_url(url).unwrap()).collect()
+}
+
 fn tool(site: &Site) -> WebFetch {
-    WebFetch::within(client(&[&site.url]), settings())
+    WebFetch::new(&client(&[]), FetchSettings { private: private(&[&site.url]), ..settings() })
 }
 
 fn page(name: &str) -> Vec<u8> {
@@ -76,9 +81,9 @@ async fn a_list_of_links_is_shown_whole() {
     }
 }
 
-/// I04, I15: what nobody sees is not read, and what everybody sees has no power.
+/// What nobody sees is not read, and what everybody sees has no power.
 #[tokio::test]
-async fn what_is_hidden_from_people_is_hidden_from_models() {
+async fn i01_i04_i15_what_is_hidden_from_people_is_hidden_from_models() {
     let text = golden("hidden").await;
     assert!(!text.contains("HIDDEN"), "{text}");
     assert!(
@@ -100,6 +105,23 @@ async fn other_text_is_shown_as_it_is() {
     site.serve("/p", response(200, "text/html", b"<title>T</title><h1>Head</h1><p>a <b>b</b></p>"));
     let plain = world.ok(&tool(&site), text).await;
     assert!(inside(&plain).starts_with("Title: T") && !inside(&plain).contains(['#', '*']), "{plain}");
+}
+
+#[tokio::test]
+async fn a_pdf_is_read_as_text_and_whole_or_not_at_all() {
+    let (site, world) = (Site::open().await, World::new());
+    let pdf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../media/tests/files/invoice.pdf");
+    let pdf = std::fs::read(pdf).unwrap();
+    for (path, kind) in [("/invoice", "application/pdf"), ("/vague", "application/octet-stream")] {
+        site.serve(path, response(200, kind, &pdf));
+        let answer = world.ok(&tool(&site), json!({ "url": site.at(path) })).await;
+        assert!(inside(&answer).contains("The dentist charges 120 EUR"), "{answer}");
+    }
+    site.serve("/large", response(200, "application/pdf", &[pdf.as_slice(), &[b' '; 11_000_000]].concat()));
+    let large = world.err(&tool(&site), json!({ "url": site.at("/large") })).await;
+    assert!(large.contains("larger than 10485760 bytes"), "{large}");
+    site.serve("/broken", response(200, "application/pdf", b"%PDF-1.7 and no more"));
+    world.err(&tool(&site), json!({ "url": site.at("/broken") })).await;
 }
 
 #[tokio::test]
@@ -126,9 +148,9 @@ async fn a_long_answer_is_cut_and_says_so() {
     assert_eq!(inside(&most).chars().count(), 20_000);
 }
 
-/// S18: endless, and packed to a thousandth.
+/// Endless, and packed to a thousandth.
 #[tokio::test]
-async fn a_body_ends_at_the_limit_packed_or_not() {
+async fn s18_a_body_ends_at_the_limit_packed_or_not() {
     let (site, world) = (Site::open().await, World::new());
     site.serve("/endless", response(200, "text/plain", &vec![b'x'; 3_000_000]));
     let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
@@ -178,10 +200,10 @@ async fn redirects_are_followed_and_counted_and_the_last_place_is_told() {
     }
 }
 
-/// S01 to S17 at this tool: the tool as it is installed reaches nothing of this machine, whatever its client may reach, and
+/// The tool as it is installed reaches nothing of this machine, whatever its client may reach, and
 /// a place that it may reach does not send it to one that it may not.
 #[tokio::test]
-async fn nothing_private_is_reached() {
+async fn s13_s16_s17_nothing_private_is_reached() {
     let (site, hidden, world) = (Site::open().await, Site::open().await, World::new());
     hidden.serve("/", response(200, "text/plain", b"secret"));
     site.serve("/to", with_headers(302, &[("location", &hidden.url)], b""));
@@ -212,8 +234,8 @@ async fn nothing_private_is_reached() {
 async fn a_page_is_asked_for_once_while_it_is_kept() {
     let (site, world) = (Site::open().await, World::new());
     site.serve("/p", response(200, "text/plain", b"one"));
-    let kept = FetchSettings { cache_ttl: Duration::from_secs(60), ..settings() };
-    let tool = WebFetch::within(client(&[&site.url]), kept);
+    let kept = FetchSettings { cache_ttl: Duration::from_secs(60), private: private(&[&site.url]), ..settings() };
+    let tool = WebFetch::new(&client(&[]), kept);
     let input = json!({ "url": site.at("/p") });
     let first = world.ok(&tool, input.clone()).await;
     let second = world.ok(&tool, input.clone()).await;

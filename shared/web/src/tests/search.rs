@@ -5,7 +5,9 @@
 use std::path::Path;
 use std::time::Duration;
 
+use chela_core::purse::{Service, Tariff};
 use chela_core::secret::Secret;
+use chela_testkit::purse::Till;
 
 use super::*;
 use crate::search::{PROVIDERS, Provider, SearchSettings, WebSearch, find};
@@ -20,8 +22,9 @@ fn tool(site: &Site, provider: &'static Provider) -> WebSearch {
         max_results: 5,
         timeout: Duration::from_secs(10),
         cache_ttl: Duration::ZERO,
+        tariff: Tariff { service: Service::Searches, name: format!("{}/search", provider.id), price: Some(5_000) },
     };
-    WebSearch::new(client(&[&site.url]), settings)
+    WebSearch::new(&client(&[&site.url]), settings).unwrap()
 }
 
 fn saved(provider: &Provider) -> Vec<u8> {
@@ -127,20 +130,20 @@ async fn a_refusal_says_what_would_help_and_never_the_key() {
     assert!(world.err(&tool(&site, duck), json!({ "query": "x" })).await.contains("robot"));
 }
 
-/// S11: the key is for the provider's host and goes nowhere else.
+/// The key is for the provider's host and goes nowhere else.
 #[tokio::test]
-async fn the_key_does_not_follow_a_redirect() {
+async fn s11_the_key_does_not_follow_a_redirect() {
     let (site, thief, world) = (Site::open().await, Site::open().await, World::new());
     let brave = find("brave").unwrap();
     site.serve(brave.path, with_headers(302, &[("location", &thief.at("/"))], b""));
     let settings = SearchSettings { ..tool(&site, brave).settings().clone() };
-    let tool = WebSearch::new(client(&[&site.url, &thief.url]), settings);
+    let tool = WebSearch::new(&client(&[&site.url, &thief.url]), settings).unwrap();
     world.err(&tool, json!({ "query": "x" })).await;
     assert!(thief.asked().is_empty(), "{:?}", thief.asked());
 }
 
 #[tokio::test]
-async fn what_a_page_says_of_itself_is_quoted() {
+async fn i01_i04_what_a_page_says_of_itself_is_quoted() {
     let (site, world) = (Site::open().await, World::new());
     let brave = find("brave").unwrap();
     let body = json!({ "web": { "results": [{
@@ -158,7 +161,7 @@ async fn questions_and_counts_are_bounded_and_answers_kept() {
     let brave = find("brave").unwrap();
     site.serve(brave.path, response(200, "application/json", br#"{"web": {"results": []}}"#));
     let settings = SearchSettings { cache_ttl: Duration::from_secs(60), ..tool(&site, brave).settings().clone() };
-    let tool = WebSearch::new(client(&[&site.url]), settings);
+    let tool = WebSearch::new(&client(&[&site.url]), settings).unwrap();
     for query in ["", "   ", &"x".repeat(401)] {
         assert!(world.err(&tool, json!({ "query": query })).await.contains("400 characters"));
     }
@@ -166,6 +169,26 @@ async fn questions_and_counts_are_bounded_and_answers_kept() {
         assert!(world.ok(&tool, json!({ "query": "x", "count": 1_000 })).await.contains("finds nothing"));
     }
     assert!(site.asked().len() == 1 && site.asked()[0].contains("count=20"), "{:?}", site.asked());
+}
+
+/// Mutants that this catches, each tried by hand: nothing paid; an answer from the cache paid; a refusal paid.
+#[tokio::test]
+async fn a_search_is_paid_for_once_and_one_that_was_not_answered_is_not() {
+    let (site, mut world) = (Site::open().await, World::new());
+    let brave = find("brave").unwrap();
+    let settings = SearchSettings { cache_ttl: Duration::from_secs(60), ..tool(&site, brave).settings().clone() };
+    let tool = WebSearch::new(&client(&[&site.url]), settings).unwrap();
+    site.serve(brave.path, response(429, "text/plain", b""));
+    world.err(&tool, json!({ "query": "x" })).await;
+    site.serve(brave.path, response(200, "application/json", &saved(brave)));
+    for _ in 0..2 {
+        world.ok(&tool, json!({ "query": "x" })).await;
+    }
+    assert_eq!(world.till.paid(), [(Service::Searches, 1, 0), (Service::Searches, 1, 1)]);
+    world.till = Till::holding(4);
+    let asked = site.asked().len();
+    let declined = world.err(&tool, json!({ "query": "y" })).await;
+    assert!(declined.contains("limit on spending") && site.asked().len() == asked, "{declined}");
 }
 
 #[test]
@@ -176,8 +199,6 @@ fn every_provider_is_described() {
         assert!(!saved(provider).is_empty(), "{}", provider.id);
         let guide = include_str!("../../../../docs/web.md");
         assert!(guide.contains(&format!("`{}`", provider.id)), "docs/web.md misses {}", provider.id);
-        let paid = !provider.variables.is_empty();
-        assert_eq!(provider.price.search > 0, paid, "{}: what has a key has a price", provider.id);
     }
     assert!(find("bing").is_none());
 }

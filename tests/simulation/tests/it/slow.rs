@@ -29,7 +29,7 @@ use chela_core::session::StoreError;
 use chela_core::session_key::{Peer, PeerKind, SessionKey};
 use chela_simulation::{FifoQueue, Rows};
 use chela_testkit::channel::RecordingChannel;
-use chela_testkit::memory::{MemoryCooldowns, MemoryDirectory, MemorySpend};
+use chela_testkit::memory::{MemoryApprovals, MemoryCooldowns, MemoryDirectory, MemorySpend};
 use tokio::time::{Instant, sleep, timeout};
 
 /// Time as the paused runtime tells it.
@@ -158,6 +158,8 @@ fn agent(rows: &Arc<Rows>, clock: &Arc<RuntimeClock>, thinks: Duration) -> Agent
         queue: Arc::new(FifoQueue::that_ignores_order(false)),
         directory: Arc::new(MemoryDirectory::default()),
         spend: Arc::new(MemorySpend::default()),
+        approvals: Arc::new(MemoryApprovals::default()),
+        audit: Arc::new(MemoryApprovals::default()),
         cooldowns: Arc::new(MemoryCooldowns::default()),
         known: Known::default(),
         clock: clock.clone(),

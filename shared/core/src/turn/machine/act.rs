@@ -24,6 +24,29 @@ impl Machine {
         if self.deadline.since(now) < TOOL_MS.saturating_add(MARGIN_MS) {
             return self.later(0, "the slice is used up".to_owned());
         }
+        let fresh = |call: &PlannedCall| {
+            call.fate == Fate::Fresh && self.effect(call).is_some_and(|effect| effect != Effect::None)
+        };
+        if !self.hopeless() && calls.iter().any(fresh) {
+            return self.wait(Phase::Admitting(step, calls.clone()), Command::Admit { calls });
+        }
+        self.admitted(now, step, calls, &[])
+    }
+
+    /// Calls that are not to be begun have their results already; the others are marked and run.
+    pub(super) fn admitted(
+        &mut self,
+        now: Millis,
+        step: u16,
+        mut calls: Vec<PlannedCall>,
+        results: &[Block],
+    ) -> Command {
+        for call in calls.iter_mut().filter(|call| call.fate == Fate::Fresh) {
+            let own = |result: &&Block| matches!(result, Block::ToolResult { id, .. } if *id == call.id);
+            if let Some(result) = results.iter().find(own) {
+                call.fate = Fate::Done(result.clone());
+            }
+        }
         let runs = |call: &&PlannedCall| !self.hopeless() && self.effect(call).is_some_and(|it| call.may_run(it));
         let effects: Vec<String> = calls
             .iter()

@@ -52,12 +52,14 @@ impl Machine {
         &mut self,
         now: Millis,
         step: u16,
-        control: Option<Control>,
+        control: Option<(Control, Vec<String>)>,
         steering: Vec<Envelope>,
     ) -> Command {
         let accepted_at = self.accepted.as_ref().map_or(now, |accepted| accepted.at);
-        if control.is_some_and(|Control { stop_before }| accepted_at < stop_before) {
-            return self.conclude(now, step, Reply::default());
+        if let Some((Control { stop_before }, parts)) = control
+            && accepted_at < stop_before
+        {
+            return self.conclude(now, step, Reply { parts, ..Reply::default() });
         }
         let known = self.further_events();
         let first = self.accepted.as_ref().map(|accepted| accepted.event.clone());
@@ -94,10 +96,11 @@ impl Machine {
     }
 
     pub(super) fn ask(&mut self, step: u16) -> Command {
+        self.asking = Some(step);
         self.wait(Phase::Asking(step, Beside::Idle), Command::Ask { step })
     }
 
-    fn keep_asking(&mut self, step: u16) -> Command {
+    pub(super) fn keep_asking(&mut self, step: u16) -> Command {
         self.wait(Phase::Asking(step, Beside::Idle), Command::KeepAsking)
     }
 
@@ -112,6 +115,7 @@ impl Machine {
                 self.save(Phase::Asking(step, Beside::Renewing))
             }
             (Beside::Idle, Input::Draft) => self.draft(now, step),
+            (Beside::Idle, Input::Block(parts)) => self.block(now, step, parts),
             (Beside::Marking, Input::Saved) => {
                 let until = self.until(now, PREVIEW_MS);
                 self.wait(Phase::Asking(step, Beside::Showing), Command::SendPreview { until })
@@ -128,6 +132,25 @@ impl Machine {
                 self.end_again(30, &format!("the driver answered {beside:?} beside a model with {input:?}"))
             }
         }
+    }
+
+    /// A block of the answer is stored before it is sent, at the place where the answer itself would stand: only one attempt
+    /// can say how the turn goes on from there.
+    fn block(&mut self, now: Millis, step: u16, parts: Vec<String>) -> Command {
+        let user = if step == 0 { self.user.clone() } else { Vec::new() };
+        let entry = self.entry(now, step, EntryBody::Assistant(AssistantEntry::block(user, parts)));
+        self.store(entry)
+    }
+
+    /// An answer holds all that was sent of it. What a call before this one had begun to say stands before the words of
+    /// this one, and behind its thoughts, which come first everywhere.
+    fn with_beginning(&self, mut blocks: Vec<Block>, before: u16) -> Vec<Block> {
+        if let Some(text) = self.turn.begun(before) {
+            let thought = |block: &Block| matches!(block, Block::Thinking { .. } | Block::RedactedThinking { .. });
+            let place = blocks.iter().take_while(|block| thought(block)).count();
+            blocks.insert(place, Block::Text { text });
+        }
+        blocks
     }
 
     fn draft(&mut self, now: Millis, step: u16) -> Command {
@@ -157,6 +180,8 @@ impl Machine {
         self.spend(spent);
         entry.plain = plain;
         name_calls_apart(&mut entry.blocks);
+        let from = self.asking.take().unwrap_or(step);
+        entry.blocks = self.with_beginning(entry.blocks, from);
         if step == 0 {
             entry.user.clone_from(&self.user);
         }
@@ -166,6 +191,7 @@ impl Machine {
 
     fn unanswered(&mut self, now: Millis, step: u16, failure: Unanswered) -> Command {
         self.spend(failure.spent);
+        self.asking = None;
         if let (Some(asked), true) = (failure.again_after_s, failure.parked) {
             self.progressed = true;
             return self.later(u32::try_from(asked).unwrap_or(u32::MAX).clamp(1, LONGEST_PARKED_S), failure.reason);
@@ -187,6 +213,7 @@ impl Machine {
         let choices = choices.map(Box::new);
         let user = if step == 0 { self.user.clone() } else { Vec::new() };
         let blocks = parts.iter().map(|text| Block::Text { text: text.clone() }).collect();
+        let blocks = self.with_beginning(blocks, step);
         let (model, usage, outbox) = (COMMAND.to_owned(), Usage::default(), Some(parts));
         let answer =
             AssistantEntry { user, blocks, model, usage, outbox, forget, choices, ..AssistantEntry::default() };

@@ -88,6 +88,7 @@ pub enum Op {
     Append(Id),
     Flag { part: u16 },
     Consult,
+    Admit,
     Look,
     Ask,
     KeepAsking,
@@ -116,10 +117,12 @@ pub enum Told {
     Appended(Option<Id>),
     Flagged,
     Consulted,
+    Admitted,
     Looked(Vec<u8>, bool),
     Answered,
     Silent,
     Draft,
+    Block,
     PreviewSent(Option<usize>),
     PreviewRenewed,
     Returned,
@@ -300,9 +303,15 @@ impl Shelves {
     pub fn at_once(&self, id: Id, op: &Op) -> bool {
         let left = self.scope.left;
         match op {
-            Op::Consult | Op::Announce | Op::Wait => true,
+            Op::Consult | Op::Admit | Op::Announce | Op::Wait => true,
             Op::Look => !self.scope.steering && left.stops == 0 && left.throttles == 0,
-            Op::Ask => left.silences == 0 && left.drafts == 0 && left.ticks == 0 && self.live(id).fault.is_none(),
+            Op::Ask => {
+                left.silences == 0
+                    && left.drafts == 0
+                    && left.blocks == 0
+                    && left.ticks == 0
+                    && self.live(id).fault.is_none()
+            }
             _ => false,
         }
     }
@@ -348,6 +357,7 @@ impl Shelves {
             Command::Append(entry) => Op::Append(self.entries.put(*entry)),
             Command::Flag { part, .. } => Op::Flag { part },
             Command::Consult => Op::Consult,
+            Command::Admit { .. } => Op::Admit,
             Command::Look => Op::Look,
             Command::Ask { .. } => Op::Ask,
             Command::KeepAsking => Op::KeepAsking,
@@ -412,8 +422,10 @@ impl Shelves {
                 let parts = (0..self.scope.parts).map(|part| format!("{part} of a command")).collect();
                 Input::Consulted(command.then_some(Reply { parts, forget: true, choices: None }))
             }
+            Told::Admitted => Input::Admitted(Vec::new()),
             Told::Looked(steering, stop) => Input::Looked {
                 control: stop.then_some(Control { stop_before: NOW.plus(1) }),
+                last_words: vec!["stopped".to_owned()],
                 steering: steering.iter().map(|event| self.envelopes[usize::from(*event)].clone()).collect(),
             },
             Told::Answered => Input::Answered(Box::new(self.answer(&live.machine))),
@@ -425,6 +437,7 @@ impl Shelves {
                 parked: false,
             }),
             Told::Draft => Input::Draft,
+            Told::Block => Input::Block(vec![self.block(&live.machine)]),
             Told::PreviewSent(message) => Input::PreviewSent(message.map(|nth| format!("preview{nth}"))),
             Told::PreviewRenewed => Input::PreviewRenewed,
             Told::Returned => Input::ToolReturned(ToolAnswer::ok("done")),
@@ -455,12 +468,18 @@ impl Shelves {
         Way::To { address: inbound.reply_to.clone(), unconfirmed }
     }
 
+    /// Whose answer a block is of can be read off it.
+    fn block(&self, machine: &Machine) -> String {
+        format!("block {} of {}", machine.turn().parts().len(), machine.head().attempts)
+    }
+
     /// The scripted model. It says something else whenever another attempt asks, as models do.
     fn answer(&self, machine: &Machine) -> Answer {
         let variant = machine.head().attempts.min(2);
         let event = machine.accepted().map(|accepted| self.event(&accepted.event)).unwrap();
-        let tools = machine.turn().answers().count() == 0 && self.scope.tools_for.contains(&event);
-        let (blocks, outbox) = if tools && !self.scope.tools.is_empty() {
+        let first = machine.turn().answers().all(AssistantEntry::is_block);
+        let tools = first && self.scope.tools_for.contains(&event);
+        let (mut blocks, outbox) = if tools && !self.scope.tools.is_empty() {
             let call = |tool: &&str| Block::ToolUse {
                 id: format!("{tool}{variant}"),
                 name: (*tool).to_owned(),
@@ -472,6 +491,12 @@ impl Shelves {
                 (0..self.scope.parts).map(|part| format!("{part} of answer {variant} to {}", name(event))).collect();
             (vec![Block::Text { text: parts.join(" ") }], Some(parts))
         };
+        // It holds what was sent of it.
+        let own = format!("of {}", machine.head().attempts);
+        let sent = machine.turn().answers().filter(|answer| answer.is_block()).flat_map(|answer| &answer.interim);
+        let sent: Vec<Block> =
+            sent.filter(|text| text.ends_with(&own)).map(|text| Block::Text { text: text.clone() }).collect();
+        blocks.splice(0..0, sent);
         let on_the_way = if outbox.is_none() { self.scope.interim } else { 0 };
         let interim = (0..on_the_way).map(|part| format!("{part} on the way {variant} to {}", name(event))).collect();
         let (model, usage) = ("m".into(), Usage::default());

@@ -135,9 +135,29 @@ fn rested(shelves: &Shelves, state: &State) -> Option<(Broken, String)> {
         let whole = transcript(&entries, 0, open, 0);
         let repair =
             whole.repairs.first().map(|repair| format!("the results of turn {} were never stored", repair.turn));
-        let fault = repair.or_else(|| parted(&entries)).or_else(|| fault_of_transcript(&whole.past.messages()))?;
+        let fault = repair
+            .or_else(|| parted(&entries))
+            .or_else(|| unsaid(&entries))
+            .or_else(|| fault_of_transcript(&whole.past.messages()))?;
         Some((Broken::Transcript, fault))
     })
+}
+
+/// A block that was sent and that the stored answer knows nothing of.
+fn unsaid(entries: &[Entry]) -> Option<String> {
+    let mut sent: Vec<&String> = Vec::new();
+    for entry in entries {
+        let EntryBody::Assistant(answer) = &entry.body else { continue };
+        if answer.is_block() {
+            sent.extend(&answer.interim);
+            continue;
+        }
+        let said = format!("{:?}", answer.blocks);
+        if let Some(block) = sent.drain(..).find(|block| !said.contains(block.as_str())) {
+            return Some(format!("\"{block}\" was sent, and the stored answer says {said}"));
+        }
+    }
+    None
 }
 
 /// Stored calls whose stored results are others'. Whoever reads them mends that; it must not be there all the same.

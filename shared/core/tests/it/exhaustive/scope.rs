@@ -19,6 +19,8 @@ pub struct Left {
     pub silences: u8,
     /// The answer is shown while it grows.
     pub drafts: u8,
+    /// A block of the answer is sent while it grows.
+    pub blocks: u8,
     /// The lease is renewed while the model is asked.
     pub ticks: u8,
     /// The owner says stop.
@@ -138,6 +140,7 @@ const NONE: Left = Left {
     sends: 0,
     silences: 0,
     drafts: 0,
+    blocks: 0,
     ticks: 0,
     stops: 0,
 };
@@ -315,6 +318,25 @@ pub const SCOPES: &[Scope] = &[
         functions: 2,
         left: Left { crashes: 1, leases: 1, reshown: 1, sends: 1, ..NONE },
         at_least: 10_000,
+        ..PLAIN
+    },
+    Scope {
+        name: "blocks of an answer",
+        lines: &[Line { session: 0, events: &[0], later: &[] }],
+        tools: &[],
+        functions: 2,
+        left: Left { crashes: 1, leases: 1, reshown: 1, blocks: 2, ..NONE },
+        at_least: 47_000,
+        ..PLAIN
+    },
+    Scope {
+        name: "blocks of an answer, a tool, a model that breaks off",
+        lines: &[Line { session: 0, events: &[0], later: &[1] }],
+        tools_for: &[0],
+        steering: true,
+        functions: 2,
+        left: Left { crashes: 1, silences: 1, throttles: 1, blocks: 2, ..NONE },
+        at_least: 420_000,
         ..PLAIN
     },
     Scope {

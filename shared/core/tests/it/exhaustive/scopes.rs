@@ -102,6 +102,16 @@ fn parts_on_the_way() {
 }
 
 #[test]
+fn blocks_of_an_answer() {
+    hold("blocks of an answer");
+}
+
+#[test]
+fn blocks_of_an_answer_a_tool_a_model_that_breaks_off() {
+    hold("blocks of an answer, a tool, a model that breaks off");
+}
+
+#[test]
 fn a_silent_model() {
     hold("a silent model");
 }

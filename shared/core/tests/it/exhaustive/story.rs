@@ -82,6 +82,7 @@ fn deed(shelves: &Shelves, live: Id, op: &Op) -> String {
         Op::Save { head, .. } => saved(shelves, *head),
         Op::Append(entry) => format!("stores {} of {event}", entry_words(shelves, *entry)),
         Op::Flag { part } => format!("flags part {} of the answer to {event} for the owner", part + 1),
+        Op::Admit => "sees which calls may be begun".to_owned(),
         Op::Consult => "sees whether a model is needed".to_owned(),
         Op::Look => "looks what came meanwhile".to_owned(),
         Op::Ask => format!("asks the model about {event}"),
@@ -119,6 +120,7 @@ fn saved(shelves: &Shelves, head: Id) -> String {
 fn entry_words(shelves: &Shelves, entry: Id) -> &'static str {
     match &shelves.entries.get(entry).body {
         EntryBody::Assistant(answer) if answer.outbox.is_some() => "the final answer",
+        EntryBody::Assistant(answer) if answer.is_block() => "a block of the answer",
         EntryBody::Assistant(_) => "the model's call of tools",
         EntryBody::ToolDone { .. } => "one tool's result",
         EntryBody::ToolResults { .. } => "the tools' results",
@@ -137,6 +139,7 @@ fn manner(how: How) -> &'static str {
         How::UnconfirmedLost => "; it is lost, and the platform does not confirm it",
         How::Refused => "; the platform refuses it",
         How::Silent => "; no model answers",
+        How::Block => "; a block of the answer can be sent",
         How::Draft => "; the answer begins to grow",
         How::Tick => "; it takes its time",
     }

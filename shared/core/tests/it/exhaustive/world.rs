@@ -106,6 +106,7 @@ pub enum How {
     Refused,
     Silent,
     Draft,
+    Block,
     Tick,
 }
 
@@ -362,6 +363,7 @@ impl State {
             Op::Ask | Op::KeepAsking => {
                 may(self.left.silences, &[How::Silent]);
                 may(self.left.drafts, &[How::Draft]);
+                may(self.left.blocks, &[How::Block]);
                 may(self.left.ticks, &[How::Tick]);
             }
             _ => {}
@@ -377,6 +379,7 @@ impl State {
             How::NotSent | How::UnconfirmedArrived | How::UnconfirmedLost | How::Refused => left.sends -= 1,
             How::Silent => left.silences -= 1,
             How::Draft => left.drafts -= 1,
+            How::Block => left.blocks -= 1,
             How::Tick => left.ticks -= 1,
         }
     }
@@ -424,9 +427,11 @@ impl State {
                 Told::Flagged
             }
             Op::Consult => Told::Consulted,
+            Op::Admit => Told::Admitted,
             Op::Ask | Op::KeepAsking => match how {
                 How::Silent => Told::Silent,
                 How::Draft => Told::Draft,
+                How::Block => Told::Block,
                 How::Tick => Told::Tick,
                 _ => Told::Answered,
             },

@@ -1,0 +1,162 @@
+//! `chela audit`: doors left open, and those closed that can be closed without asking.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use chela_audit::{Finding, Holds, OwnedFile, Repair, Severity, Subject, Template, audit};
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::place::Place;
+use crate::show::{BAD, CODE, FAINT, GOOD, WARN, line};
+
+/// Where the repository keeps its template.
+const TEMPLATE: &str = "infra/template.yaml";
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  chela audit\n  chela audit --fix\n  chela audit --json | jq '.findings[] | select(.severity == \"critical\")'\n  chela audit --template infra/template.yaml\n\nEnds with an error if something critical is left. All checks: docs/audit.md"
+)]
+pub(crate) struct Audit {
+    /// For machines
+    #[arg(long)]
+    json: bool,
+    /// Do what is safe: permissions of files, and keys that open more than their defaults; the old text is kept beside it
+    #[arg(long)]
+    fix: bool,
+    /// The template of the deployment; infra/template.yaml if it is there
+    #[arg(long, value_name = "FILE")]
+    template: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// What was found, and what was done about it.
+struct Outcome {
+    findings: Vec<Finding>,
+    mended: Vec<String>,
+}
+
+impl Audit {
+    pub(crate) fn run(&self) -> anyhow::Result<()> {
+        let template = self.template()?;
+        let mut outcome = Outcome { findings: self.look(template.as_ref())?, mended: Vec::new() };
+        if self.fix {
+            outcome.mended = self.mend(&outcome.findings)?;
+            outcome.findings = self.look(template.as_ref())?;
+        }
+        if self.json {
+            line(&json!({"findings": outcome.findings, "mended": outcome.mended}).to_string());
+        } else {
+            outcome.show();
+        }
+        let critical = outcome.findings.iter().filter(|finding| finding.severity == Severity::Critical).count();
+        anyhow::ensure!(critical == 0, "{critical} critical findings");
+        Ok(())
+    }
+
+    fn template(&self) -> anyhow::Result<Option<Template>> {
+        let path = match &self.template {
+            Some(path) => path.as_path(),
+            None if Path::new(TEMPLATE).exists() => Path::new(TEMPLATE),
+            None => return Ok(None),
+        };
+        let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        Template::read(&text).map(Some).with_context(|| format!("cannot use {}", path.display()))
+    }
+
+    fn look(&self, template: Option<&Template>) -> anyhow::Result<Vec<Finding>> {
+        let path = &self.place.config;
+        let (checked, written) = if path.exists() {
+            let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            (Some(crate::config::check(path)?), chela_config::written(&text).unwrap_or_default())
+        } else {
+            // Without a file the defaults hold.
+            (None, json!({}))
+        };
+        let (config, refused) = checked.map(|it| (it.config.unwrap_or_default(), it.report.errors)).unwrap_or_default();
+        let (channels, files) = (chela_app::install::channel_keys(), self.files());
+        Ok(audit(&Subject {
+            config: &config,
+            refused: &refused,
+            written: &written,
+            channels: &channels,
+            template,
+            files: &files,
+        }))
+    }
+
+    fn files(&self) -> Vec<OwnedFile> {
+        let places = [(&self.place.config, Holds::Configuration), (&self.place.data, Holds::Data)];
+        let seen = places.into_iter().filter_map(|(path, holds)| {
+            let mode = fs::metadata(path).ok()?.permissions().mode() & 0o7777;
+            let symlink = fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink());
+            Some(OwnedFile { path: path.clone(), holds, mode, symlink })
+        });
+        seen.collect()
+    }
+
+    fn mend(&self, findings: &[Finding]) -> anyhow::Result<Vec<String>> {
+        let mut mended = Vec::new();
+        for finding in findings {
+            match &finding.repair {
+                Some(Repair::Mode { path, mode }) => {
+                    fs::set_permissions(path, Permissions::from_mode(*mode))
+                        .with_context(|| format!("cannot change the permissions of {}", path.display()))?;
+                    mended.push(format!("{}: permissions {mode:o}", path.display()));
+                }
+                Some(Repair::Key { path, value }) => {
+                    if self.set(path, value)? {
+                        mended.push(format!("{}: {value}", path.join(".")));
+                    }
+                }
+                None => {}
+            }
+        }
+        Ok(mended)
+    }
+
+    /// Sets a key of the configuration, and keeps the text from before the first change. `false` if the key stands where
+    /// it cannot be changed without touching anything else, such as an included file.
+    fn set(&self, keys: &[String], value: &Value) -> anyhow::Result<bool> {
+        let path = &self.place.config;
+        let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let Some(edited) = chela_config::edit(&text, keys, value) else { return Ok(false) };
+        if edited == text {
+            return Ok(false);
+        }
+        let permissions = fs::metadata(path)?.permissions();
+        let beside = |suffix: &str| path.with_added_extension(suffix);
+        let (old, new) = (beside("before-audit"), beside("new"));
+        if !old.exists() {
+            fs::copy(path, &old).with_context(|| format!("cannot write {}", old.display()))?;
+        }
+        fs::write(&new, edited).with_context(|| format!("cannot write {}", new.display()))?;
+        fs::set_permissions(&new, permissions)?;
+        fs::rename(&new, path).with_context(|| format!("cannot replace {}", path.display()))?;
+        Ok(true)
+    }
+}
+
+impl Outcome {
+    fn show(&self) {
+        for what in &self.mended {
+            line(&format!("{GOOD}mended{GOOD:#}    {what}"));
+        }
+        for Finding { id, severity, at, message, fix, repair } in &self.findings {
+            let sign = match severity {
+                Severity::Critical => format!("{BAD}critical{BAD:#}"),
+                Severity::Warn => format!("{WARN}warn{WARN:#}    "),
+                Severity::Info => format!("{FAINT}info{FAINT:#}    "),
+            };
+            line(&format!("{sign}  {at}: {message}  {FAINT}{id}{FAINT:#}"));
+            let by_itself = if repair.is_some() { " (--fix does it)" } else { "" };
+            line(&format!("          {CODE}{fix}{CODE:#}{FAINT}{by_itself}{FAINT:#}"));
+        }
+        if self.findings.is_empty() {
+            line(&format!("{GOOD}nothing found{GOOD:#}"));
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Approvals over the API: what is listed, who may decide, and that a decision is about what was seen.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use chela_app::api::Api;
+use chela_app::install::Scope;
+use chela_app::live::{Ground, Live};
+use chela_core::agent_id::AgentId;
+use chela_core::approval::{ApprovalStore, Request, State, VALID_MS, digest};
+use chela_core::audit::{self, What};
+use chela_core::blob::{BlobStore, Precondition};
+use chela_core::clock::{Clock, Millis};
+use chela_core::queue::{Envelope, Lane, Queue, Task};
+use chela_core::secret::Secret;
+use chela_core::session_key::SessionKey;
+use chela_core::tool::{Caller, Consent};
+use chela_embedded::{Embedded, LocalSecrets};
+use chela_testkit::clock::ManualClock;
+use http::{HeaderMap, HeaderValue, Method};
+use serde_json::{Value, json};
+
+struct Desk {
+    api: Api,
+    store: Embedded,
+    clock: Arc<ManualClock>,
+    _folder: tempfile::TempDir,
+}
+
+impl Desk {
+    async fn open() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::at(Millis(1_800_000_000_000)));
+        let store = Embedded::open(folder.path(), clock.clone()).unwrap();
+        store.blobs.put("config/chela.json5", Bytes::from("{}"), Precondition::None).await.unwrap();
+        let ground = Ground {
+            config_files: store.blobs.clone(),
+            config_key: "config/chela.json5".to_owned(),
+            files: store.blobs.clone(),
+            secrets: Arc::new(LocalSecrets::new(|_| None)),
+            variables: Arc::new(|_| None),
+            clock: clock.clone(),
+            scope: Scope::Api,
+        };
+        let sessions = store.sessions.clone();
+        let api = Api {
+            queue: store.queue.clone(),
+            dead_letters: store.queue.clone(),
+            sessions: sessions.clone(),
+            directory: sessions.clone(),
+            access: sessions.clone(),
+            channels: sessions.clone(),
+            spend: sessions.clone(),
+            approvals: sessions.clone(),
+            audit: sessions,
+            live: Arc::new(Live::open(ground).await.unwrap()),
+            clock: clock.clone(),
+            metrics: Arc::default(),
+            own_key: Some(Secret::new("k3y")),
+            poll_every: Duration::from_millis(1),
+        };
+        Self { api, store, clock, _folder: folder }
+    }
+
+    async fn waits(&self, id: &str) -> Request {
+        let (input, now) = (json!({"command": "git push"}), self.clock.now());
+        let consent = Consent { shown: "git push".into(), programs: Some(vec![vec!["git".into(), "push".into()]]) };
+        let request = Request {
+            id: id.into(),
+            digest: digest("exec", &input, &consent.shown),
+            session: SessionKey::from_stored("agent:main:main"),
+            agent: AgentId::new("main"),
+            turn: 1,
+            call: "call_1".into(),
+            model: "test/model".into(),
+            tool: "exec".into(),
+            input,
+            consent,
+            caller: Caller::default(),
+            here: true,
+            places: vec![],
+            asked_at: now,
+            expires_at: now.plus(VALID_MS),
+            state: State::Waiting,
+        };
+        self.store.sessions.ask(&request).await.unwrap();
+        request
+    }
+
+    async fn call(&self, method: Method, path: &str, body: &Value) -> (u16, Value) {
+        let mut headers = HeaderMap::new();
+        headers.insert(http::header::AUTHORIZATION, HeaderValue::from_static("Bearer k3y"));
+        let ack = self.api.handle(&method, path, "", &headers, &Bytes::from(body.to_string())).await;
+        (ack.status.as_u16(), serde_json::from_slice(&ack.body).unwrap())
+    }
+
+    async fn decides(&self, request: &Request, decision: &str, digest: &str) -> u16 {
+        let body = json!({"id": request.id, "decision": decision, "digest": digest});
+        self.call(Method::POST, "/approvals", &body).await.0
+    }
+
+    /// The decisions that wait to be acted on.
+    async fn queued(&self) -> Vec<String> {
+        let deliveries = self.store.queue.receive(Lane::Live, 10, 30).await.unwrap();
+        let id = |body: &str| match serde_json::from_str::<Envelope>(body).unwrap().task {
+            Task::Decision { id, .. } => id,
+            task => panic!("{task:?}"),
+        };
+        deliveries.iter().map(|delivery| id(&delivery.body)).collect()
+    }
+
+    async fn log(&self) -> Vec<(What, String)> {
+        let log = audit::whole(self.store.sessions.as_ref(), "default").await.unwrap();
+        assert_eq!(audit::verify(&log, None), Ok(()));
+        log.into_iter().map(|record| (record.happening.what, record.happening.by)).collect()
+    }
+}
+
+#[tokio::test]
+async fn without_the_key_nothing_is_shown_and_nothing_decided() {
+    let desk = Desk::open().await;
+    let request = desk.waits("a").await;
+    let body = Bytes::from(json!({"id": "a", "decision": "once", "digest": request.digest}).to_string());
+    for (method, path) in
+        [(Method::GET, "/approvals"), (Method::POST, "/approvals"), (Method::POST, "/approvals/forget")]
+    {
+        let ack = desk.api.handle(&method, path, "", &HeaderMap::new(), &body).await;
+        assert_eq!(ack.status.as_u16(), 401, "{method} {path}");
+    }
+    assert_eq!(desk.store.sessions.waiting().await.unwrap(), [request]);
+}
+
+#[tokio::test]
+async fn the_owner_decides_about_what_was_seen_once() {
+    let desk = Desk::open().await;
+    let request = desk.waits("a").await;
+    let (status, listed) = desk.call(Method::GET, "/approvals", &json!({})).await;
+    let seen = &listed["waiting"][0];
+    assert_eq!((status, seen["shown"].as_str(), seen["id"].as_str()), (200, Some("git push"), Some("a")));
+    assert_eq!(desk.decides(&request, "once", &"0".repeat(64)).await, 409, "the digest of something else");
+    assert_eq!(desk.queued().await, [""; 0]);
+    assert_eq!(desk.decides(&request, "always", seen["digest"].as_str().unwrap()).await, 200);
+    assert_eq!(desk.decides(&request, "once", &request.digest).await, 409, "twice");
+    assert_eq!(desk.queued().await, ["a"]);
+    let rule = desk.call(Method::GET, "/approvals", &json!({})).await.1["allowed"][0].clone();
+    assert_eq!(rule["words"], json!(["git", "push"]));
+    for wanted in [200, 404] {
+        let forget = json!({"id": rule["id"]});
+        assert_eq!(desk.call(Method::POST, "/approvals/forget", &forget).await.0, wanted);
+    }
+    let by = |what| (what, "api".to_owned());
+    assert_eq!(desk.log().await, [by(What::AllowedAlways), by(What::Forgotten)]);
+}
+
+#[tokio::test]
+async fn what_nobody_answered_is_denied_and_told_once() {
+    let desk = Desk::open().await;
+    let request = desk.waits("a").await;
+    desk.clock.advance(VALID_MS);
+    for _ in 0..2 {
+        assert_eq!(desk.call(Method::GET, "/approvals", &json!({})).await.1["waiting"], json!([]));
+    }
+    assert_eq!(desk.queued().await, ["a"]);
+    assert_eq!(desk.decides(&request, "once", &request.digest).await, 409);
+    assert_eq!(desk.log().await, [(What::Expired, "time".to_owned())]);
+}
+
+#[tokio::test]
+async fn what_is_not_understood_is_said() {
+    let desk = Desk::open().await;
+    for (path, body, status) in [
+        ("/approvals", json!({"id": "a", "decision": "once"}), 400),
+        ("/approvals", json!({"id": "a", "decision": "maybe", "digest": ""}), 400),
+        ("/approvals", json!({"id": "a", "decision": "once", "digest": ""}), 404),
+        ("/approvals/forget", json!({}), 400),
+    ] {
+        let (given, answer) = desk.call(Method::POST, path, &body).await;
+        assert!(given == status && answer["error"].is_string(), "{body} {given} {answer}");
+    }
+}

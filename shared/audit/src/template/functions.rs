@@ -1,0 +1,78 @@
+//! Functions: ceilings, doors, what they carry, and their logs.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{Template, texts};
+use crate::Finding;
+use crate::checks::{NO_CEILING, NO_RETENTION, OPEN_URL, SANDBOX_ARMED, SECRET_IN_ENVIRONMENT, SHARED_ROLE};
+
+const FUNCTIONS: &[&str] = &["AWS::Serverless::Function", "AWS::Lambda::Function"];
+
+/// Functions that prove who calls before anything else. No other may have a public address.
+const DOORS: &[&str] = &["Webhook", "Api"];
+
+/// Parts of names of variables that hold secrets.
+const SECRET_WORDS: &[&str] = &["SECRET", "TOKEN", "PASSWORD", "APIKEY", "API_KEY", "PRIVATE_KEY", "CREDENTIAL"];
+
+/// Beginnings of values that only secrets have.
+const SECRET_BEGINNINGS: &[&str] = &["sk-", "xoxb-", "xapp-", "ghp_", "AKIA", "-----BEGIN"];
+
+pub(super) fn look(template: &Template, findings: &mut Vec<Finding>) {
+    let mut roles: BTreeMap<String, &str> = BTreeMap::new();
+    for (name, properties) in template.of(FUNCTIONS) {
+        if properties.get("ReservedConcurrentExecutions").is_none_or(Value::is_null) {
+            findings.push(NO_CEILING.found(
+                name,
+                "has no reserved concurrency",
+                "set ReservedConcurrentExecutions; new accounts must ask AWS for a larger quota first",
+            ));
+        }
+        look_at_environment(name, properties, findings);
+        look_at_door(name, properties, findings);
+        let role = properties.get("Role").map(|role| texts(role).join("."));
+        if let Some(role) = role
+            && let Some(other) = roles.insert(role, name)
+        {
+            findings.push(SHARED_ROLE.found(name, format!("has the role of {other}"), "give each function its own"));
+        }
+    }
+    for (name, properties) in template.of(&["AWS::Logs::LogGroup"]) {
+        if properties.get("RetentionInDays").is_none_or(Value::is_null) {
+            findings.push(NO_RETENTION.found(name, "keeps its lines for ever", "set RetentionInDays: 14"));
+        }
+    }
+}
+
+fn look_at_environment(name: &str, properties: &Value, findings: &mut Vec<Finding>) {
+    let variables = properties.pointer("/Environment/Variables").and_then(Value::as_object);
+    for (variable, value) in variables.into_iter().flatten() {
+        let loud = variable.to_ascii_uppercase();
+        let named = SECRET_WORDS.iter().any(|word| loud.contains(word));
+        let shaped = texts(value).iter().any(|text| SECRET_BEGINNINGS.iter().any(|start| text.starts_with(start)));
+        if named || shaped {
+            findings.push(SECRET_IN_ENVIRONMENT.found(
+                format!("{name}.{variable}"),
+                "a secret is given to the function in its environment",
+                "store it as a SecureString of SSM and refer to it in the configuration",
+            ));
+        }
+    }
+    if name.starts_with("Sandbox") && variables.is_some_and(|variables| !variables.is_empty()) {
+        let fix = "remove its Environment: what a model wrote reads all of it";
+        findings.push(SANDBOX_ARMED.found(name, "the sandbox carries variables", fix));
+    }
+}
+
+fn look_at_door(name: &str, properties: &Value, findings: &mut Vec<Finding>) {
+    let Some(url) = properties.get("FunctionUrlConfig").filter(|url| !url.is_null()) else { return };
+    let open = url.get("AuthType").and_then(Value::as_str) != Some("AWS_IAM");
+    if open && !DOORS.iter().any(|door| name.starts_with(door)) {
+        findings.push(OPEN_URL.found(
+            name,
+            "has a public address and proves nobody",
+            "remove FunctionUrlConfig, or set AuthType: AWS_IAM",
+        ));
+    }
+}

@@ -1,0 +1,18 @@
+//! What the person feels, point by point: somebody writes to the real `chela run` through Telegram's webhook, a provider
+//! with a script thinks, and both what it was sent and what the person got are looked at.
+
+mod agents;
+mod commands;
+mod context;
+mod dialect;
+mod failover;
+mod house;
+mod media;
+mod memory;
+mod models;
+mod provider;
+mod skills;
+mod spend;
+mod streaming;
+mod telegram;
+mod wrong;
