@@ -143,7 +143,7 @@ fn guests_may_use_what_costs_nothing_and_changes_nothing_of_others() {
         TABLE.iter().filter(|spec| spec.allows(Authority::Guest, own)).map(|spec| spec.word).collect()
     };
     assert_eq!(may(false), ["status", "help", "commands", "whoami"]);
-    assert_eq!(may(true), ["new", "reset", "stop", "status", "help", "commands", "whoami"]);
+    assert_eq!(may(true), ["new", "reset", "stop", "name", "status", "help", "commands", "whoami"]);
     assert!(TABLE.iter().all(|spec| spec.allows(Authority::Owner, false)));
 }
 
