@@ -15,4 +15,5 @@ mod skills;
 mod spend;
 mod streaming;
 mod telegram;
+mod web;
 mod wrong;
