@@ -3,28 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chela_config::{Config, SecretInput, WebFetch as FetchSection, WebSearch as SearchSection};
+use chela_config::{Config, WebFetch as FetchSection, WebSearch as SearchSection};
 use chela_core::purse::Service;
 use chela_core::secret::{Secret, SecretRef, SecretSource, SecretStore};
 use chela_core::tool::Tool;
 use chela_http::{HostPort, HttpClient};
-use chela_web::{
-    Browser, FetchSettings, Launch, PROVIDERS, Provider, SearchSettings, WebFetch, WebSearch, Which, cdp_origin,
-    find_chromium, find_provider,
-};
+use chela_web::{FetchSettings, PROVIDERS, Provider, SearchSettings, WebFetch, WebSearch, find_provider};
 
 use crate::install::resolve;
 use crate::live::Built;
 use crate::usage::tariff;
 
-/// Places that the owner has configured: they may be private. A browser's address that is a reference is known too late
-/// for that, and must be public.
+/// Places that the owner has configured: they may be private.
 pub(crate) fn base_urls(config: &Config) -> Vec<String> {
-    let door = match &config.browser.cdp_url {
-        Some(SecretInput::Value(url)) => cdp_origin(url.expose()),
-        _ => None,
-    };
-    config.tools.web.search.base_url.clone().into_iter().chain(door).collect()
+    config.tools.web.search.base_url.clone().into_iter().collect()
 }
 
 /// Opens the tools. What cannot be opened is left out, with the reason among the problems.
@@ -44,26 +36,7 @@ pub(crate) async fn open(
     if config.tools.web.fetch.enabled {
         tools.push(Arc::new(WebFetch::new(http, fetch(&config.tools.web.fetch))));
     }
-    if let Some(which) = browser(config, secrets, problems).await {
-        tools.push(Arc::new(Browser::new(which, http)));
-    }
     tools
-}
-
-/// Which browser there is; none on a machine without one, where nothing else is configured.
-async fn browser(config: &Config, secrets: &dyn SecretStore, problems: &mut Vec<String>) -> Option<Which> {
-    let section = &config.browser;
-    if !section.enabled {
-        return None;
-    }
-    if let Some(url) = &section.cdp_url {
-        return resolve(url, secrets, "browser.cdpUrl", problems).await.map(Which::Remote);
-    }
-    let executable = find_chromium(section.executable_path.as_deref());
-    if let (None, Some(path)) = (&executable, &section.executable_path) {
-        problems.push(format!("browser.executablePath: there is no file {path}"));
-    }
-    Some(Which::Local(Launch { executable: executable?, headless: section.headless, no_sandbox: section.no_sandbox }))
 }
 
 /// What agents could see of the web and do not, each with what would help.
@@ -77,9 +50,6 @@ pub fn missing(built: &Built) -> Vec<&'static str> {
     let mut missing = Vec::new();
     if section.enabled && section.provider.is_none() && allowed("web_search") && !offered("web_search") {
         missing.push("no web_search: set tools.web.search.provider, or a key such as BRAVE_API_KEY; see docs/web.md");
-    }
-    if built.config.browser.enabled && allowed("browser") && !offered("browser") {
-        missing.push("no browser: install Chromium (apt install chromium), or set browser.cdpUrl; see docs/web.md");
     }
     missing
 }

@@ -22,7 +22,7 @@ use crate::secrets::SecretInput;
 use crate::skills::{PromptTemplate, SkillsSection};
 use crate::spend::SpendSection;
 use crate::subagents::SessionTools;
-use crate::web::{BrowserSection, WebTools};
+use crate::web::WebTools;
 
 /// The whole configuration. Everything has a default: an empty file is a configuration.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -67,8 +67,6 @@ pub struct Config {
     pub prompts: BTreeMap<String, PromptTemplate>,
     /// Speech.
     pub tts: Tts,
-    /// A browser for the owner's agents.
-    pub browser: BrowserSection,
     /// What is logged.
     pub logging: LoggingSection,
     /// The same agents, bindings and session rules as routing reads them.

@@ -1,4 +1,4 @@
-//! What agents see of the web: `tools.web` and `browser`.
+//! What agents see of the web: `tools.web`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -139,30 +139,6 @@ impl Default for WebFetch {
     }
 }
 
-/// `browser`.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct BrowserSection {
-    /// Whether the owner's agents can use a browser, where there is one.
-    pub enabled: bool,
-    /// A browser that runs elsewhere: the address of its DevTools, `ws://…`, `wss://…` or `http://…`. Its network is not
-    /// ours: whoever runs it decides what it reaches beside what Chela checks. On AWS the only way to have a browser.
-    pub cdp_url: Option<SecretInput>,
-    /// Chromium or Chrome on this machine, if it is not where it usually is.
-    pub executable_path: Option<String>,
-    /// Whether it runs without a window.
-    pub headless: bool,
-    /// Whether Chromium's own sandbox is off. Only for containers that cannot have it: without it a page that breaks
-    /// Chromium has this machine.
-    pub no_sandbox: bool,
-}
-
-impl Default for BrowserSection {
-    fn default() -> Self {
-        Self { enabled: true, cdp_url: None, executable_path: None, headless: true, no_sandbox: false }
-    }
-}
-
 /// What contradicts itself among all this.
 pub(crate) fn inspect(config: &Config) -> Vec<Misfit> {
     let mut misfits = Vec::new();
@@ -195,10 +171,6 @@ pub(crate) fn inspect(config: &Config) -> Vec<Misfit> {
     if fetch.private_urls.iter().any(|url| !is_http_url(url)) {
         const PRIVATE_URLS: &[&str] = &["tools", "web", "fetch", "privateUrls"];
         refuse(PRIVATE_URLS, false, "holds something that is no web address", "write each as http://wiki.lan:8080");
-    }
-    if config.browser.no_sandbox {
-        let message = "Chromium runs without its sandbox, so that a page that breaks it has this machine";
-        refuse(&["browser", "noSandbox"], true, message, "leave it out, unless a container forbids the sandbox");
     }
     misfits
 }

@@ -390,7 +390,9 @@ mod tests {
         }
         assert_eq!(vet(&narrow, "https://1.1.1.1:9").await.unwrap(), ["1.1.1.1:9"]);
         let other = narrow.allowing(vec![HostPort::of_url("http://own.example:82").unwrap()]);
-        assert!(vet(&other, "http://own.example:82/").await.is_ok() && vet(&other, "http://box.example:81/").await.is_err());
+        assert!(
+            vet(&other, "http://own.example:82/").await.is_ok() && vet(&other, "http://box.example:81/").await.is_err()
+        );
         let pinned = mixed.only(HostPort::of_url("https://a.example").unwrap());
         assert!(vet(&pinned, "https://a.example").await.is_ok() && vet(&pinned, "https://b.example").await.is_err());
         assert!(matches!(vet(&narrow, "file:///etc/passwd").await, Err(HttpError::BadUrl { .. })));

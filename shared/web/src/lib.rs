@@ -1,11 +1,9 @@
 #![doc = include_str!("../README.md")]
 
-mod browser;
 mod cache;
 mod fetch;
 mod search;
 
-pub use browser::{Browser, Launch, Which, cdp_origin, find_chromium};
 pub use fetch::{FetchSettings, WebFetch};
 pub use search::{PROVIDERS, Provider, SearchSettings, WebSearch, find as find_provider};
 

@@ -16,7 +16,6 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-mod browser;
 mod fetch;
 mod search;
 
@@ -36,7 +35,14 @@ impl World {
         let elsewhere = Embedded::open(&folder.path().join("store"), Arc::new(ManualClock::at(Millis(5)))).unwrap();
         let files = FolderBlobs::open(&folder.path().join("files"), &folder.path().join("incoming")).unwrap();
         let caller = Caller { authority: Authority::Owner, ..Caller::default() };
-        Self { _folder: folder, files, clock: ManualClock::at(Millis(1_772_667_000_000)), caller, till: Till::full(), elsewhere }
+        Self {
+            _folder: folder,
+            files,
+            clock: ManualClock::at(Millis(1_772_667_000_000)),
+            caller,
+            till: Till::full(),
+            elsewhere,
+        }
     }
 
     pub(crate) async fn call(&self, tool: &dyn Tool, input: Value) -> ToolAnswer {

@@ -43,7 +43,7 @@ async fn pages_are_read_by_everybody_and_searches_where_there_is_a_key() {
         let mut problems = Vec::new();
         let tools = open(&config(text), &secrets, &http, &mut problems).await;
         assert_eq!(problems, Vec::<String>::new());
-        tools.iter().map(|tool| tool.spec().name).filter(|name| name != "browser").collect::<Vec<_>>()
+        tools.iter().map(|tool| tool.spec().name).collect::<Vec<_>>()
     };
     assert_eq!(names("{}", &[]).await, ["web_fetch"]);
     assert_eq!(names("{}", &[("EXA_API_KEY", "k")]).await, ["web_search", "web_fetch"]);
@@ -69,24 +69,6 @@ async fn who_is_named_is_asked_else_whose_key_is_there() {
     assert_eq!(base_urls(&config(own)), ["http://127.0.0.1:8888"]);
 }
 
-#[tokio::test]
-async fn a_browser_is_there_where_one_is_found_or_named() {
-    let which = async |text: &str| {
-        let mut problems = Vec::new();
-        (browser(&config(text), &Variables(BTreeMap::new()), &mut problems).await, problems)
-    };
-    let (found, problems) = which("{ browser: { executablePath: '/bin/sh', noSandbox: true } }").await;
-    let Some(Which::Local(launch)) = found else { panic!("a browser of this machine") };
-    assert!(launch.headless && launch.no_sandbox && problems.is_empty());
-    let (none, problems) = which("{ browser: { executablePath: '/nowhere/chromium' } }").await;
-    assert!(none.is_none() && problems == ["browser.executablePath: there is no file /nowhere/chromium"]);
-    let elsewhere = "{ browser: { cdpUrl: 'ws://127.0.0.1:9222/devtools' } }";
-    let (Some(Which::Remote(url)), _) = which(elsewhere).await else { panic!("a browser elsewhere") };
-    assert_eq!(url.expose(), "ws://127.0.0.1:9222/devtools");
-    assert_eq!(base_urls(&config(elsewhere)), ["http://127.0.0.1:9222/devtools"]);
-    assert!(which("{ browser: { enabled: false, cdpUrl: 'ws://127.0.0.1:1' } }").await.0.is_none());
-}
-
 /// A key belongs to an address. Of a provider that is asked somewhere else, it stays at home.
 #[tokio::test]
 async fn a_key_of_a_variable_goes_to_no_configured_address() {
@@ -103,6 +85,7 @@ fn every_provider_of_the_configuration_is_known() {
     let named = [Brave, DuckDuckGo, Exa, Perplexity, SearXng, Serper, Tavily];
     assert!(named.iter().all(|provider| find_provider(provider.id()).is_some()));
     assert_eq!(named.len(), PROVIDERS.len());
-    let priced = |provider: &&Provider| chela_models::price_of_service(Service::Searches, provider.id, "search").is_some();
+    let priced =
+        |provider: &&Provider| chela_models::price_of_service(Service::Searches, provider.id, "search").is_some();
     assert_eq!(PROVIDERS.iter().filter(priced).count(), PROVIDERS.len(), "what each takes stands among the prices");
 }

@@ -40,14 +40,12 @@ const CLIENTS: [&str; 14] = [
 ];
 
 /// Where one of these is right, and why.
-const EXCEPT: [(&str, &str); 5] = [
+const EXCEPT: [(&str, &str); 3] = [
     ("shared/http/", "the one way out"),
     (
         "shared/bridge/src/irc/wire.rs",
         "IRC is no HTTP; the owner configures its host, and only the command holds the connection",
     ),
-    ("shared/web/src/browser/proxy.rs", "a browser's proxy dials what HttpClient::vet has judged, as it was judged"),
-    ("shared/web/src/browser/cdp.rs", "the DevTools of a browser that was started here, on this machine's loopback"),
     ("bench/", "measures the functions from outside; nothing of it is deployed"),
 ];
 
