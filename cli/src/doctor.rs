@@ -143,6 +143,8 @@ impl Doctor {
             };
             findings.push(Finding { about: "model", verdict, text });
         }
+        let missing = chela_app::web::missing(&built).into_iter();
+        findings.extend(missing.map(|text| Finding { about: "web", verdict: Verdict::Warn, text: text.to_owned() }));
         Ok(())
     }
 

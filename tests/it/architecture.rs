@@ -88,6 +88,7 @@ fn adapters_do_not_know_one_another_nor_what_they_serve() {
     assert_within("chela-tools", &["chela-archive", "chela-core", "chela-memory", "chela-shell"]);
     assert_within("chela-shell", &[]);
     assert_within("chela-memory", &["chela-core", "chela-http"]);
+    assert_within("chela-web", &["chela-core", "chela-http", "chela-media"]);
     assert_within("chela-config", &["chela-core"]);
     assert_within("chela-http", &["chela-core"]);
     assert_within("chela-archive", &[]);

@@ -31,7 +31,7 @@ use crate::house;
 use crate::knowledge::equip;
 use crate::live::{Built, Commands, Ground, Heartbeat, OpenAccount};
 use crate::usage;
-use crate::{media, memory, models};
+use crate::{media, memory, models, web};
 
 /// Model calls in one turn: room for work with two dozen steps. What repeats itself is stopped long before
 /// (`shared/agent/src/repeats.rs`), and what it costs by `spend.limits`.
@@ -92,6 +92,8 @@ pub(crate) async fn open(config: Arc<Config>, ground: &Ground) -> Built {
     if let (Scope::Everything, Some(http)) = (scope, &http) {
         let media::Media { settings, tools: of_media } = media::open(&config, secrets, http, &mut problems).await;
         for_media = settings;
+        let mut outside = of_media;
+        outside.extend(web::open(&config, secrets, http, &mut problems).await);
         let mut opener = models::Opener::new(&config, secrets, http);
         for id in config.agents.ids() {
             let agent = AgentId::new(&id);
@@ -99,7 +101,7 @@ pub(crate) async fn open(config: Arc<Config>, ground: &Ground) -> Built {
             let further_models = opener.further_models_of(&id, &mut problems).await;
             let thinking = config.agents.thinking_of(&id);
             let exec = exec_settings(&config, &id, &ground.commands, &mut problems);
-            let tools = tools(&config, &agent, &id, &ToolSettings { memory: memory.clone(), exec }, &of_media);
+            let tools = tools(&config, &agent, &id, &ToolSettings { memory: memory.clone(), exec }, &outside);
             let timezone = config.agents.defaults.user_timezone.as_deref().unwrap_or("UTC").into();
             let settings = AgentSettings {
                 models,
@@ -149,9 +151,9 @@ fn tools(
     agent: &AgentId,
     id: &str,
     settings: &ToolSettings,
-    of_media: &[Arc<dyn Tool>],
+    outside: &[Arc<dyn Tool>],
 ) -> Vec<Arc<dyn Tool>> {
-    let tools = chela_tools::all(settings).into_iter().chain(of_media.iter().cloned());
+    let tools = chela_tools::all(settings).into_iter().chain(outside.iter().cloned());
     let tools = tools.chain(house::tools(config, agent, id));
     tools.filter(|tool| config.tool_allowed(agent, &tool.spec().name)).collect()
 }
@@ -449,6 +451,7 @@ fn http_client(config: &Config, problems: &mut Vec<String>) -> Option<HttpClient
         .chain(of_models)
         .chain(media::base_urls(config))
         .chain(memory::base_url(config))
+        .chain(web::base_urls(config))
         .filter_map(|url| HostPort::of_url(&url).ok())
         .collect();
     let options = HttpOptions {

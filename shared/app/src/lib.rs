@@ -18,6 +18,7 @@ pub mod metrics;
 mod models;
 pub mod receive;
 pub mod usage;
+pub mod web;
 pub mod wished;
 mod workspaces;
 

@@ -33,6 +33,7 @@ mod skills;
 mod spend;
 mod subagents;
 mod variables;
+mod web;
 
 pub use agents::{Agent, AgentDefaults, AgentsSection, Heartbeat, ModelChoice, Ownership, SystemAgent};
 pub use approvals::{ApprovalsSection, Ask, ExecApprovals, ExecHost, ExecTools, Security};
@@ -67,6 +68,7 @@ pub use skills::{ContextRule, PromptTemplate, SkillEntry, SkillsSection};
 pub use spend::{SpendLimits, SpendPrices, SpendSection};
 pub use subagents::{SessionTools, SessionVisibility, SubagentDefaults, Subagents};
 pub use variables::{MissingVariable, SecretUse};
+pub use web::{SearchProvider, WebFetch, WebSearch, WebTools};
 
 /// The reference manual: every key with its default, as a configuration that changes nothing.
 pub const DEFAULT_TEXT: &str = include_str!("../chela.default.json5");

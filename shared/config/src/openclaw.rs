@@ -244,6 +244,8 @@ pub(crate) const NOT_YET: &[(&[&str], &[&str])] = &[
     ),
     (&["models", "providers", "*", "models", "*", "compat"], COMPAT),
     (&["tools"], TOOLS),
+    (&["tools", "web", "search"], &["openaiCodex"]),
+    (&["tools", "web", "fetch"], &["headers", "provider", "ssrfPolicy", "useTrustedEnvProxy"]),
     (&["tools", "exec"], EXEC),
     (&["agents", "entries", "*", "tools", "exec"], EXEC),
     (&["agents", "list", "*", "tools", "exec"], EXEC),
@@ -412,7 +414,6 @@ const TOOLS: &[&str] = &[
     "toolSearch",
     "toolsBySender",
     "updatePlan",
-    "web",
 ];
 
 /// Keys that most channels of OpenClaw share, and those of its Telegram and Slack. A channel that reads one of them

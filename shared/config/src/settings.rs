@@ -23,6 +23,7 @@ use crate::secrets::SecretInput;
 use crate::skills::{PromptTemplate, SkillsSection};
 use crate::spend::SpendSection;
 use crate::subagents::SessionTools;
+use crate::web::WebTools;
 
 /// The whole configuration. Everything has a default: an empty file is a configuration.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -261,6 +262,8 @@ pub struct ToolsSection {
     pub exec: ExecTools,
     /// What turns files of messages into words.
     pub media: MediaTools,
+    /// Pages and searches.
+    pub web: WebTools,
 }
 
 impl ToolsSection {

@@ -19,6 +19,7 @@ pub mod gate;
 pub mod media;
 pub mod message;
 pub mod model;
+pub mod outside;
 pub mod purse;
 pub mod queue;
 pub mod relay;

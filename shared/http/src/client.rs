@@ -1,5 +1,6 @@
 //! The client.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,12 +10,13 @@ use http::header::{ACCEPT, HOST, LOCATION, USER_AGENT};
 use http::{HeaderMap, Method, StatusCode};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use crate::address::Reach;
 use crate::error::HttpError;
 use crate::request::{Request, Response};
-use crate::resolver::{Lookup, VettedResolver, system_lookup};
+use crate::resolver::{Lookup, Refused, VettedResolver, system_lookup, vetted};
 use crate::stream::StreamingResponse;
 use crate::target::{HostPort, Target};
 
@@ -44,18 +46,20 @@ pub struct HttpOptions {
 #[derive(Clone)]
 pub struct HttpClient {
     shared: Arc<Shared>,
-    public_only: bool,
+    allow: Arc<[HostPort]>,
     /// Set by [`HttpClient::only`].
     only: Option<HostPort>,
 }
 
 struct Shared {
-    allow: Vec<HostPort>,
     /// A client for each reach, since a resolver learns the name but not the port: only requests to a configured host
     /// *and port* go through the others.
     public: reqwest::Client,
     configured: reqwest::Client,
     not_loopback: reqwest::Client,
+    lookup: Lookup,
+    user_agent: String,
+    tls: rustls::ClientConfig,
 }
 
 impl HttpClient {
@@ -68,15 +72,23 @@ impl HttpClient {
         let tls = tls_config(options.extra_roots)?;
         let public = inner_client(&options.user_agent, tls.clone(), Reach::Public, lookup.clone())?;
         let configured = inner_client(&options.user_agent, tls.clone(), Reach::Configured, lookup.clone())?;
-        let not_loopback = inner_client(&options.user_agent, tls, Reach::NotLoopback, lookup)?;
-        let shared = Shared { allow: options.allow_hosts, public, configured, not_loopback };
-        Ok(Self { shared: Arc::new(shared), public_only: false, only: None })
+        let not_loopback = inner_client(&options.user_agent, tls.clone(), Reach::NotLoopback, lookup.clone())?;
+        let HttpOptions { allow_hosts, user_agent, .. } = options;
+        let shared = Shared { public, configured, not_loopback, lookup, user_agent, tls };
+        Ok(Self { shared: Arc::new(shared), allow: allow_hosts.into(), only: None })
     }
 
     /// The same client without the allow-list: for URLs that a model, a message or a web page chose.
     #[must_use]
     pub fn public_only(&self) -> Self {
-        Self { public_only: true, ..self.clone() }
+        self.allowing(Vec::new())
+    }
+
+    /// The same client with another allow-list: for URLs that somebody else chose, where the owner has named some private
+    /// places that they may lead to.
+    #[must_use]
+    pub fn allowing(&self, places: Vec<HostPort>) -> Self {
+        Self { allow: places.into(), ..self.clone() }
     }
 
     /// The same client for one host and port alone: for requests that carry a credential, whose URLs come from the
@@ -84,6 +96,29 @@ impl HttpClient {
     #[must_use]
     pub fn only(&self, place: HostPort) -> Self {
         Self { only: Some(place), ..self.clone() }
+    }
+
+    /// The addresses at which a URL may be spoken to right now, by the rules of every request: for what has to dial by
+    /// itself, such as a browser's proxy. Nothing is sent to them. They must be dialled as they stand here, for the same
+    /// name asked again may answer differently.
+    pub async fn vet(&self, url: &str) -> Result<Vec<SocketAddr>, HttpError> {
+        let target = Target::parse(url)?;
+        let reach = self.reach(&target, &self.allow)?;
+        let origin = target.origin();
+        let found = match target.place.literal() {
+            Some(address) => vec![address],
+            None => {
+                let looked_up = tokio::time::timeout(CONNECT_WITHIN, (self.shared.lookup)(target.place.name()));
+                let found = looked_up.await.map_err(|_| "the name cannot be looked up in time".to_owned());
+                let found = found.and_then(|found| found.map_err(|error| error.to_string()));
+                found.map_err(|reason| HttpError::NotSent { origin: origin.clone(), reason })?
+            }
+        };
+        let allowed = vetted(reach, &found).map_err(|refused| match refused {
+            Some(Refused(reason)) => HttpError::Blocked { origin: origin.clone(), reason },
+            None => HttpError::NotSent { origin: origin.clone(), reason: "the name has no address".to_owned() },
+        })?;
+        Ok(allowed.into_iter().map(|address| SocketAddr::new(address, target.place.port())).collect())
     }
 
     /// Sends a request and takes the whole answer. Sending twice asks twice.
@@ -100,7 +135,7 @@ impl HttpClient {
         let may_follow = matches!(request.method, Method::GET | Method::HEAD) && request.body.is_empty();
         let mut hops = if may_follow { request.follow } else { 0 };
         let mut target = Target::parse(&request.url)?;
-        let mut allow: &[HostPort] = if self.public_only { &[] } else { &self.shared.allow };
+        let mut allow: &[HostPort] = &self.allow;
         let Request { method, mut headers, body, max_bytes: limit, .. } = request;
         headers.remove(HOST);
         loop {
@@ -113,6 +148,31 @@ impl HttpClient {
             hops -= 1;
             target = next;
         }
+    }
+
+    /// Asks for another protocol on the connection (RFC 9110 §7.8), a WebSocket as a rule: the connection, or the status of
+    /// the answer if the other side does not change. The connection has no limits of its own.
+    pub async fn upgrade(
+        &self,
+        request: Request,
+    ) -> Result<Result<impl AsyncRead + AsyncWrite + Send + Unpin + use<>, StatusCode>, HttpError> {
+        let target = Target::parse(&request.url)?;
+        let reach = self.reach(&target, &self.allow)?;
+        // HTTP/2 has no such change, and which one is spoken is agreed on before the first request.
+        let mut tls = self.shared.tls.clone();
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let client = inner_client(&self.shared.user_agent, tls, reach, self.shared.lookup.clone())?;
+        let Request { method, mut headers, timeout, .. } = request;
+        headers.remove(HOST);
+        let origin = target.origin();
+        let asked = client.request(method, target.url).headers(headers).send();
+        let late = || HttpError::Unknown { origin: origin.clone(), reason: "it took too long".to_owned() };
+        let answer = tokio::time::timeout(timeout, asked).await.map_err(|_| late())?;
+        let answer = answer.map_err(|error| HttpError::before_answer(&origin, &error))?;
+        if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(Err(answer.status()));
+        }
+        answer.upgrade().await.map(Ok).map_err(|error| HttpError::during_answer(&origin, &error))
     }
 
     /// The same as [`HttpClient::send`] in the words of the `http` crate, for SDKs that bring their own requests.
@@ -133,6 +193,15 @@ impl HttpClient {
         Ok(response)
     }
 
+    /// How far a request to here may reach, if this client may speak to it at all.
+    fn reach(&self, target: &Target, allow: &[HostPort]) -> Result<Reach, HttpError> {
+        if self.only.as_ref().is_some_and(|place| *place != target.place) {
+            let reason = "this client carries a credential for another host; its URLs come from the configuration only";
+            return Err(HttpError::Blocked { origin: target.origin(), reason });
+        }
+        target.reach(allow)
+    }
+
     async fn hop(
         &self,
         target: &Target,
@@ -142,11 +211,7 @@ impl HttpClient {
         body: Bytes,
         deadline: Instant,
     ) -> Result<reqwest::Response, HttpError> {
-        if self.only.as_ref().is_some_and(|place| *place != target.place) {
-            let reason = "this client carries a credential for another host; its URLs come from the configuration only";
-            return Err(HttpError::Blocked { origin: target.origin(), reason });
-        }
-        let client = match target.reach(allow)? {
+        let client = match self.reach(target, allow)? {
             Reach::Public => &self.shared.public,
             Reach::Configured => &self.shared.configured,
             Reach::NotLoopback => &self.shared.not_loopback,
@@ -308,6 +373,60 @@ mod tests {
         let error = client.send(get("https://rebind.example/x")).await.unwrap_err();
         assert!(matches!(&error, HttpError::Blocked { origin, .. } if origin == "https://rebind.example"), "{error:?}");
         assert_eq!(asked.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn what_dials_by_itself_is_given_vetted_addresses_only() {
+        let vet = async |client: &HttpClient, url: &str| {
+            client.vet(url).await.map(|found| found.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        let (mixed, asked) = client_where(&["http://box.example:81"], &["127.0.0.1", "169.254.169.254", "1.1.1.1"]);
+        assert_eq!(vet(&mixed, "https://a.example/x").await.unwrap(), ["1.1.1.1:443"]);
+        assert_eq!(vet(&mixed, "http://box.example:81/").await.unwrap(), ["127.0.0.1:81", "1.1.1.1:81"]);
+        assert_eq!(asked.load(Ordering::Relaxed), 2);
+        let narrow = mixed.public_only();
+        for url in ["http://box.example:81/", "https://127.0.0.1/", "https://[::1]:9/", "http://a.example/"] {
+            assert!(matches!(vet(&narrow, url).await, Err(HttpError::Blocked { .. })), "{url}");
+        }
+        assert_eq!(vet(&narrow, "https://1.1.1.1:9").await.unwrap(), ["1.1.1.1:9"]);
+        let other = narrow.allowing(vec![HostPort::of_url("http://own.example:82").unwrap()]);
+        assert!(
+            vet(&other, "http://own.example:82/").await.is_ok() && vet(&other, "http://box.example:81/").await.is_err()
+        );
+        let pinned = mixed.only(HostPort::of_url("https://a.example").unwrap());
+        assert!(vet(&pinned, "https://a.example").await.is_ok() && vet(&pinned, "https://b.example").await.is_err());
+        assert!(matches!(vet(&narrow, "file:///etc/passwd").await, Err(HttpError::BadUrl { .. })));
+        let (private, _) = client_where(&[], &["10.0.0.1"]);
+        assert!(matches!(vet(&private, "https://a.example").await, Err(HttpError::Blocked { .. })));
+        let (nowhere, _) = client_where(&[], &[]);
+        assert!(matches!(vet(&nowhere, "https://a.example").await, Err(HttpError::NotSent { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_changes_its_protocol_is_handed_over_and_others_are_not() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://127.0.0.1:{}/", listener.local_addr().unwrap().port());
+        let (client, _) = client_where(&[&url], &[]);
+        let serve = async {
+            for answer in ["HTTP/1.1 101 Yes\r\nconnection: upgrade\r\nupgrade: x\r\n\r\nhi", "HTTP/1.1 403 No\r\n\r\n"]
+            {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                assert!(socket.read(&mut [0; 1024]).await.unwrap() > 0);
+                socket.write_all(answer.as_bytes()).await.unwrap();
+            }
+        };
+        let asks = get(&url).header(http::header::CONNECTION, HeaderValue::from_static("upgrade"));
+        let ask = asks.header(http::header::UPGRADE, HeaderValue::from_static("x"));
+        let both = async {
+            let mut line = client.upgrade(ask.clone()).await.unwrap().ok().unwrap();
+            let mut heard = [0; 2];
+            line.read_exact(&mut heard).await.unwrap();
+            assert_eq!(&heard, b"hi");
+            assert_eq!(client.upgrade(ask.clone()).await.unwrap().err(), Some(StatusCode::FORBIDDEN));
+        };
+        tokio::join!(serve, both);
+        let refused = client.public_only().upgrade(ask).await.err();
+        assert!(matches!(refused, Some(HttpError::Blocked { .. })), "{refused:?}");
     }
 
     /// The addresses that were vetted are the ones that are dialled; there is no second look-up to lie to.

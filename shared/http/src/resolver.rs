@@ -41,14 +41,18 @@ impl Resolve for VettedResolver {
         let reach = self.reach;
         let found = (self.lookup)(name.as_str().to_owned());
         Box::pin(async move {
-            let found = found.await?;
-            let allowed: Vec<IpAddr> = found.iter().copied().filter(|address| reach.check(*address).is_ok()).collect();
-            let refusal = found.iter().find_map(|address| reach.check(*address).err());
-            match (allowed.is_empty(), refusal) {
-                (false, _) => Ok(Box::new(allowed.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs),
-                (true, Some(reason)) => Err(Refused(reason).into()),
-                (true, None) => Err("the name has no address".into()),
+            match vetted(reach, &found.await?) {
+                Ok(allowed) => Ok(Box::new(allowed.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs),
+                Err(Some(refused)) => Err(refused.into()),
+                Err(None) => Err("the name has no address".into()),
             }
         })
     }
+}
+
+/// Those of a name's addresses that may be spoken to, at least one; else why none may be, or `None` if there was none.
+pub(crate) fn vetted(reach: Reach, found: &[IpAddr]) -> Result<Vec<IpAddr>, Option<Refused>> {
+    let allowed: Vec<IpAddr> = found.iter().copied().filter(|address| reach.check(*address).is_ok()).collect();
+    let refusal = found.iter().find_map(|address| reach.check(*address).err());
+    if allowed.is_empty() { Err(refusal.map(Refused)) } else { Ok(allowed) }
 }

@@ -1,5 +1,7 @@
 //! Where a request goes: the one place that reads URLs, so that what was vetted is what is spoken to.
 
+use std::net::IpAddr;
+
 use url::{Host, Url};
 
 use crate::address::Reach;
@@ -16,6 +18,27 @@ impl HostPort {
     /// The host and port of a configured base URL such as `http://127.0.0.1:11434/v1`.
     pub fn of_url(url: &str) -> Result<Self, HttpError> {
         Target::parse(url).map(|target| target.place)
+    }
+}
+
+impl HostPort {
+    /// The host, if it is an address and no name.
+    pub(crate) fn literal(&self) -> Option<IpAddr> {
+        match self.host {
+            Host::Domain(_) => None,
+            Host::Ipv4(address) => Some(address.into()),
+            Host::Ipv6(address) => Some(address.into()),
+        }
+    }
+
+    /// The host, as it is looked up.
+    pub(crate) fn name(&self) -> String {
+        self.host.to_string()
+    }
+
+    /// The port.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 }
 

@@ -188,6 +188,14 @@ mod tests {
             Effect::Keyed
         }
 
+        fn offered(&self, caller: &Caller) -> bool {
+            caller.depth == 0
+        }
+
+        fn consent(&self, _: &Value, _: &Caller) -> Option<Consent> {
+            Some(Consent { shown: self.0.into(), programs: None })
+        }
+
         async fn run(&self, _: ToolCall<'_>) -> ToolAnswer {
             ToolAnswer::ok(self.0)
         }

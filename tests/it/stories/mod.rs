@@ -17,4 +17,5 @@ mod skills;
 mod spend;
 mod streaming;
 mod telegram;
+mod web;
 mod wrong;

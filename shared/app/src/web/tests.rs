@@ -1,0 +1,91 @@
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use chela_config::{MissingVariable, SearchProvider, Surroundings, check};
+use chela_core::secret::SecretError;
+use chela_http::HttpOptions;
+
+use super::*;
+
+/// Variables by name.
+struct Variables(BTreeMap<&'static str, &'static str>);
+
+#[async_trait]
+impl SecretStore for Variables {
+    async fn get(&self, reference: &SecretRef) -> Result<Secret, SecretError> {
+        let found = self.0.get(reference.id.as_str()).map(|value| Secret::new(*value));
+        found.ok_or_else(|| SecretError::Missing {
+            source_kind: reference.source,
+            id: reference.id.clone(),
+            fix: "set it".into(),
+        })
+    }
+}
+
+fn config(text: &str) -> Config {
+    let surroundings = Surroundings { variables: &|_| None, missing: MissingVariable::Defer, channels: &[] };
+    let checked = check("chela.json5", text, &|_| None, &surroundings);
+    checked.config.unwrap_or_else(|| panic!("{}", checked.report.render()))
+}
+
+async fn searching(text: &str, variables: &[(&'static str, &'static str)]) -> (Option<SearchSettings>, Vec<String>) {
+    let mut problems = Vec::new();
+    let secrets = Variables(variables.iter().copied().collect());
+    let settings = search(&config(text), &secrets, &mut problems).await;
+    (settings, problems)
+}
+
+#[tokio::test]
+async fn pages_are_read_by_everybody_and_searches_where_there_is_a_key() {
+    let http = HttpClient::new(HttpOptions { allow_hosts: vec![], user_agent: "t".into(), extra_roots: None }).unwrap();
+    let names = async |text: &str, variables: &[(&'static str, &'static str)]| {
+        let secrets = Variables(variables.iter().copied().collect());
+        let mut problems = Vec::new();
+        let tools = open(&config(text), &secrets, &http, &mut problems).await;
+        assert_eq!(problems, Vec::<String>::new());
+        tools.iter().map(|tool| tool.spec().name).collect::<Vec<_>>()
+    };
+    assert_eq!(names("{}", &[]).await, ["web_fetch"]);
+    assert_eq!(names("{}", &[("EXA_API_KEY", "k")]).await, ["web_search", "web_fetch"]);
+    let off = "{ tools: { web: { search: { enabled: false }, fetch: { enabled: false } } } }";
+    assert!(names(off, &[("EXA_API_KEY", "k")]).await.is_empty());
+}
+
+#[tokio::test]
+async fn who_is_named_is_asked_else_whose_key_is_there() {
+    let keys = [("TAVILY_API_KEY", "t"), ("SERPER_API_KEY", "s")];
+    let (found, _) = searching("{}", &keys).await;
+    let found = found.unwrap();
+    assert_eq!((found.provider.id, found.key.unwrap().expose()), ("tavily", "t"));
+    assert_eq!((found.tariff.name.as_str(), found.tariff.price), ("tavily/search", Some(8_000_000_000)));
+    let (found, _) = searching("{ tools: { web: { search: { provider: 'serper' } } } }", &keys).await;
+    let found = found.unwrap();
+    assert_eq!((found.provider.id, found.base_url.as_str()), ("serper", "https://google.serper.dev"));
+    let (none, problems) = searching("{ tools: { web: { search: { provider: 'brave' } } } }", &keys).await;
+    assert!(none.is_none() && problems[0].contains("tools.web.search.apiKey is missing: brave"), "{problems:?}");
+    let own = "{ tools: { web: { search: { provider: 'searxng', baseUrl: 'http://127.0.0.1:8888' } } } }";
+    let (found, problems) = searching(own, &keys).await;
+    assert!(found.is_some_and(|found| found.key.is_none() && found.tariff.price == Some(0)) && problems.is_empty());
+    assert_eq!(base_urls(&config(own)), ["http://127.0.0.1:8888"]);
+}
+
+/// A key belongs to an address. Of a provider that is asked somewhere else, it stays at home.
+#[tokio::test]
+async fn a_key_of_a_variable_goes_to_no_configured_address() {
+    let text = "{ tools: { web: { search: { provider: 'brave', baseUrl: 'https://else.example' } } } }";
+    let (found, _) = searching(text, &[("BRAVE_API_KEY", "k")]).await;
+    let found = found.unwrap();
+    assert!(found.key.is_none() && found.base_url == "https://else.example");
+    assert_eq!(found.tariff.price, None, "nobody knows what somebody else takes");
+}
+
+#[test]
+fn every_provider_of_the_configuration_is_known() {
+    use SearchProvider::{Brave, DuckDuckGo, Exa, Perplexity, SearXng, Serper, Tavily};
+    let named = [Brave, DuckDuckGo, Exa, Perplexity, SearXng, Serper, Tavily];
+    assert!(named.iter().all(|provider| find_provider(provider.id()).is_some()));
+    assert_eq!(named.len(), PROVIDERS.len());
+    let priced =
+        |provider: &&Provider| chela_models::price_of_service(Service::Searches, provider.id, "search").is_some();
+    assert_eq!(PROVIDERS.iter().filter(priced).count(), PROVIDERS.len(), "what each takes stands among the prices");
+}

@@ -1,0 +1,176 @@
+//! What agents see of the web: `tools.web`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::path::Path;
+use crate::safety::is_http_url;
+use crate::secrets::SecretInput;
+use crate::settings::Config;
+use crate::shape::Misfit;
+
+/// `tools.web`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WebTools {
+    /// `web_search`.
+    pub search: WebSearch,
+    /// `web_fetch`.
+    pub fetch: WebFetch,
+}
+
+/// `tools.web.search`.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WebSearch {
+    /// Whether agents can search the web.
+    pub enabled: bool,
+    /// Who is asked. If left out, the first provider whose variable holds a key.
+    pub provider: Option<SearchProvider>,
+    /// Its key, if not in its usual variable.
+    pub api_key: Option<SecretInput>,
+    /// Where it is, if not at its usual place. Needed for `searxng`.
+    pub base_url: Option<String>,
+    /// Results of a search, unless the agent asks for another number.
+    #[schemars(range(min = 1, max = 20))]
+    pub max_results: u32,
+    /// Longest wait for an answer.
+    #[schemars(range(min = 1, max = 25))]
+    pub timeout_seconds: u32,
+    /// How long an answer is kept, so that the same question is not paid twice; 0 for not at all.
+    pub cache_ttl_minutes: u32,
+}
+
+impl Default for WebSearch {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            provider: None,
+            api_key: None,
+            base_url: None,
+            max_results: 5,
+            timeout_seconds: 20,
+            cache_ttl_minutes: 15,
+        }
+    }
+}
+
+/// A provider of searches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SearchProvider {
+    /// Brave Search.
+    Brave,
+    /// DuckDuckGo's page for browsers without scripts; no key.
+    DuckDuckGo,
+    /// Exa.
+    Exa,
+    /// Perplexity's Search API.
+    Perplexity,
+    /// Your own SearXNG; no key.
+    SearXng,
+    /// Serper, which has Google's results.
+    Serper,
+    /// Tavily.
+    Tavily,
+}
+
+impl SearchProvider {
+    /// Its name in the configuration.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Brave => "brave",
+            Self::DuckDuckGo => "duckduckgo",
+            Self::Exa => "exa",
+            Self::Perplexity => "perplexity",
+            Self::SearXng => "searxng",
+            Self::Serper => "serper",
+            Self::Tavily => "tavily",
+        }
+    }
+}
+
+/// `tools.web.fetch`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WebFetch {
+    /// Whether agents can read pages.
+    pub enabled: bool,
+    /// Characters of an answer, unless the agent asks for another number.
+    #[schemars(range(min = 100, max = 100_000))]
+    pub max_chars: u32,
+    /// Most characters that it can ask for.
+    #[schemars(range(min = 100, max = 100_000))]
+    pub max_chars_cap: u32,
+    /// Most bytes of a page that are read.
+    #[schemars(range(min = 1_000, max = 10_000_000))]
+    pub max_response_bytes: u32,
+    /// Most redirects that are followed.
+    #[schemars(range(min = 0, max = 10))]
+    pub max_redirects: u32,
+    /// Longest time for one page.
+    #[schemars(range(min = 1, max = 25))]
+    pub timeout_seconds: u32,
+    /// How long a page is kept; 0 for not at all.
+    pub cache_ttl_minutes: u32,
+    /// What Chela calls itself to websites, instead of `Chela/<version>`.
+    pub user_agent: Option<String>,
+    /// Whether what stands around the main part of a page is left out.
+    pub readability: bool,
+    /// Servers of one's own that may be read although they are private or speak plain http, such as
+    /// `http://wiki.lan:8080`: this host and port, any path. Whoever may use `web_fetch` can have them read.
+    pub private_urls: Vec<String>,
+}
+
+impl Default for WebFetch {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            max_chars: 20_000,
+            max_chars_cap: 20_000,
+            max_response_bytes: 750_000,
+            max_redirects: 3,
+            timeout_seconds: 20,
+            cache_ttl_minutes: 15,
+            user_agent: None,
+            readability: true,
+            private_urls: Vec::new(),
+        }
+    }
+}
+
+/// What contradicts itself among all this.
+pub(crate) fn inspect(config: &Config) -> Vec<Misfit> {
+    let mut misfits = Vec::new();
+    let mut refuse = |keys: &[&str], warning: bool, message: &str, fix: &str| {
+        let (message, fix) = (message.to_owned(), fix.to_owned());
+        misfits.push(Misfit { path: Path::of(keys), at_key: false, warning, message, fix });
+    };
+    let search = &config.tools.web.search;
+    const BASE_URL: &[&str] = &["tools", "web", "search", "baseUrl"];
+    if search.base_url.as_deref().is_some_and(|url| !is_http_url(url)) {
+        refuse(BASE_URL, false, "is not a web address", "write it as https://search.example.com");
+    }
+    if search.provider == Some(SearchProvider::SearXng) && search.base_url.is_none() {
+        refuse(BASE_URL, false, "SearXNG is a server of your own, and nothing says where it is", "add baseUrl");
+    }
+    let whose = search.provider.is_none() && (search.api_key.is_some() || search.base_url.is_some());
+    if whose {
+        let fix = "add provider: \"brave\", or another one";
+        refuse(&["tools", "web", "search", "provider"], false, "nothing says whose key or address this is", fix);
+    }
+    let fetch = &config.tools.web.fetch;
+    if fetch.max_chars > fetch.max_chars_cap {
+        refuse(
+            &["tools", "web", "fetch", "maxChars"],
+            false,
+            "is more than maxCharsCap",
+            "raise maxCharsCap, or lower this",
+        );
+    }
+    if fetch.private_urls.iter().any(|url| !is_http_url(url)) {
+        const PRIVATE_URLS: &[&str] = &["tools", "web", "fetch", "privateUrls"];
+        refuse(PRIVATE_URLS, false, "holds something that is no web address", "write each as http://wiki.lan:8080");
+    }
+    misfits
+}
