@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use super::house::{House, Plan};
 use super::provider::{Line, Speaks, calls, says};
-use super::telegram::Shown;
 use crate::architecture::root;
 
 /// Programs as they are found where bubblewrap is installed.

@@ -95,9 +95,6 @@ pub(crate) struct Line {
     instead: Option<Instead>,
 }
 
-/// Status, headers and body.
-type Instead = (u16, Vec<(&'static str, String)>, Bytes);
-
 /// Tokens of one call: fresh, read from the cache, answered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Counted {
