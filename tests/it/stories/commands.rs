@@ -22,7 +22,7 @@ fn listed_plainly(text: &str) -> Vec<String> {
 }
 
 /// What one writes behind a command that needs more, and a word of its answer.
-const ANSWERS: [(&str, &str, &str); 21] = [
+const ANSWERS: [(&str, &str, &str); 23] = [
     ("/status", "", "<b>Model</b>"),
     ("/help", "", "/status"),
     ("/commands", "", "/status"),
@@ -39,6 +39,8 @@ const ANSWERS: [(&str, &str, &str); 21] = [
     ("/agents", "", "main"),
     ("/approve", "1 allow-once", "waits"),
     ("/deny", "1", "waits"),
+    ("/approvals", "", "Nothing waits"),
+    ("/name", "Planning", "now called"),
     ("/activation", "", "for rooms"),
     ("/queue", "steer", "steer"),
     ("/stop", "", "Stopped"),

@@ -40,7 +40,7 @@ async fn told(id: &str, speaks: Speaks) -> (House, Vec<Asked>) {
     assert!(reply.starts_with("It is a red square, and I noted it.") && reply.contains(&footer), "{reply}");
     assert!(!reply.contains("I note it"), "the thought stays with the model: {reply}");
     let usage = ada.asks("/usage").await;
-    assert!(usage.contains("in 2 calls, 2400 tokens read and 200 written"), "{usage}");
+    assert!(usage.contains("2 calls · 2400 tokens in (400 cached) · 200 out"), "{usage}");
 
     let notes = house.does(&["memory", "search", "red square"]).await;
     assert!(notes.contains("Ada showed a red square."), "{notes}");

@@ -165,7 +165,6 @@ async fn what_is_written_wrongly_is_answered_with_how_it_is_written() {
         "/subagents log one",
         "/subagents kill 1",
         "/approve",
-        "/approve 7",
         "/approve 7 maybe",
         "/deny",
         "/deny 7 please",
