@@ -144,13 +144,14 @@ async fn versions_are_agreed_on_and_what_headers_and_body_say_must_agree() {
         let meta = json!({"io.modelcontextprotocol/protocolVersion": version, "io.modelcontextprotocol/clientCapabilities": {}});
         json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "memory_get", "_meta": meta}})
     };
-    let modern = ("mcp-protocol-version", "2026-07-28");
-    let cases: [(&str, &[(&'static str, &str)], i64); 5] = [
+    const MODERN: (&str, &str) = ("mcp-protocol-version", "2026-07-28");
+    type Headers = &'static [(&'static str, &'static str)];
+    let cases: [(&str, Headers, i64); 5] = [
         ("2099-01-01", &[("mcp-protocol-version", "2099-01-01")], -32022),
         ("2026-07-28", &[("mcp-protocol-version", "2025-11-25")], -32020),
-        ("2026-07-28", &[modern, ("mcp-method", "tools/list")], -32020),
-        ("2026-07-28", &[modern, ("mcp-name", "send_message")], -32020),
-        ("2026-07-28", &[modern, ("mcp-name", "=?base64?!?=")], -32020),
+        ("2026-07-28", &[MODERN, ("mcp-method", "tools/list")], -32020),
+        ("2026-07-28", &[MODERN, ("mcp-name", "send_message")], -32020),
+        ("2026-07-28", &[MODERN, ("mcp-name", "=?base64?!?=")], -32020),
     ];
     for (version, headers, code) in cases {
         let all: Vec<(&'static str, &str)> = headers.iter().copied().chain([key]).collect();

@@ -45,7 +45,7 @@ fn quote(result: &str) -> (&str, &str) {
     (mark, rest.split_once(&format!("\n\u{27e6}end of outside {mark}\u{27e7}")).unwrap().0)
 }
 
-/// Mutants that this catches, each tried by hand: a page that is not quoted; hidden text that is read.
+/// What this is there to catch: a page that is not quoted; hidden text that is read.
 #[tokio::test]
 async fn i01_i04_i15_what_the_web_says_is_quoted_and_has_no_power() {
     let (house, web, _) = house().await;

@@ -161,7 +161,7 @@ async fn s18_a_body_ends_at_the_limit_packed_or_not() {
     site.serve("/bomb", with_headers(200, &headers, &packer.finish().unwrap()));
     for path in ["/endless", "/bomb"] {
         let answer = world.ok(&tool(&site), json!({ "url": site.at(path) })).await;
-        assert!(answer.contains("of 750000 characters"), "{}", &answer[answer.len() - 200..]);
+        assert!(answer.contains("of 750000 characters"), "the cut is told");
         assert!(answer.ends_with("longer than 750000 bytes; the rest was not read.]"), "{path}");
     }
 }

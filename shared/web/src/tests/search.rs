@@ -1,5 +1,5 @@
 //! `web_search` against stand-ins that answer with what the providers' documentation shows (the pages are named in the
-//! table). Mutants these tests catch, each tried by hand: the key not sent, sent in the URL, sent along a redirect; the count
+//! table). What these tests are there to catch: the key not sent, sent in the URL, sent along a redirect; the count
 //! not limited; an advertisement shown; results not quoted.
 
 use std::path::Path;
@@ -171,7 +171,7 @@ async fn questions_and_counts_are_bounded_and_answers_kept() {
     assert!(site.asked().len() == 1 && site.asked()[0].contains("count=20"), "{:?}", site.asked());
 }
 
-/// Mutants that this catches, each tried by hand: nothing paid; an answer from the cache paid; a refusal paid.
+/// What this is there to catch: nothing paid; an answer from the cache paid; a refusal paid.
 #[tokio::test]
 async fn a_search_is_paid_for_once_and_one_that_was_not_answered_is_not() {
     let (site, mut world) = (Site::open().await, World::new());
