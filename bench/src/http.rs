@@ -59,10 +59,9 @@ impl Message {
 
 /// An answer with a JSON body.
 pub(crate) fn answer(status: u16, headers: &str, body: &[u8]) -> Vec<u8> {
-    let head = format!(
-        "HTTP/1.1 {status} -\r\ncontent-type: application/json\r\n{headers}content-length: {}\r\n\r\n",
-        body.len()
-    );
+    // A header that stands twice is read as its first.
+    let kind = if headers.contains("content-type:") { "" } else { "content-type: application/json\r\n" };
+    let head = format!("HTTP/1.1 {status} -\r\n{kind}{headers}content-length: {}\r\n\r\n", body.len());
     let mut bytes = head.into_bytes();
     bytes.extend_from_slice(body);
     bytes
