@@ -130,6 +130,8 @@ impl Audit {
         let (old, new) = (beside("before-audit"), beside("new"));
         if !old.exists() {
             fs::copy(path, &old).with_context(|| format!("cannot write {}", old.display()))?;
+            // It may hold secrets, and its permissions are never looked at again.
+            fs::set_permissions(&old, Permissions::from_mode(0o600))?;
         }
         fs::write(&new, edited).with_context(|| format!("cannot write {}", new.display()))?;
         fs::set_permissions(&new, permissions)?;
@@ -156,5 +158,46 @@ impl Outcome {
         if self.findings.is_empty() {
             line(&format!("{GOOD}nothing found{GOOD:#}"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "what breaks here is a failed test")]
+
+    use super::*;
+
+    #[test]
+    fn a_mended_configuration_and_what_was_before_are_private_and_the_second_time_does_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (config, data) = (folder.path().join("chela.json5"), folder.path().join("data"));
+        let text = "{ channels: { webhook: { groupPolicy: 'open' } } } // mine";
+        fs::write(&config, text).unwrap();
+        fs::set_permissions(&config, Permissions::from_mode(0o644)).unwrap();
+        let place = Place { config: config.clone(), data };
+        let audit = Audit { json: false, fix: true, template: None, place };
+        let repairs = || {
+            vec![
+                repair(Repair::Key {
+                    path: ["channels", "webhook", "groupPolicy"].map(str::to_owned).to_vec(),
+                    value: json!("allowlist"),
+                }),
+                repair(Repair::Mode { path: config.clone(), mode: 0o600 }),
+            ]
+        };
+        assert_eq!(audit.mend(&repairs()).unwrap().len(), 2);
+        let old = config.with_added_extension("before-audit");
+        assert_eq!(fs::read_to_string(&config).unwrap(), text.replace("'open'", "\"allowlist\""));
+        assert_eq!(fs::read_to_string(&old).unwrap(), text);
+        for file in [&config, &old] {
+            assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600, "{}", file.display());
+        }
+        let again = audit.mend(&repairs()[..1]).unwrap();
+        assert!(again.is_empty() && fs::read_to_string(&old).unwrap() == text, "{again:?}");
+    }
+
+    fn repair(repair: Repair) -> Finding {
+        let (id, severity) = ("test", Severity::Critical);
+        Finding { id, severity, at: String::new(), message: String::new(), fix: String::new(), repair: Some(repair) }
     }
 }
