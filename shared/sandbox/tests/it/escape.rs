@@ -126,8 +126,8 @@ print('clone', libc.syscall(ctypes.c_long({clone}), ctypes.c_long(0x10000000 | 1
 
 #[tokio::test]
 async fn nothing_is_read_that_is_not_for_everybody_and_nothing_written_outside() {
-    let script = "cat /etc/shadow /root/.bashrc /dev/mem /dev/kmsg 2>/dev/null && echo READ
-        for file in /x /usr/x /etc/x /bin/x /var/task/x /var/task/bootstrap /dev/x /proc/sysrq-trigger /sys/x /root/x; do
+    let script = "cat /etc/shadow ~root/.bashrc /dev/mem /dev/kmsg 2>/dev/null && echo READ
+        for file in /x /usr/x /etc/x /bin/x /var/task/x /var/task/bootstrap /dev/x /proc/sysrq-trigger /sys/x ~root/x; do
             (: >>$file) 2>/dev/null && echo WROTE $file
         done
         mknod device b 8 0 2>/dev/null && echo MADE
