@@ -7,6 +7,8 @@ SHELL := bash
 
 ARCH ?= arm64
 FUNCTIONS := webhook agent heartbeat api sandbox mail
+# Built as packages, not as binaries of the workspace: what only the command line and tests need stays out of them.
+PACKAGES := $(FUNCTIONS:%=--package chela-function-%)
 LOCAL := target/local
 CHELA_BENCH_PROFILE ?= release
 NEXTEST := $(shell command -v cargo-nextest)
@@ -53,7 +55,7 @@ generate: ## Writes the files that are made from others
 
 build: ## Binaries for Lambda in target/lambda, ARCH=arm64 or x86_64
 	tools/bootstrap cargo-lambda
-	PATH="$(CURDIR)/.tools/cargo-lambda/bin:$$PATH" cargo lambda build --release --locked --$(subst _,-,$(ARCH)) $(FUNCTIONS:%=--bin %) $(ARGS)
+	PATH="$(CURDIR)/.tools/cargo-lambda/bin:$$PATH" cargo lambda build --release --locked --$(subst _,-,$(ARCH)) $(PACKAGES) $(ARGS)
 
 size: ## How large those binaries are, and zipped
 	tools/size
@@ -64,6 +66,6 @@ deploy: ## Build and deploy to AWS; ARGS=--help explains the arguments
 
 deploy-local: ## The same template into the local AWS of `make emulators`
 	tools/bootstrap emulator sam
-	cargo build --release --locked $(FUNCTIONS:%=--bin %)
+	cargo build --release --locked $(PACKAGES)
 	for name in $(FUNCTIONS); do mkdir -p $(LOCAL)/$$name && cp target/release/$$name $(LOCAL)/$$name/bootstrap; done
 	CHELA_BOOTSTRAPS=$(LOCAL) tools/deploy-local $(ARGS)

@@ -85,7 +85,7 @@ fn main() -> std::process::ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Explain(explain) => explain.run(),
-        Command::Audit(audit) => audit.run(),
+        Command::Audit(audit) => gateway::block_on(audit.run()),
         Command::Config(config) => config.run(),
         Command::Run(run) => gateway::block_on(run.run()),
         Command::Chat(chat) => gateway::block_on(chat.run()),

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use chela_app::install::Scope;
+use chela_app::live::Live;
 use chela_core::agent_id::AgentId;
+use chela_core::blob::BlobStore;
 use chela_embedded::FolderBlobs;
 use chela_skills::install::{Source, Terms, forget, judge, lock, put, verify};
 use chela_skills::{Locked, Shelf, ShelfSettings, scan};
@@ -74,17 +77,18 @@ enum SkillsCommand {
 
 impl Skills {
     pub(crate) async fn run(&self) -> anyhow::Result<()> {
-        let shelf = self.shelf()?;
+        let live = self.shelf().await?;
+        let shelf = live.files();
         match &self.command {
-            SkillsCommand::Ls { json } => self.list(&shelf, *json).await,
-            SkillsCommand::Show { name } => self.show(&shelf, name).await,
+            SkillsCommand::Ls { json } => self.list(&live, *json).await,
+            SkillsCommand::Show { name } => self.show(shelf, name).await,
             SkillsCommand::Install { source, sha256, accept } => {
                 let terms = Terms { pin: sha256.clone(), accept: *accept };
-                self.install(&shelf, source, &terms).await
+                self.install(shelf, source, &terms).await
             }
             SkillsCommand::Scan { source, json } => scan_only(source, *json),
-            SkillsCommand::Verify => self.verify(&shelf).await,
-            SkillsCommand::Remove { name } => self.remove(&shelf, name).await,
+            SkillsCommand::Verify => self.verify(shelf).await,
+            SkillsCommand::Remove { name } => self.remove(shelf, name).await,
         }
     }
 
@@ -99,21 +103,23 @@ impl Skills {
         self.into.clone().unwrap_or_else(|| self.place.data.join("files"))
     }
 
-    /// The files, beside a gateway that may be running: files are the one thing that several processes may write.
-    fn shelf(&self) -> anyhow::Result<Arc<FolderBlobs>> {
+    /// The files, with the workspaces where configuration has them. A gateway may be running beside: files are the one
+    /// thing that several processes may write.
+    async fn shelf(&self) -> anyhow::Result<Live> {
         let folder = self.folder();
         let incoming = folder.with_extension("incoming-skills");
         let files = FolderBlobs::open(&folder, &incoming);
-        Ok(Arc::new(files.with_context(|| format!("cannot write to {}", folder.display()))?))
+        let files = Arc::new(files.with_context(|| format!("cannot write to {}", folder.display()))?);
+        Ok(Live::open(self.place.ground(files, Scope::Nothing)?).await?)
     }
 
-    async fn list(&self, files: &Arc<FolderBlobs>, as_json: bool) -> anyhow::Result<()> {
+    async fn list(&self, live: &Live, as_json: bool) -> anyhow::Result<()> {
         let agent = AgentId::new(self.agent.as_deref().unwrap_or("main"));
-        let config = self.place.live().await?.current().await.config.clone();
+        let config = live.current().await.config.clone();
         let mut settings = chela_app::shelf_settings(&config, &agent);
         settings.ground.tools =
             chela_tools::all(&chela_tools::ToolSettings::default()).iter().map(|tool| tool.spec().name).collect();
-        let (stock, problems) = Shelf::new(files.clone()).stock(&agent, &settings, Place::clock().now()).await?;
+        let (stock, problems) = Shelf::new(live.files().clone()).stock(&agent, &settings, Place::clock().now()).await?;
         if as_json {
             let rows = stock.iter().map(|it| {
                 let missing: Vec<String> = it.missing.iter().map(ToString::to_string).collect();
@@ -136,7 +142,7 @@ impl Skills {
         Ok(())
     }
 
-    async fn show(&self, files: &Arc<FolderBlobs>, name: &str) -> anyhow::Result<()> {
+    async fn show(&self, files: &Arc<dyn BlobStore>, name: &str) -> anyhow::Result<()> {
         let agent = AgentId::new(self.agent.as_deref().unwrap_or("main"));
         let (stock, _) =
             Shelf::new(files.clone()).stock(&agent, &ShelfSettings::default(), Place::clock().now()).await?;
@@ -147,7 +153,7 @@ impl Skills {
         Ok(())
     }
 
-    async fn install(&self, files: &Arc<FolderBlobs>, source: &str, terms: &Terms) -> anyhow::Result<()> {
+    async fn install(&self, files: &Arc<dyn BlobStore>, source: &str, terms: &Terms) -> anyhow::Result<()> {
         let scratch = Scratch::new()?;
         let (folder, bundle) = Source::parse(source)?.fetch(scratch.path())?;
         let (skill, warnings) = judge(&folder, &bundle, terms)?;
@@ -162,7 +168,7 @@ impl Skills {
         Ok(())
     }
 
-    async fn verify(&self, files: &Arc<FolderBlobs>) -> anyhow::Result<()> {
+    async fn verify(&self, files: &Arc<dyn BlobStore>) -> anyhow::Result<()> {
         let report = verify(files.as_ref(), &self.root()).await?;
         if report.is_empty() {
             line("Nothing is installed here.");
@@ -183,13 +189,14 @@ impl Skills {
         Ok(())
     }
 
-    async fn remove(&self, files: &Arc<FolderBlobs>, name: &str) -> anyhow::Result<()> {
+    async fn remove(&self, files: &Arc<dyn BlobStore>, name: &str) -> anyhow::Result<()> {
         let root = self.root();
         let known = lock(files.as_ref(), &root).await?.skills.contains_key(name);
         anyhow::ensure!(known, "no skill \"{name}\" was installed in {root}; see `chela skills ls`");
         // First the files: a lock without files is nothing, files without a lock would be followed unpinned.
-        let folder = self.folder().join(&root).join(name);
-        std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+        for file in files.list(&format!("{root}{name}/"), usize::MAX).await? {
+            files.delete(&file.key, None).await?;
+        }
         forget(files.as_ref(), &root, name).await?;
         line(&format!("{GOOD}removed{GOOD:#} {name}"));
         Ok(())

@@ -1,7 +1,8 @@
-//! The HTTP API: health, readiness, `POST /message`, pairing, approvals, channels, sessions, dead letters,
+//! The HTTP API: health, readiness, `POST /message`, pairing, approvals, audit log, channels, sessions, dead letters,
 //! usage, memory, `/mcp`, metrics.
 
 mod approvals;
+mod audit;
 mod dead_letters;
 mod mcp;
 mod memory;
@@ -98,12 +99,12 @@ impl Api {
             "/healthz" if method == Method::GET => return json_ack(StatusCode::OK, &json!({"status": "ok"})),
             "/readyz" if method == Method::GET => return self.ready().await,
             "/metrics" | "/message" | "/pairing" | "/channels" | "/sessions" | "/usage" | "/usage/halt"
-            | "/approvals" | "/approvals/forget" => {}
+            | "/approvals" | "/approvals/forget" | "/audit" => {}
             _ if dead_letters || memory::PATHS.contains(&path) || path == mcp::PATH => {}
             "/healthz" | "/readyz" => return problem(StatusCode::METHOD_NOT_ALLOWED, "only GET is served here"),
             _ => {
                 let paths = "paths: /healthz, /readyz, /metrics, /message, /pairing, /channels, /sessions, /usage, /deadletters, \
-                             /memory, /approvals, /mcp";
+                             /memory, /approvals, /audit, /mcp";
                 return problem(StatusCode::NOT_FOUND, paths);
             }
         }
@@ -124,6 +125,7 @@ impl Api {
             (&Method::GET, "/approvals") => self.open_approvals().await,
             (&Method::POST, "/approvals") => self.decide_approval(body).await,
             (&Method::POST, "/approvals/forget") => self.forget_approval(body).await,
+            (&Method::GET, "/audit") => self.audit_log(query).await,
             (&Method::GET, "/channels") => self.activities().await,
             (&Method::GET, "/usage") => self.usage(query).await,
             (&Method::POST, "/usage/halt") => self.halt(body).await,

@@ -505,6 +505,10 @@ mod tests {
             away()
         }
 
+        async fn delete(&self, _: &str, _: Option<&str>) -> Result<(), BlobError> {
+            away()
+        }
+
         async fn list(&self, _: &str, _: usize) -> Result<Vec<Listed>, BlobError> {
             away()
         }

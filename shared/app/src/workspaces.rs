@@ -59,6 +59,10 @@ impl BlobStore for Workspaces {
         self.inner.put(&self.there(key), bytes, precondition).await
     }
 
+    async fn delete(&self, key: &str, etag: Option<&str>) -> Result<(), BlobError> {
+        self.inner.delete(&self.there(key), etag).await
+    }
+
     async fn link(&self, key: &str, valid: Duration) -> Result<Option<String>, BlobError> {
         self.inner.link(&self.there(key), valid).await
     }

@@ -38,6 +38,16 @@ checks! {
     HALTED = ("spend.halted", Info, "Spending is halted in the configuration: nobody gets an answer.");
     WEAK_MODEL = ("models.weak", Warn, "A small or old model reads what strangers write: such models follow instructions in it most easily.");
     PLAIN_PROVIDER = ("models.plain_http", Critical, "A provider's key and all that is said travel unencrypted.");
+    EXEC_UNWALLED = ("exec.unwalled", Critical, "Commands run as the gateway's user, without walls: they read its secrets and reach every network.");
+    EXEC_FOR_STRANGERS = ("exec.for_strangers", Critical, "Anybody can write, and what they make the model run needs nobody's consent.");
+    EXEC_UNASKED = ("exec.unasked", Warn, "Every command runs without consent: what a page or a mail talks the model into, too. Critical where there are no walls.");
+    EXEC_WIDE_RULE = ("exec.wide_rule", Critical, "A rule of the allow-list lets a program run that runs any other: the list is none.");
+    MCP_PLAIN = ("mcp.plain_http", Critical, "What a server's tools are told and answer travels unencrypted, with its key.");
+    MCP_UNPINNED = ("mcp.unpinned", Warn, "A server is a program whose newest version is fetched and run: whoever publishes it runs code here.");
+    MCP_UNASKED = ("mcp.unasked", Warn, "Tools that change things run without asking.");
+    SKILL_CHANGED = ("skills.changed", Critical, "A skill is not what was installed: somebody wrote other instructions into it.");
+    SKILL_UNPINNED = ("skills.unpinned", Info, "A skill has no pin: whoever can write its file changes what agents are told to do.");
+    SKILL_ACCEPTED = ("skills.accepted", Info, "A skill was installed although the scan warned of it.");
     SECRET_WRITTEN = ("secrets.written", Warn, "A secret stands in the configuration itself and goes wherever that file is copied.");
     SECRET_REUSED = ("secrets.reused", Critical, "One value is the secret of two things: whoever learns one has both.");
     SECRET_SHORT = ("secrets.short", Warn, "A secret that we choose ourselves is short enough to be guessed.");

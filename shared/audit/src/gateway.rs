@@ -1,13 +1,10 @@
 //! The HTTP server and its key.
 
-use chela_config::SecretInput;
+use chela_config::{KEY_CHARS, SecretInput};
 use serde_json::json;
 
 use crate::checks::{EXPOSED, NO_RATE_LIMIT, PLAIN_ORIGIN, SHORT_TOKEN};
 use crate::{Finding, Repair, Subject};
-
-/// Shortest key of the API: 24 characters of base 16 or more are beyond guessing over a network.
-pub(crate) const KEY_CHARS: usize = 24;
 
 /// Fewest different characters of a key: fewer are a word or a pattern.
 const DIFFERENT_CHARS: usize = 8;

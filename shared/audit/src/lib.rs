@@ -5,11 +5,14 @@
 
 mod channels;
 mod checks;
+mod exec;
 mod files;
 mod gateway;
+mod mcp;
 mod models;
 mod money;
 mod secrets;
+mod skills;
 mod template;
 
 use std::path::PathBuf;
@@ -47,6 +50,28 @@ pub struct Subject<'a> {
     pub template: Option<&'a Template>,
     /// Files and folders of the installation on this machine.
     pub files: &'a [OwnedFile],
+    /// Skills that are not just as they were installed.
+    pub skills: &'a [OwnedSkill],
+}
+
+/// A skill that is not pinned, or not without doubt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnedSkill {
+    /// The key of its folder in the file store.
+    pub folder: String,
+    /// What is known of it.
+    pub pinned: Pinned,
+}
+
+/// How a skill differs from one that was installed without a warning and stayed as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pinned {
+    /// It was written into its place, not installed.
+    No,
+    /// These of its files are missing, changed or new.
+    Changed(Vec<String>),
+    /// So many warnings of the scan were accepted.
+    Accepted(usize),
 }
 
 /// A file or folder of the installation.
@@ -120,9 +145,12 @@ pub fn audit(subject: &Subject<'_>) -> Vec<Finding> {
         gateway::look(subject, &mut findings);
         money::look(subject, &mut findings);
         models::look(subject, &mut findings);
+        exec::look(subject, &mut findings);
+        mcp::look(subject, &mut findings);
     }
     secrets::look(subject, &mut findings);
     files::look(subject, &mut findings);
+    skills::look(subject, &mut findings);
     if let Some(template) = subject.template {
         template::look(template, &mut findings);
     }

@@ -92,7 +92,23 @@ fn found(text: &str, template: Option<&str>, files: &[OwnedFile]) -> Vec<Finding
         channels: &channels,
         template: template.as_ref(),
         files,
+        skills: &[],
     })
+}
+
+fn found_of(skill: Pinned) -> Vec<Finding> {
+    let (config, written) = (chela_config::Config::default(), serde_json::json!({}));
+    let skills = [OwnedSkill { folder: "skills/weather".to_owned(), pinned: skill }];
+    let subject = Subject {
+        config: &config,
+        refused: &[],
+        written: &written,
+        channels: &[],
+        template: None,
+        files: &[],
+        skills: &skills,
+    };
+    audit(&subject).into_iter().filter(|finding| finding.at == "skills/weather").collect()
 }
 
 fn ids(findings: &[Finding]) -> BTreeSet<&'static str> {
@@ -129,6 +145,15 @@ fn every_check_finds_what_it_is_about() {
         assert!(ids(&found(CLEAN, None, &files)).contains(id), "{id}");
         seen.insert(id);
     }
+    let skills = [
+        ("skills.unpinned", Pinned::No),
+        ("skills.changed", Pinned::Changed(vec!["SKILL.md was changed".to_owned()])),
+        ("skills.accepted", Pinned::Accepted(2)),
+    ];
+    for (id, pinned) in skills {
+        assert_eq!(ids(&found_of(pinned)), BTreeSet::from([id]));
+        seen.insert(id);
+    }
     let all: BTreeSet<&str> = CHECKS.iter().map(|check| check.id).collect();
     assert_eq!(all.difference(&seen).collect::<Vec<_>>(), Vec::<&&str>::new(), "checks that no change was tried for");
     assert_eq!(all.len(), CHECKS.len(), "an id stands twice");
@@ -154,6 +179,22 @@ fn configurations() -> Vec<(&'static str, String)> {
         (
             "models.plain_http",
             clean("spend: {", "models: { providers: { x: { baseUrl: \"http://example.com\" } } }, spend: {"),
+        ),
+        ("exec.unwalled", clean("spend: {", "tools: { exec: { host: \"gateway\" } }, spend: {")),
+        ("exec.unasked", clean("spend: {", "tools: { exec: { unattended: \"full\" } }, spend: {")),
+        ("exec.wide_rule", clean("spend: {", "tools: { exec: { allowlist: [[\"python3\", \"**\"]] } }, spend: {")),
+        ("exec.for_strangers", changed(OPEN, "spend: {", "tools: { exec: { guests: \"auto\" } }, spend: {")),
+        ("mcp.plain_http", clean("spend: {", "mcp: { servers: { x: { url: \"http://example.com\" } } }, spend: {")),
+        (
+            "mcp.unasked",
+            clean("spend: {", "mcp: { servers: { x: { url: \"https://a.example\", ask: false } } }, spend: {"),
+        ),
+        (
+            "mcp.unpinned",
+            clean(
+                "spend: {",
+                "mcp: { servers: { x: { command: \"npx\", args: [\"-y\", \"some-server\"] } } }, spend: {",
+            ),
         ),
         ("secrets.written", clean("${BOT}", "123:abc")),
         ("secrets.reused", changed(&clean("${BOT}", "7f3a9c1e5b2d8f60"), "${HOOK}", "7f3a9c1e5b2d8f60")),
@@ -271,4 +312,31 @@ fn the_page_has_every_check() {
     } else {
         assert_eq!(page, table, "UPDATE=1 cargo test -p chela-audit writes it anew");
     }
+}
+
+/// What is allowed with an eye to safety is not reported.
+#[test]
+fn careful_settings_are_not_reported() {
+    for careful in [
+        "tools: { exec: { allowlist: [[\"git\", \"log\", \"**\"], [\"ls\", \"*\"], [\"make\", \"test\"]], guests: \"ask\" } }",
+        "mcp: { servers: { x: { command: \"npx\", args: [\"-y\", \"@a/some-server@1.4.2\"] } } }",
+        "mcp: { servers: { x: { url: \"http://127.0.0.1:9000\", risk: \"read\", ask: false } } }",
+        "mcp: { servers: { x: { url: \"http://example.com\", enabled: false } } }",
+    ] {
+        let text = changed(CLEAN, "spend: {", &format!("{careful}, spend: {{"));
+        assert_eq!(found(&text, None, &[]), [], "{careful}");
+    }
+}
+
+/// A command that nobody agreed to matters more where nothing stands around it, and what holds for all agents is told once.
+#[test]
+fn without_walls_a_missing_consent_is_critical_and_told_once() {
+    let severities = |exec: &str| {
+        let agents = "agents: { list: [{ id: \"a\" }, { id: \"b\" }] }";
+        let text = changed(CLEAN, "spend: {", &format!("{agents}, tools: {{ exec: {{ {exec} }} }}, spend: {{"));
+        let findings = found(&text, None, &[]);
+        findings.iter().filter(|found| found.id == "exec.unasked").map(|found| found.severity).collect::<Vec<_>>()
+    };
+    assert_eq!(severities("mode: \"full\""), [Severity::Warn]);
+    assert_eq!(severities("mode: \"full\", host: \"gateway\""), [Severity::Critical]);
 }

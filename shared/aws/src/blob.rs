@@ -101,6 +101,19 @@ impl BlobStore for Bucket {
         }
     }
 
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html>. The bucket keeps versions: what is
+    /// removed here can be brought back by whoever may read those.
+    async fn delete(&self, key: &str, etag: Option<&str>) -> Result<(), BlobError> {
+        check_key(key)?;
+        let delete = self.client.delete_object().bucket(&self.name).key(key).set_if_match(etag.map(quoted));
+        match delete.send().await {
+            Ok(_) => Ok(()),
+            Err(error) if is_missing_key(&error) => Ok(()),
+            Err(error) if matches!(status(&error), Some(409 | 412)) => Err(BlobError::Conflict(key.to_owned())),
+            Err(error) => Err(self.failed(&error)),
+        }
+    }
+
     /// Signed here, without a call; whoever has it can read this one file until then.
     /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/ShareObjectPreSignedURL.html>
     async fn link(&self, key: &str, valid: Duration) -> Result<Option<String>, BlobError> {

@@ -167,6 +167,17 @@ mod tests {
         }
     }
 
+    /// What serde takes, the shape of the configuration has to let through.
+    #[test]
+    fn other_words_for_a_mode_are_not_refused() {
+        let text = r#"{ tools: { exec: { mode: "full", unattended: "record" } } }"#;
+        let surroundings =
+            crate::Surroundings { variables: &|_| None, missing: crate::MissingVariable::Refuse, channels: &[] };
+        let checked = crate::check("test", text, &|_| None, &surroundings);
+        assert_eq!(checked.report.errors, []);
+        assert_eq!(checked.config.map(|config| config.consent_of("main").owner), Some(Mode::Record));
+    }
+
     #[test]
     fn commands_run_in_the_sandbox_unless_somebody_wrote_otherwise() {
         let config: Config = json5::from_str(

@@ -57,6 +57,7 @@ pub use memory::{
 };
 pub use providers::{MaxTokensField, Model, ModelCompat, ModelCost, ModelInput, ModelsSection, Provider, ProviderApi};
 pub use report::{Finding, Report, Severity};
+pub use safety::KEY_CHARS;
 pub use schedules::{CronSection, Destination, HEARTBEAT_PROMPT, Job, Planned};
 pub use secrets::SecretInput;
 pub use settings::{

@@ -19,8 +19,8 @@ use crate::settings::Config;
 use crate::shape::{Misfit, SecretKey};
 use crate::variables::MissingVariable;
 
-/// Shortest API key that does not earn a warning.
-const TOKEN_LENGTH: usize = 16;
+/// Shortest API key that does not earn a warning: so many characters of base 16 or more are beyond guessing over a network.
+pub const KEY_CHARS: usize = 24;
 
 /// Everything that is unsafe or contradicts itself.
 pub(crate) fn inspect(config: &Config, surroundings: &Surroundings<'_>) -> Vec<Misfit> {
@@ -83,11 +83,11 @@ impl Inspection<'_> {
                 "the API would be reachable from other machines without a key",
                 "set gateway.auth.token, or listen on 127.0.0.1",
             ),
-            Some(SecretInput::Value(secret)) if secret.expose().len() < TOKEN_LENGTH => {
+            Some(SecretInput::Value(secret)) if secret.expose().chars().count() < KEY_CHARS => {
                 self.warn(
                     at,
                     "the API key is short enough to be guessed",
-                    "use at least 16 random characters: openssl rand -hex 24",
+                    format!("use at least {KEY_CHARS} random characters: openssl rand -hex 24"),
                 );
             }
             _ => {}

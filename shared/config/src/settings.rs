@@ -130,6 +130,7 @@ pub enum AckReactionScope {
     All,
     /// Nowhere.
     #[serde(alias = "none")]
+    #[schemars(extend("x-aliases" = ["none"]))]
     Off,
 }
 

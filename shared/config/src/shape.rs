@@ -146,6 +146,9 @@ impl<'a> Walk<'a> {
         if words.len() == alternatives.len()
             && let Some(text) = value.as_str()
         {
+            if alternatives.iter().any(|schema| has_alias(schema, text)) {
+                return;
+            }
             return self.one_of(&words, text, path);
         }
         let mut best: Option<(usize, Vec<Misfit>, Value)> = None;
@@ -289,6 +292,7 @@ fn choices(rules: &Map<String, Value>) -> Option<&[Value]> {
     rules.get("anyOf").or_else(|| rules.get("oneOf")).and_then(Value::as_array).map(Vec::as_slice)
 }
 
+/// Whether a key, or a word of a choice, may be written so too.
 fn has_alias(schema: &Value, key: &str) -> bool {
     schema.get("x-aliases").and_then(Value::as_array).is_some_and(|names| names.iter().any(|name| name == key))
 }

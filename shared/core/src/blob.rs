@@ -66,6 +66,10 @@ pub trait BlobStore: Send + Sync {
     /// precondition: exactly one wins, the other gets [`BlobError::Conflict`].
     async fn put(&self, key: &str, bytes: Bytes, precondition: Precondition) -> Result<String, BlobError>;
 
+    /// Removes the file, if it still has `etag` where one is given; else [`BlobError::Conflict`]. A file that is not there
+    /// is removed already, so twice is the same as once.
+    async fn delete(&self, key: &str, etag: Option<&str>) -> Result<(), BlobError>;
+
     /// A URL under which anybody can fetch the file for a while; `None` where files have none.
     async fn link(&self, _key: &str, _valid: Duration) -> Result<Option<String>, BlobError> {
         Ok(None)

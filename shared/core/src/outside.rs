@@ -75,8 +75,8 @@ pub fn neutral(text: &str) -> String {
     out
 }
 
-/// Only what a person sees, with one kind of line end.
-fn visible(text: &str) -> String {
+/// Only what a person sees, with one kind of line end. Twice changes nothing more.
+pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {

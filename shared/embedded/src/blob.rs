@@ -88,6 +88,12 @@ impl BlobStore for FolderBlobs {
         self.run(move |folder| folder.write(&key, &bytes, &precondition)).await
     }
 
+    async fn delete(&self, key: &str, etag: Option<&str>) -> Result<(), BlobError> {
+        check_key(key)?;
+        let (key, etag) = (key.to_owned(), etag.map(str::to_owned));
+        self.run(move |folder| folder.remove(&key, etag.as_deref())).await
+    }
+
     async fn list(&self, prefix: &str, limit: usize) -> Result<Vec<Listed>, BlobError> {
         let prefix = prefix.to_owned();
         self.run(move |folder| folder.list(&prefix, limit)).await
@@ -121,6 +127,18 @@ impl Folder {
         }
         self.replace(key, bytes).map_err(|error| failed(key, &error))?;
         Ok(etag(bytes))
+    }
+
+    /// The folders on the way stay, so that nobody who writes beside it finds one gone.
+    fn remove(&self, key: &str, etag: Option<&str>) -> Result<(), BlobError> {
+        let _writing = self.lock(key).lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(stored) = self.read(key)? else { return Ok(()) };
+        if etag.is_some_and(|etag| etag != stored.etag) {
+            return Err(BlobError::Conflict(key.to_owned()));
+        }
+        let path = self.files.join(key);
+        let removed = fs::remove_file(&path).and_then(|()| sync_folder(path.parent().unwrap_or(&self.files)));
+        removed.map_err(|error| failed(key, &error))
     }
 
     fn replace(&self, key: &str, bytes: &[u8]) -> io::Result<()> {

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chela_core::model::ToolSpec;
+use chela_core::outside::quoted;
 use chela_core::queue::Authority;
 use chela_core::tool::{Caller, Consent, Effect, Tool, ToolAnswer, ToolCall};
 use serde_json::Value;
 
 use crate::answer;
 use crate::catalog::Listed;
-use crate::outside::{plain, quoted};
+use crate::outside::{MOST_BYTES, plain};
 use crate::protocol::param_headers;
 use crate::server::Server;
 use crate::settings::Risk;
@@ -77,7 +78,8 @@ impl Tool for McpTool {
         match self.server.call(&self.listed.name, call.input, param_headers(schema, call.input)).await {
             Ok(result) => {
                 let (text, is_error) = answer::read(&result);
-                ToolAnswer { text: quoted(server, call.idempotency_key, &text), is_error }
+                let (source, text) = (format!("the MCP server {server}"), plain(&text, MOST_BYTES));
+                ToolAnswer { text: quoted(&call.clock.unique(), &source, &text), is_error }
             }
             // Its words are from outside as well.
             Err(error) => ToolAnswer::error(plain(&format!("MCP server \"{server}\": {error}."), 1_000)),

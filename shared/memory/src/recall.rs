@@ -446,6 +446,10 @@ impl BlobStore for Unwritten<'_> {
         Err(BlobError::Unavailable("nothing is written here".to_owned()))
     }
 
+    async fn delete(&self, _: &str, _: Option<&str>) -> Result<(), BlobError> {
+        Err(BlobError::Unavailable("nothing is written here".to_owned()))
+    }
+
     async fn list(&self, prefix: &str, limit: usize) -> Result<Vec<BlobListed>, BlobError> {
         self.0.list(prefix, limit).await
     }

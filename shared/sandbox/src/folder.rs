@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
@@ -84,7 +84,11 @@ impl Folder {
         } else {
             result.archive = archive;
         }
-        let gone = |name: &&String| fs::symlink_metadata(self.path().join(name)).is_err();
+        // What only cannot be looked at, below a folder that was closed, is not gone.
+        let gone = |name: &&String| {
+            let looked = fs::symlink_metadata(self.path().join(name));
+            looked.is_err_and(|error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory))
+        };
         result.removed = self.brought.keys().filter(gone).cloned().collect();
         result.left_out = found.left_out;
         Ok(())

@@ -25,7 +25,8 @@ impl Tool for ApplyPatch {
         ToolSpec {
             name: "apply_patch".into(),
             description: "Change several text files of your workspace at once: *** Begin Patch, then *** Add File: path with \
-                          +lines, *** Update File: path with @@ hunks of lines that begin with a space, - or +, then *** End Patch."
+                          +lines, *** Update File: path (and *** Move to: path) with @@ hunks of lines that begin with a space, - or +, \
+                          *** Delete File: path, then *** End Patch."
                 .into(),
             input_schema: json!({
                 "type": "object",
@@ -45,29 +46,60 @@ impl Tool for ApplyPatch {
     }
 }
 
-/// A file as it was, and as it is to be.
+/// A file as it was, and as it is to be; `None` where there is none.
 struct Planned<'a> {
     file: TextFile<'a>,
     before: Option<Version>,
-    text: String,
+    after: Option<String>,
+}
+
+impl Planned<'_> {
+    /// Changes first, removals last: what was changed can be put back exactly, what was removed only as a new file.
+    fn rank(&self) -> u8 {
+        match (&self.before, &self.after) {
+            (Some(_), Some(_)) => 0,
+            (None, _) => 1,
+            (Some(_), None) => 2,
+        }
+    }
+
+    async fn perform(&self) -> Result<Written, String> {
+        match (&self.before, &self.after) {
+            (before, Some(after)) => self.file.replace(before.as_ref(), after.clone()).await,
+            (Some(before), None) => self.file.remove(before).await,
+            (None, None) => Ok(Written::Stored),
+        }
+    }
+
+    /// Puts back what was, if what stands there is still what was performed.
+    async fn take_back(&self) -> Result<Written, String> {
+        let now = self.file.read().await?;
+        if now.as_ref().map(|now| &now.text) != self.after.as_ref() {
+            return Ok(Written::Conflict);
+        }
+        match (&self.before, &now) {
+            (Some(before), now) => self.file.replace(now.as_ref(), before.text.clone()).await,
+            (None, Some(now)) => self.file.remove(now).await,
+            (None, None) => Ok(Written::Stored),
+        }
+    }
 }
 
 async fn apply(call: &ToolCall<'_>) -> Result<String, String> {
     let Arguments { input } = arguments(call.input)?;
     let mut planned: Vec<Planned<'_>> = Vec::new();
     for change in parse(&input)? {
-        let next = plan(call, change).await?;
-        if planned.iter().any(|other| other.file.path.eq_ignore_ascii_case(&next.file.path)) {
-            return Err(format!("{} is in the patch twice. Nothing was changed.", next.file.path));
+        for next in plan(call, change).await? {
+            if planned.iter().any(|other| other.file.path.eq_ignore_ascii_case(&next.file.path)) {
+                return Err(format!("{} is in the patch twice. Nothing was changed.", next.file.path));
+            }
+            planned.push(next);
         }
-        planned.push(next);
     }
-    // New files last: a change can be taken back, a new file cannot be deleted.
-    planned.sort_by_key(|planned| planned.before.is_none());
+    planned.sort_by_key(Planned::rank);
     let mut done: Vec<&Planned<'_>> = Vec::new();
     for next in &planned {
-        let written = next.file.replace(next.before.as_ref(), next.text.clone()).await;
-        let problem = match written {
+        let problem = match next.perform().await {
             Ok(Written::Stored) => {
                 done.push(next);
                 continue;
@@ -78,30 +110,51 @@ async fn apply(call: &ToolCall<'_>) -> Result<String, String> {
         return Err(format!("{problem} {}", take_back(&done).await));
     }
     let line = |planned: &Planned<'_>| {
-        format!("{} {}", if planned.before.is_some() { "Updated" } else { "Added" }, planned.file.path)
+        let what = ["Updated", "Added", "Deleted"].get(usize::from(planned.rank())).unwrap_or(&"Changed");
+        format!("{what} {}", planned.file.path)
     };
     Ok(planned.iter().map(line).collect::<Vec<_>>().join("\n"))
 }
 
-async fn plan<'a>(call: &ToolCall<'a>, change: Change) -> Result<Planned<'a>, String> {
-    let (path, update) = match change {
-        Change::Add { path, text } => {
-            let file = TextFile::to_write(call, &path)?;
-            if file.read().await?.is_some() {
-                return Err(format!("{path} is there already: update it instead. Nothing was changed."));
-            }
-            return fitting(Planned { file, before: None, text });
+/// What a change does, file by file: a move is a new file and a removed one.
+async fn plan<'a>(call: &ToolCall<'a>, change: Change) -> Result<Vec<Planned<'a>>, String> {
+    match change {
+        Change::Add { path, text } => Ok(vec![fitting(new(call, &path, text).await?)?]),
+        Change::Delete { path } => {
+            let (file, before) = there(call, &path).await?;
+            Ok(vec![Planned { file, before: Some(before), after: None }])
         }
-        Change::Update { path, hunks } => (path, hunks),
-    };
-    let file = TextFile::to_write(call, &path)?;
+        Change::Update { path, moved, hunks } => {
+            let (file, before) = there(call, &path).await?;
+            let text =
+                applied(&before.text, &hunks).map_err(|problem| format!("{path}: {problem} Nothing was changed."))?;
+            match moved {
+                None => Ok(vec![fitting(Planned { file, before: Some(before), after: Some(text) })?]),
+                Some(to) => {
+                    let new = fitting(new(call, &to, text).await?)?;
+                    Ok(vec![new, Planned { file, before: Some(before), after: None }])
+                }
+            }
+        }
+    }
+}
+
+async fn there<'a>(call: &ToolCall<'a>, path: &str) -> Result<(TextFile<'a>, Version), String> {
+    let file = TextFile::to_write(call, path)?;
     let before = file.read().await?.ok_or_else(|| format!("There is no file {path}. Nothing was changed."))?;
-    let text = applied(&before.text, &update).map_err(|problem| format!("{path}: {problem} Nothing was changed."))?;
-    fitting(Planned { file, before: Some(before), text })
+    Ok((file, before))
+}
+
+async fn new<'a>(call: &ToolCall<'a>, path: &str, text: String) -> Result<Planned<'a>, String> {
+    let file = TextFile::to_write(call, path)?;
+    if file.read().await?.is_some() {
+        return Err(format!("{path} is there already: update it instead. Nothing was changed."));
+    }
+    Ok(Planned { file, before: None, after: Some(text) })
 }
 
 fn fitting(planned: Planned<'_>) -> Result<Planned<'_>, String> {
-    if planned.text.len() > WRITE_MAX {
+    if planned.after.as_ref().is_some_and(|text| text.len() > WRITE_MAX) {
         return Err(format!("{} would be larger than {WRITE_MAX} bytes. Nothing was changed.", planned.file.path));
     }
     Ok(planned)
@@ -111,13 +164,7 @@ fn fitting(planned: Planned<'_>) -> Result<Planned<'_>, String> {
 async fn take_back(done: &[&Planned<'_>]) -> String {
     let mut left = Vec::new();
     for planned in done {
-        let restored = match (&planned.before, planned.file.read().await) {
-            (Some(before), Ok(Some(now))) if now.text == planned.text => {
-                planned.file.replace(Some(&now), before.text.clone()).await
-            }
-            _ => Ok(Written::Conflict),
-        };
-        if !matches!(restored, Ok(Written::Stored)) {
+        if !matches!(planned.take_back().await, Ok(Written::Stored)) {
             left.push(planned.file.path.as_str());
         }
     }

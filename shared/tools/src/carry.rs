@@ -80,9 +80,15 @@ pub(crate) async fn unpack(call: &ToolCall<'_>, carried: &Carried, result: &Comm
     if !stored.is_empty() {
         notes.insert(0, format!("Files made or changed: {}.", stored.join(", ")));
     }
-    if !result.removed.is_empty() {
-        let removed = result.removed.join(", ");
-        notes.push(format!("Removed there, and still in your workspace, which deletes nothing: {removed}."));
+    let mut removed = Vec::new();
+    for (name, tag) in carried.tags.iter().filter(|(name, _)| result.removed.contains(name)) {
+        match remove(call, carried, name, tag).await {
+            Ok(path) => removed.push(path),
+            Err(problem) => notes.push(problem),
+        }
+    }
+    if !removed.is_empty() {
+        notes.push(format!("Files removed: {}.", removed.join(", ")));
     }
     if !result.left_out.is_empty() {
         notes.push(format!("Not kept: {}.", result.left_out.join("; ")));
@@ -90,9 +96,27 @@ pub(crate) async fn unpack(call: &ToolCall<'_>, carried: &Carried, result: &Comm
     notes
 }
 
+impl Carried {
+    fn file<'a>(&self, call: &ToolCall<'a>, name: &str) -> Result<TextFile<'a>, String> {
+        let path = if self.folder.is_empty() { name.to_owned() } else { format!("{}/{name}", self.folder) };
+        TextFile::to_write(call, &path)
+    }
+}
+
+/// Removes a file that was brought, if it is still as it was then.
+async fn remove(call: &ToolCall<'_>, carried: &Carried, name: &str, tag: &str) -> Result<String, String> {
+    let file = carried.file(call, name)?;
+    match file.discard(tag).await {
+        Ok(()) => Ok(file.path),
+        Err(BlobError::Conflict(_)) => {
+            Err(format!("{} was changed by somebody else while the command ran; it is still there.", file.path))
+        }
+        Err(error) => Err(trouble(&error)),
+    }
+}
+
 async fn store(call: &ToolCall<'_>, carried: &Carried, name: &str, bytes: Bytes) -> Result<String, String> {
-    let path = if carried.folder.is_empty() { name.to_owned() } else { format!("{}/{name}", carried.folder) };
-    let file = TextFile::to_write(call, &path)?;
+    let file = carried.file(call, name)?;
     let precondition = carried.tags.get(name).map_or(Precondition::Absent, |tag| Precondition::Matches(tag.clone()));
     match file.store(bytes, precondition).await {
         Ok(()) => Ok(file.path),

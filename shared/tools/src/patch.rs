@@ -12,7 +12,8 @@ const LAST: &str = "*** End of File";
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     Add { path: String, text: String },
-    Update { path: String, hunks: Vec<Hunk> },
+    Update { path: String, moved: Option<String>, hunks: Vec<Hunk> },
+    Delete { path: String },
 }
 
 /// Lines that take the place of others.
@@ -42,11 +43,16 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Change>, String> {
         if let Some(path) = line.strip_prefix(ADD) {
             changes.push(Change::Add { path: path.trim().to_owned(), text: String::new() });
         } else if let Some(path) = line.strip_prefix(UPDATE) {
-            changes.push(Change::Update { path: path.trim().to_owned(), hunks: Vec::new() });
-        } else if line.starts_with(DELETE) || line.starts_with(MOVE) {
-            let what = "a workspace keeps every file: deleting and moving are not done here. Empty the file instead, or add \
-                        the new one and say which is out of date";
-            return Err(wrong(number, what));
+            changes.push(Change::Update { path: path.trim().to_owned(), moved: None, hunks: Vec::new() });
+        } else if let Some(path) = line.strip_prefix(DELETE) {
+            changes.push(Change::Delete { path: path.trim().to_owned() });
+        } else if let Some(to) = line.strip_prefix(MOVE) {
+            match changes.last_mut() {
+                Some(Change::Update { moved, hunks, .. }) if moved.is_none() && hunks.is_empty() => {
+                    *moved = Some(to.trim().to_owned());
+                }
+                _ => return Err(wrong(number, "Move to stands right behind the Update File that it is about")),
+            }
         } else {
             match changes.last_mut() {
                 Some(Change::Add { text, .. }) => match line.strip_prefix('+') {
@@ -56,11 +62,14 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Change>, String> {
                 Some(Change::Update { hunks, .. }) => {
                     take(hunks, line).map_err(|what| wrong(number, what))?;
                 }
-                None => return Err(wrong(number, "it is neither Add File nor Update File")),
+                Some(Change::Delete { .. }) => {
+                    return Err(wrong(number, "nothing follows Delete File but the next file"));
+                }
+                None => return Err(wrong(number, "it is neither Add File, Update File nor Delete File")),
             }
         }
     }
-    let idle = |change: &Change| matches!(change, Change::Update { hunks, .. } if hunks.iter().all(Hunk::is_idle));
+    let idle = |change: &Change| matches!(change, Change::Update { moved: None, hunks, .. } if hunks.iter().all(Hunk::is_idle));
     if changes.is_empty() || changes.iter().any(idle) {
         return Err("The patch changes nothing.".to_owned());
     }
@@ -185,10 +194,12 @@ mod tests {
                 Change::Add { path: "path/to/file.txt".into(), text: "line 1\nline 2\n".into() },
                 Change::Update {
                     path: "src/app.ts".into(),
+                    moved: None,
                     hunks: vec![hunk(Some("optional change context"), &["old line"], &["new line"], false)],
                 },
                 Change::Update {
                     path: "src/tail.ts".into(),
+                    moved: None,
                     hunks: vec![hunk(None, &[], &["appended last line"], true)]
                 },
             ]
@@ -219,10 +230,14 @@ mod tests {
         assert!(wrong("*** Begin Patch\nfoo\n*** End Patch").contains("Line 2"));
         assert!(wrong("*** Begin Patch\n*** Add File: x\ny\n*** End Patch").contains("Line 3"));
         assert!(wrong("*** Begin Patch\n*** Update File: x\n@@\nzzz\n*** End Patch").contains("Line 4"));
-        assert!(wrong("*** Begin Patch\n*** Delete File: x\n*** End Patch").contains("keeps every file"));
-        assert!(
-            wrong("*** Begin Patch\n*** Update File: x\n*** Move to: y\n@@\n-a\n+b\n*** End Patch").contains("moving")
-        );
+        for misplaced in [
+            "*** Delete File: x\n+y",
+            "*** Move to: y",
+            "*** Add File: x\n*** Move to: y",
+            "*** Update File: x\n-a\n*** Move to: y",
+        ] {
+            assert!(wrong(&format!("*** Begin Patch\n{misplaced}\n*** End Patch")).starts_with("Line "), "{misplaced}");
+        }
         for idle in ["", "*** Update File: x\n", "*** Update File: x\n@@\n same\n"] {
             assert!(wrong(&format!("*** Begin Patch\n{idle}*** End Patch")).contains("nothing"), "{idle}");
         }

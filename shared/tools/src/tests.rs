@@ -120,6 +120,18 @@ struct Busy<'a> {
     times: AtomicUsize,
 }
 
+impl Busy<'_> {
+    async fn meanwhile(&self, key: &str) -> Result<(), BlobError> {
+        if key == self.key && self.times.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok()
+        {
+            let now = self.files.get(key).await?.map(|blob| blob.bytes.to_vec()).unwrap_or_default();
+            let more = [now.as_slice(), b"theirs\n"].concat();
+            self.files.put(key, Bytes::from(more), Precondition::None).await?;
+        }
+        Ok(())
+    }
+}
+
 #[async_trait]
 impl BlobStore for Busy<'_> {
     async fn get(&self, key: &str) -> Result<Option<Blob>, BlobError> {
@@ -131,13 +143,13 @@ impl BlobStore for Busy<'_> {
     }
 
     async fn put(&self, key: &str, bytes: Bytes, precondition: Precondition) -> Result<String, BlobError> {
-        if key == self.key && self.times.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok()
-        {
-            let now = self.files.get(key).await?.map(|blob| blob.bytes.to_vec()).unwrap_or_default();
-            let more = [now.as_slice(), b"theirs\n"].concat();
-            self.files.put(key, Bytes::from(more), Precondition::None).await?;
-        }
+        self.meanwhile(key).await?;
         self.files.put(key, bytes, precondition).await
+    }
+
+    async fn delete(&self, key: &str, etag: Option<&str>) -> Result<(), BlobError> {
+        self.meanwhile(key).await?;
+        self.files.delete(key, etag).await
     }
 
     async fn list(&self, prefix: &str, limit: usize) -> Result<Vec<Listed>, BlobError> {

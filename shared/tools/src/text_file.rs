@@ -27,9 +27,9 @@ pub(crate) struct Version {
 
 /// What came of a write.
 pub(crate) enum Written {
-    /// It is stored.
+    /// It is done.
     Stored,
-    /// Somebody else changed the file since it was read: nothing is stored.
+    /// Somebody else changed the file since it was read: nothing is done.
     Conflict,
 }
 
@@ -81,6 +81,20 @@ impl<'a> TextFile<'a> {
             Err(BlobError::Conflict(_)) => Ok(Written::Conflict),
             Err(error) => Err(self.trouble(&error)),
         }
+    }
+
+    /// Removes the file if it is still as it was read.
+    pub(crate) async fn remove(&self, read: &Version) -> Result<Written, String> {
+        match self.files.delete(&self.key, Some(&read.etag)).await {
+            Ok(()) => Ok(Written::Stored),
+            Err(BlobError::Conflict(_)) => Ok(Written::Conflict),
+            Err(error) => Err(self.trouble(&error)),
+        }
+    }
+
+    /// Removes any file that still has this tag.
+    pub(crate) async fn discard(&self, etag: &str) -> Result<(), BlobError> {
+        self.files.delete(&self.key, Some(etag)).await
     }
 
     /// Stores any bytes.

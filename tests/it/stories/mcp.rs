@@ -68,7 +68,7 @@ async fn a_tool_is_found_and_looks_at_once_and_writes_after_the_owners_click() {
     let offered = |at: usize| asked[at].tools().contains(&"desk__note".to_owned());
     assert_eq!((offered(0), offered(1), asked.len()), (false, true, 3));
     let looked = asked[2].result().unwrap();
-    assert!(looked.contains("<outside-") && looked.contains("A crab walks sideways."), "{looked}");
+    assert!(looked.contains("[From outside: the MCP server") && looked.contains("A crab walks sideways."), "{looked}");
     assert_eq!(desk.notes(), "", "nobody agreed");
 
     ada.presses("Allow once", &ada.shown()[0]).await;

@@ -319,6 +319,10 @@ impl BlobStore for Unused {
         unreachable!("{UNUSED}")
     }
 
+    async fn delete(&self, _: &str, _: Option<&str>) -> Result<(), BlobError> {
+        unreachable!("{UNUSED}")
+    }
+
     async fn list(&self, _: &str, _: usize) -> Result<Vec<Listed>, BlobError> {
         unreachable!("{UNUSED}")
     }

@@ -67,3 +67,37 @@ fn shown(sees: Sees, content_type: &str) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chela_core::blob::Precondition;
+    use chela_core::model::Role;
+    use chela_embedded::FolderBlobs;
+
+    use super::*;
+
+    const FILES: [(&str, &str); 4] =
+        [("a.png", "image/png"), ("b.pdf", "application/pdf"), ("c.tiff", "image/tiff"), ("d.webp", "image/webp")];
+
+    /// What a provider would refuse is neither read nor sent, and nothing of it stays in the messages.
+    #[tokio::test]
+    async fn a_model_is_shown_what_it_sees() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = FolderBlobs::open(&folder.path().join("files"), &folder.path().join("incoming")).unwrap();
+        for (key, _) in FILES {
+            store.put(key, Bytes::from_static(b"x"), Precondition::None).await.unwrap();
+        }
+        let blocks = || FILES.map(|(key, kind)| Block::File { key: key.into(), content_type: kind.into() }).to_vec();
+        for (sees, expected) in [
+            (Sees { image: true, pdf: true }, vec!["a.png", "b.pdf", "d.webp"]),
+            (Sees { image: true, pdf: false }, vec!["a.png", "d.webp"]),
+            (Sees { image: false, pdf: true }, vec!["b.pdf"]),
+            (Sees { image: false, pdf: false }, vec![]),
+        ] {
+            let mut messages = [ModelMessage { role: Role::User, blocks: blocks() }];
+            let shown = files_for(&store, sees, &mut messages).await;
+            assert_eq!(shown.keys().map(String::as_str).collect::<Vec<_>>(), expected, "{sees:?}");
+            assert_eq!(messages[0].blocks.len(), expected.len(), "{sees:?}");
+        }
+    }
+}

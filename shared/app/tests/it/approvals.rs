@@ -91,9 +91,10 @@ impl Desk {
     }
 
     async fn call(&self, method: Method, path: &str, body: &Value) -> (u16, Value) {
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let mut headers = HeaderMap::new();
         headers.insert(http::header::AUTHORIZATION, HeaderValue::from_static("Bearer k3y"));
-        let ack = self.api.handle(&method, path, "", &headers, &Bytes::from(body.to_string())).await;
+        let ack = self.api.handle(&method, path, query, &headers, &Bytes::from(body.to_string())).await;
         (ack.status.as_u16(), serde_json::from_slice(&ack.body).unwrap())
     }
 
@@ -124,9 +125,12 @@ async fn without_the_key_nothing_is_shown_and_nothing_decided() {
     let desk = Desk::open().await;
     let request = desk.waits("a").await;
     let body = Bytes::from(json!({"id": "a", "decision": "once", "digest": request.digest}).to_string());
-    for (method, path) in
-        [(Method::GET, "/approvals"), (Method::POST, "/approvals"), (Method::POST, "/approvals/forget")]
-    {
+    for (method, path) in [
+        (Method::GET, "/approvals"),
+        (Method::POST, "/approvals"),
+        (Method::POST, "/approvals/forget"),
+        (Method::GET, "/audit"),
+    ] {
         let ack = desk.api.handle(&method, path, "", &HeaderMap::new(), &body).await;
         assert_eq!(ack.status.as_u16(), 401, "{method} {path}");
     }
@@ -180,4 +184,24 @@ async fn what_is_not_understood_is_said() {
         let (given, answer) = desk.call(Method::POST, path, &body).await;
         assert!(given == status && answer["error"].is_string(), "{body} {given} {answer}");
     }
+}
+
+/// What the API shows is what stands in the log, page by page, and whoever reads it can verify the chain.
+#[tokio::test]
+async fn the_log_is_read_page_by_page_and_can_be_verified() {
+    let desk = Desk::open().await;
+    for id in ["a", "b"] {
+        let request = desk.waits(id).await;
+        assert_eq!(desk.decides(&request, "deny", &request.digest).await, 200);
+    }
+    let page = |answer: &Value| serde_json::from_value::<Vec<audit::Record>>(answer["records"].clone()).unwrap();
+    let (status, answer) = desk.call(Method::GET, "/audit", &json!({})).await;
+    let mut all = page(&answer);
+    all.reverse();
+    assert_eq!((status, all.len()), (200, desk.log().await.len()), "{answer}");
+    assert_eq!(audit::verify(&all, None), Ok(()));
+    assert_eq!(page(&desk.call(Method::GET, "/audit?before=2", &json!({})).await.1), all[..1]);
+    assert_eq!(page(&desk.call(Method::GET, "/audit?before=1", &json!({})).await.1), []);
+    assert_eq!(desk.call(Method::GET, "/audit?before=x", &json!({})).await.0, 400);
+    assert_eq!(desk.call(Method::POST, "/audit", &json!({})).await.0, 405);
 }

@@ -45,6 +45,10 @@ impl BlobStore for Shelf {
         unreachable!("the configuration is never written")
     }
 
+    async fn delete(&self, _: &str, _: Option<&str>) -> Result<(), BlobError> {
+        unreachable!("the configuration is never removed")
+    }
+
     async fn list(&self, _: &str, _: usize) -> Result<Vec<Listed>, BlobError> {
         unreachable!("the configuration is never listed")
     }

@@ -126,6 +126,9 @@ fn what_fits_is_left_alone() {
     for value in [json!("a"), json!("b"), json!(null)] {
         assert_eq!(misfits(schema.clone(), value), Vec::<String>::new());
     }
+    let schema = json!({ "oneOf": [{ "const": "a", "x-aliases": ["old"] }, { "const": "b" }] });
+    assert_eq!(misfits(schema.clone(), json!("old")), Vec::<String>::new());
+    assert_eq!(misfits(schema, json!("older")).len(), 1);
 }
 
 #[test]

@@ -32,6 +32,7 @@ pub enum Mode {
     Auto,
     /// Everything runs, and is written in the audit log.
     #[serde(alias = "full")]
+    #[schemars(extend("x-aliases" = ["full"]))]
     Record,
 }
 

@@ -19,7 +19,7 @@ async fn does_everything(house: &House, tools: &[Arc<dyn Tool>]) {
     let echo = house.call(&named(tools, "sdk__echo"), json!({"text": "Grüß Gott 🦀\u{202e}"})).await;
     assert!(!echo.is_error && echo.text.contains("\nGrüß Gott 🦀\n"), "{}", echo.text);
     let failed = house.call(&named(tools, "sdk__fail"), json!({})).await;
-    assert!(failed.is_error && failed.text.contains("<outside-"), "{}", failed.text);
+    assert!(failed.is_error && failed.text.starts_with("[From outside: the MCP server"), "{}", failed.text);
     let wrong = house.call(&add, json!({"a": "x"})).await;
     assert!(wrong.is_error, "{}", wrong.text);
     // The server says that it destroys, so that it is no mere look whatever the owner says.

@@ -30,6 +30,11 @@ impl BlobStore for Bucket {
         Ok(etag)
     }
 
+    async fn delete(&self, key: &str, _: Option<&str>) -> Result<(), BlobError> {
+        self.files.lock().unwrap().remove(key);
+        Ok(())
+    }
+
     async fn list(&self, prefix: &str, limit: usize) -> Result<Vec<Listed>, BlobError> {
         let files = self.files.lock().unwrap();
         let below = files.iter().filter(|(key, _)| key.starts_with(prefix)).take(limit);

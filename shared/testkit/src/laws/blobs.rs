@@ -100,6 +100,33 @@ async fn race(store: &dyn BlobStore, key: &str, precondition: &Precondition) {
     assert_eq!((stored.bytes.as_ref(), stored.etag), (winners[0].0.as_bytes(), winners[0].1.clone()));
 }
 
+/// A removed file is gone, and removing it again, or what never was, changes nothing.
+pub async fn a_removed_file_is_gone(store: &dyn BlobStore) {
+    put(store, "notes/a.md", "one").await;
+    put(store, "notes/a.md.bak", "other").await;
+    for _ in 0..2 {
+        store.delete("notes/a.md", None).await.unwrap();
+        assert_eq!(text(store, "notes/a.md").await, None);
+    }
+    store.delete("never/was.md", Some("tag")).await.unwrap();
+    let left = store.list("notes/", 10).await.unwrap();
+    assert_eq!(left.iter().map(|file| file.key.as_str()).collect::<Vec<_>>(), ["notes/a.md.bak"]);
+    // The name is free again.
+    store.put("notes/a.md", Bytes::from_static(b"two"), Precondition::Absent).await.unwrap();
+    assert_eq!(text(store, "notes/a.md").await.as_deref(), Some("two"));
+}
+
+/// With a tag only what was read is removed.
+pub async fn a_changed_file_is_not_removed(store: &dyn BlobStore) {
+    let first = put(store, "notes/a.md", "one").await;
+    let second = put(store, "notes/a.md", "two").await;
+    let refused = store.delete("notes/a.md", Some(&first)).await;
+    assert!(matches!(&refused, Err(BlobError::Conflict(key)) if key == "notes/a.md"), "{refused:?}");
+    assert_eq!(text(store, "notes/a.md").await.as_deref(), Some("two"));
+    store.delete("notes/a.md", Some(&second)).await.unwrap();
+    assert_eq!(text(store, "notes/a.md").await, None);
+}
+
 /// A reader who knows the tag is sent nothing until the file changes.
 pub async fn an_unchanged_file_is_not_sent_again(store: &dyn BlobStore) {
     let key = "config/chela.json5";
@@ -148,6 +175,7 @@ pub async fn a_bad_key_is_refused(store: &dyn BlobStore) {
         let refused = |error: BlobError| assert!(matches!(error, BlobError::BadKey(_)), "{key:?}: {error}");
         refused(store.get(key).await.unwrap_err());
         refused(store.get_if_changed(key, "x").await.unwrap_err());
+        refused(store.delete(key, None).await.unwrap_err());
         refused(store.put(key, Bytes::from_static(b"x"), Precondition::None).await.unwrap_err());
     }
     assert_eq!(store.list("", 10).await.unwrap(), []);
@@ -181,6 +209,8 @@ macro_rules! blob_laws {
                 matches_refuses_what_does_not_exist,
                 of_sixteen_first_writers_one_wins,
                 of_sixteen_rewriters_one_wins,
+                a_removed_file_is_gone,
+                a_changed_file_is_not_removed,
                 an_unchanged_file_is_not_sent_again,
                 a_listing_is_ordered_and_limited,
                 a_listing_carries_tag_and_size,

@@ -19,6 +19,10 @@ impl BlobStore for Down {
         Err(BlobError::Unavailable("down".into()))
     }
 
+    async fn delete(&self, _: &str, _: Option<&str>) -> Result<(), BlobError> {
+        Err(BlobError::Unavailable("down".into()))
+    }
+
     async fn list(&self, _: &str, _: usize) -> Result<Vec<Listed>, BlobError> {
         Err(BlobError::Unavailable("down".into()))
     }

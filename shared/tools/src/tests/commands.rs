@@ -7,7 +7,8 @@ use chela_core::sandbox::{CommandRequest, CommandResult, Sandbox, SandboxError};
 
 use super::*;
 
-/// Answers with its arguments, and gives back each file it was given with a line more, and one new.
+/// Answers with its arguments, and gives back each file it was given with a line more, and one new; removes `gone.md`, and
+/// says so of a file it never saw.
 struct Scripted {
     stays: bool,
     slow: bool,
@@ -23,8 +24,11 @@ impl Sandbox for Scripted {
         }
         let limits = Limits { entries: 100, file_bytes: 1000, total_bytes: 10_000 };
         let given = from_text(&request.archive, limits).unwrap();
-        let mut files: Vec<(String, Vec<u8>)> =
-            given.iter().map(|(name, bytes)| (name.clone(), [bytes.as_ref(), b"more\n"].concat())).collect();
+        let mut files: Vec<(String, Vec<u8>)> = given
+            .iter()
+            .filter(|(name, _)| name.as_str() != "gone.md")
+            .map(|(name, bytes)| (name.clone(), [bytes.as_ref(), b"more\n"].concat()))
+            .collect();
         files.push(("out/new.txt".into(), b"new".to_vec()));
         let archive = match request.argv.last().map(String::as_str) {
             Some("evil") => "H4sI no archive".to_owned(),
@@ -36,7 +40,7 @@ impl Sandbox for Scripted {
             exit_code: Some(0),
             stdout,
             archive,
-            removed: vec!["gone".into()],
+            removed: vec!["gone.md".into(), "SOUL.md".into()],
             ..CommandResult::default()
         })
     }
@@ -67,13 +71,13 @@ fn files_go_in_and_come_back_and_the_index_does_neither() {
         let (world, sandbox) = world(false);
         world.put("a.md", "one\n").await;
         world.put("sub/b.md", "b\n").await;
+        world.put("gone.md", "x").await;
         world.put("index/memory.sqlite", "old").await;
         let said = world.ok("exec", json!({"command": "echo hi"})).await;
         assert!(said.starts_with("exit code 0") && said.contains("stdout:\nbash -c 'echo' 'hi'"), "{said}");
-        assert!(
-            said.contains("Files made or changed: a.md, sub/b.md, out/new.txt.") && said.contains("gone"),
-            "{said}"
-        );
+        assert!(said.contains("Files made or changed: a.md, sub/b.md, out/new.txt."), "{said}");
+        assert!(said.contains("Files removed: gone.md."), "{said}");
+        assert_eq!(world.text("gone.md").await, None);
         assert_eq!(world.text("a.md").await.unwrap(), "one\nmore\n");
         let said = world.ok("exec", json!({"argv": ["x", "index"]})).await;
         assert!(said.contains("not a path in your workspace"), "{said}");
@@ -95,6 +99,24 @@ fn what_somebody_else_wrote_meanwhile_stays() {
         let answer = world.call_on(&busy, "exec", json!({"argv": ["x"]}), "key").await;
         assert!(answer.text.contains("a.md was changed by somebody else"), "{}", answer.text);
         assert_eq!(world.text("a.md").await.unwrap(), "one\ntheirs\n");
+        world.put("gone.md", "one\n").await;
+        let busy = Busy { files: &world.files, key: "agents/main/gone.md", times: AtomicUsize::new(1) };
+        let answer = world.call_on(&busy, "exec", json!({"argv": ["x"]}), "key").await;
+        assert!(answer.text.contains("gone.md was changed by somebody else"), "{}", answer.text);
+        assert_eq!(world.text("gone.md").await.unwrap(), "one\ntheirs\n");
+    });
+}
+
+/// A file that was not brought is not removed, whatever the sandbox says.
+#[test]
+fn only_what_was_brought_can_be_removed() {
+    alone(async {
+        let (world, _) = world(false);
+        world.put("SOUL.md", "I am\n").await;
+        world.put("sub/a.md", "one\n").await;
+        let said = world.ok("exec", json!({"argv": ["x"], "workdir": "sub"})).await;
+        assert!(!said.contains("removed"), "{said}");
+        assert_eq!(world.text("SOUL.md").await.as_deref(), Some("I am\n"));
     });
 }
 

@@ -24,7 +24,11 @@ fn a_patch_changes_all_its_files_or_none() {
             "*** Update File: a.md\n-one\n+1\n*** Add File: /etc/cron.d/x\n+z",
             "*** Update File: a.md\n-one\n+1\n*** Add File: index/x\n+z",
             "*** Update File: a.md\n-one\n+1\n*** Update File: A.md\n-one\n+2",
-            "*** Update File: a.md\n-one\n+1\n*** Delete File: b.md",
+            "*** Update File: a.md\n-one\n+1\n*** Delete File: nothing.md",
+            "*** Update File: a.md\n-one\n+1\n*** Delete File: ../other/SOUL.md",
+            "*** Update File: a.md\n-one\n+1\n*** Delete File: A.md",
+            "*** Update File: a.md\n*** Move to: b.md\n-one\n+1",
+            "*** Update File: a.md\n*** Move to: ../other/a.md\n-one\n+1",
             "*** Update File: a.md\n-one\n+1\n*** Update File: nothing.md\n-x\n+z",
         ] {
             world.fails("apply_patch", patch(body)).await;
@@ -45,6 +49,44 @@ fn a_patch_that_meets_somebody_elses_change_is_taken_back() {
         assert!(answer.is_error && answer.text.ends_with("Nothing was changed."), "{}", answer.text);
         assert_eq!(world.text("a.md").await.unwrap(), "one\n");
         assert_eq!(world.text("b.md").await.unwrap(), "x\ntheirs\n");
+    });
+}
+
+#[test]
+fn a_patch_deletes_and_moves() {
+    run(async {
+        let world = World::new();
+        for name in ["a.md", "b.md", "c.md"] {
+            world.put(name, "one\ntwo\n").await;
+        }
+        let body = "*** Delete File: a.md\n*** Update File: b.md\n*** Move to: new/b.md\n@@\n-two\n+2\n\
+                    *** Update File: c.md\n*** Move to: d.md";
+        let said = world.ok("apply_patch", patch(body)).await;
+        assert_eq!(said, "Added new/b.md\nAdded d.md\nDeleted a.md\nDeleted b.md\nDeleted c.md");
+        for (name, text) in [("a.md", None), ("b.md", None), ("c.md", None), ("new/b.md", Some("one\n2\n"))] {
+            assert_eq!(world.text(name).await.as_deref(), text, "{name}");
+        }
+        assert_eq!(world.text("d.md").await.as_deref(), Some("one\ntwo\n"));
+    });
+}
+
+/// What was done before a removal met somebody else's change is undone, new files and removed ones too.
+#[test]
+fn a_patch_that_deletes_is_taken_back_whole() {
+    run(async {
+        let world = World::new();
+        for name in ["a.md", "b.md", "z.md"] {
+            world.put(name, "one\n").await;
+        }
+        let busy = Busy { files: &world.files, key: "agents/main/z.md", times: AtomicUsize::new(1) };
+        let body =
+            "*** Add File: new.md\n+x\n*** Update File: a.md\n-one\n+1\n*** Delete File: b.md\n*** Delete File: z.md";
+        let answer = world.call_on(&busy, "apply_patch", patch(body), "key").await;
+        assert!(answer.is_error && answer.text.ends_with("Nothing was changed."), "{}", answer.text);
+        for (name, text) in [("a.md", Some("one\n")), ("b.md", Some("one\n")), ("new.md", None)] {
+            assert_eq!(world.text(name).await.as_deref(), text, "{name}");
+        }
+        assert_eq!(world.text("z.md").await.as_deref(), Some("one\ntheirs\n"));
     });
 }
 

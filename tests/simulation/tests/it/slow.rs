@@ -108,6 +108,10 @@ impl BlobStore for Quiet {
         Ok("1".into())
     }
 
+    async fn delete(&self, _: &str, _: Option<&str>) -> Result<(), BlobError> {
+        Ok(())
+    }
+
     async fn list(&self, _: &str, _: usize) -> Result<Vec<Listed>, BlobError> {
         Ok(vec![])
     }

@@ -1,12 +1,24 @@
 //! `chela audit`: doors left open, and those closed that can be closed without asking.
 
+mod log;
+
+use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
-use chela_audit::{Finding, Holds, OwnedFile, Repair, Severity, Subject, Template, audit};
-use clap::Args;
+use chela_app::install::Scope;
+use chela_app::live::Live;
+use chela_audit::{Finding, Holds, OwnedFile, OwnedSkill, Pinned, Repair, Severity, Subject, Template, audit};
+use chela_config::Config;
+use chela_core::agent_id::AgentId;
+use chela_core::blob::BlobStore;
+use chela_embedded::FolderBlobs;
+use chela_skills::install::{lock, verify};
+use chela_skills::{Shelf, ShelfSettings};
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::place::Place;
@@ -17,9 +29,12 @@ const TEMPLATE: &str = "infra/template.yaml";
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  chela audit\n  chela audit --fix\n  chela audit --json | jq '.findings[] | select(.severity == \"critical\")'\n  chela audit --template infra/template.yaml\n\nEnds with an error if something critical is left. All checks: docs/audit.md"
+    after_help = "Examples:\n  chela audit\n  chela audit --fix\n  chela audit --json | jq '.findings[] | select(.severity == \"critical\")'\n  chela audit --template infra/template.yaml\n\nEnds with an error if something critical is left. All checks: docs/audit.md",
+    args_conflicts_with_subcommands = true
 )]
 pub(crate) struct Audit {
+    #[command(subcommand)]
+    command: Option<AuditCommand>,
     /// For machines
     #[arg(long)]
     json: bool,
@@ -33,6 +48,12 @@ pub(crate) struct Audit {
     place: Place,
 }
 
+#[derive(Debug, Subcommand)]
+enum AuditCommand {
+    /// Who agreed to what, and what was run
+    Log(log::Log),
+}
+
 /// What was found, and what was done about it.
 struct Outcome {
     findings: Vec<Finding>,
@@ -40,12 +61,15 @@ struct Outcome {
 }
 
 impl Audit {
-    pub(crate) fn run(&self) -> anyhow::Result<()> {
+    pub(crate) async fn run(&self) -> anyhow::Result<()> {
+        if let Some(AuditCommand::Log(log)) = &self.command {
+            return log.run().await;
+        }
         let template = self.template()?;
-        let mut outcome = Outcome { findings: self.look(template.as_ref())?, mended: Vec::new() };
+        let mut outcome = Outcome { findings: self.look(template.as_ref()).await?, mended: Vec::new() };
         if self.fix {
             outcome.mended = self.mend(&outcome.findings)?;
-            outcome.findings = self.look(template.as_ref())?;
+            outcome.findings = self.look(template.as_ref()).await?;
         }
         if self.json {
             line(&json!({"findings": outcome.findings, "mended": outcome.mended}).to_string());
@@ -67,7 +91,7 @@ impl Audit {
         Template::read(&text).map(Some).with_context(|| format!("cannot use {}", path.display()))
     }
 
-    fn look(&self, template: Option<&Template>) -> anyhow::Result<Vec<Finding>> {
+    async fn look(&self, template: Option<&Template>) -> anyhow::Result<Vec<Finding>> {
         let path = &self.place.config;
         let (checked, written) = if path.exists() {
             let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -78,6 +102,7 @@ impl Audit {
         };
         let (config, refused) = checked.map(|it| (it.config.unwrap_or_default(), it.report.errors)).unwrap_or_default();
         let (channels, files) = (chela_app::install::channel_keys(), self.files());
+        let skills = self.skills(&config).await?;
         Ok(audit(&Subject {
             config: &config,
             refused: &refused,
@@ -85,7 +110,42 @@ impl Audit {
             channels: &channels,
             template,
             files: &files,
+            skills: &skills,
         }))
+    }
+
+    /// Skills of all agents and of each that are not just as they were installed.
+    async fn skills(&self, config: &Config) -> anyhow::Result<Vec<OwnedSkill>> {
+        let folder = self.place.data.join("files");
+        if !folder.is_dir() {
+            return Ok(Vec::new());
+        }
+        let opened = FolderBlobs::open(&folder, &folder.with_extension("incoming-audit"));
+        let opened: Arc<dyn BlobStore> = Arc::new(opened.with_context(|| format!("cannot read {}", folder.display()))?);
+        // Without a configuration that can be used every agent works in its own folder.
+        let live = Live::open(self.place.ground(opened.clone(), Scope::Nothing)?).await;
+        let files = live.map_or(opened, |live| live.files().clone());
+        let agents: Vec<AgentId> = config.agents.ids().iter().map(|id| AgentId::new(id)).collect();
+        let own = agents.iter().map(|agent| format!("agents/{}/skills/", agent.as_str()));
+        let mut skills = Vec::new();
+        for root in own.chain(["skills/".to_owned()]) {
+            let locked = lock(files.as_ref(), &root).await?.skills;
+            for (name, wrong) in verify(files.as_ref(), &root).await? {
+                let accepted = locked.get(&name).map_or(0, |locked| locked.accepted.len());
+                let pinned = if wrong.is_empty() { Pinned::Accepted(accepted) } else { Pinned::Changed(wrong) };
+                if pinned != Pinned::Accepted(0) {
+                    skills.push(OwnedSkill { folder: format!("{root}{name}"), pinned });
+                }
+            }
+        }
+        let (shelf, now) = (Shelf::new(files), Place::clock().now());
+        let mut unpinned = BTreeSet::new();
+        for agent in &agents {
+            let (stock, _) = shelf.stock(agent, &ShelfSettings::default(), now).await?;
+            unpinned.extend(stock.into_iter().filter(|it| !it.pinned).map(|it| it.folder));
+        }
+        skills.extend(unpinned.into_iter().map(|folder| OwnedSkill { folder, pinned: Pinned::No }));
+        Ok(skills)
     }
 
     fn files(&self) -> Vec<OwnedFile> {
@@ -175,7 +235,7 @@ mod tests {
         fs::write(&config, text).unwrap();
         fs::set_permissions(&config, Permissions::from_mode(0o644)).unwrap();
         let place = Place { config: config.clone(), data };
-        let audit = Audit { json: false, fix: true, template: None, place };
+        let audit = Audit { command: None, json: false, fix: true, template: None, place };
         let repairs = || {
             vec![
                 repair(Repair::Key {
