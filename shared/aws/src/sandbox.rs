@@ -1,17 +1,15 @@
 //! The sandbox function, invoked and waited for: <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>. One
-//! request does not earn an SDK, which would weigh a megabyte; it is signed by AWS's own crate and sent like all others.
+//! request does not earn an SDK; it is signed and sent like all others.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
 use chela_core::clock::Clock;
 use chela_core::sandbox::{CommandRequest, CommandResult, Sandbox, SandboxError, check_request};
-use chela_core::secret::Secret;
 use chela_http::{HttpClient, HttpError, Request};
+use chela_sigv4::{AwsKeys, Signer, Unsigned};
+use http::Method;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use serde::Deserialize;
 
@@ -23,6 +21,8 @@ const PAYLOAD: usize = 6 * 1024 * 1024;
 /// Beyond the command's own time: a cold start, unpacking, packing.
 const MARGIN: Duration = Duration::from_secs(4);
 
+const JSON: &str = "application/json";
+
 /// Says that the function failed, with its error as the body.
 const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-amz-function-error");
 
@@ -31,8 +31,7 @@ const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-amz-function-error
 pub struct SandboxFunction {
     http: HttpClient,
     clock: Arc<dyn Clock>,
-    credentials: Credentials,
-    region: String,
+    signer: Signer,
     url: String,
 }
 
@@ -51,39 +50,21 @@ impl SandboxFunction {
             Some(url) => url.trim_end_matches('/').to_owned(),
             None => format!("https://lambda.{region}.amazonaws.com"),
         };
-        let credentials = Credentials::new(
-            environment.access_key_id()?,
-            environment.secret_access_key()?.expose(),
-            environment.session_token.as_ref().map(|token| Secret::expose(token).to_owned()),
-            None,
-            "environment",
-        );
+        let keys = AwsKeys {
+            id: environment.access_key_id()?.to_owned(),
+            secret: environment.secret_access_key()?.clone(),
+            session: environment.session_token.clone(),
+        };
         let url = format!("{endpoint}/2015-03-31/functions/{name}/invocations");
-        Ok(Self { http, clock, credentials, region: region.to_owned(), url })
+        Ok(Self { http, clock, signer: Signer::new(&keys, region, "lambda"), url })
     }
 
-    fn signed(&self, mut request: Request) -> Option<Request> {
-        let identity = self.credentials.clone().into();
-        let now = Duration::from_secs(self.clock.now().seconds());
-        let params = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(&self.region)
-            .name("lambda")
-            .time(SystemTime::UNIX_EPOCH.checked_add(now)?)
-            .settings(SigningSettings::default())
-            .build()
-            .ok()?
-            .into();
-        let content_type = [(CONTENT_TYPE.as_str(), "application/json")];
-        let body = SignableBody::Bytes(&request.body);
-        let signable = SignableRequest::new("POST", &request.url, content_type.into_iter(), body).ok()?;
-        let (instructions, _) = sign(signable, &params).ok()?.into_parts();
-        request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        for (name, value) in instructions.headers() {
-            let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
-            request = request.header(name, HeaderValue::from_str(value).ok()?);
-        }
-        Some(request)
+    fn signed(&self, request: Request) -> Option<Request> {
+        let (url, body) = (request.url.as_str(), request.body.as_ref());
+        let unsigned = Unsigned { method: &Method::POST, url, content_type: Some(JSON), body };
+        let headers = self.signer.headers(&unsigned, self.clock.now())?;
+        let request = request.header(CONTENT_TYPE, HeaderValue::from_static(JSON));
+        Some(headers.into_iter().fold(request, |request, (name, value)| request.header(name, value)))
     }
 }
 

@@ -6,12 +6,12 @@ use chela_clock::SystemClock;
 use chela_core::clock::Clock as _;
 use chela_core::model::{Delta, ModelError};
 use chela_http::{HttpClient, Request, StreamingResponse};
+use chela_sigv4::{Signer, Unsigned};
 use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Method};
 
 use crate::failure::Witness;
 use crate::framing::Framing;
-use crate::signer::Signer;
 
 /// Most bytes of one answer on the wire. Providers spend 100 to 400 bytes on a token, and nothing of it is kept.
 const MAX_STREAM: usize = 64 * 1024 * 1024;
@@ -80,7 +80,9 @@ impl Endpoint {
         let Question { path, body, framing, timeout } = question;
         let timeout = self.timeout.map_or(timeout, |longest| longest.min(timeout));
         let url = self.url(&path);
-        let signed = self.signer.as_ref().map(|signer| signer.headers(&url, &body, SystemClock.now()));
+        let content_type = Some("application/json");
+        let unsigned = Unsigned { method: &Method::POST, url: &url, content_type, body: &body };
+        let signed = self.signer.as_ref().map(|signer| signer.headers(&unsigned, SystemClock.now()));
         let mut request = Request::post(url, body, timeout, MAX_STREAM);
         request.headers = self.headers.clone();
         request.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

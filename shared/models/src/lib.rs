@@ -21,12 +21,11 @@ mod reference;
 #[cfg(test)]
 mod rendered;
 mod seal;
-mod signer;
 mod transcript;
 
 pub use catalog::{Api, Builtin, Cost, Input, KnownModel, MaxTokensField};
 pub use catalog::{builtin, builtins, known, models, nano, price_of_service, prices_of};
+pub use chela_sigv4::AwsKeys;
 pub use facts::ModelConfig;
 pub use open::{OpenError, ProviderConfig, open};
 pub use reference::{BadModelRef, ModelRef};
-pub use signer::AwsKeys;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use chela_core::model::Model;
 use chela_core::secret::Secret;
 use chela_http::{HostPort, HttpClient};
+use chela_sigv4::{AwsKeys, Signer};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -21,7 +22,6 @@ use crate::gemini::Gemini;
 use crate::ollama::Ollama;
 use crate::openai_chat::{OpenAiChat, Quirks};
 use crate::openai_responses::OpenAiResponses;
-use crate::signer::{AwsKeys, Signer};
 
 /// What the configuration says of a provider (`models.providers.<id>`), its secrets resolved. What is `None` comes from
 /// [`builtin`], if it knows the id.

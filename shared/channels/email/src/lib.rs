@@ -30,8 +30,9 @@ use chela_core::channel::{
 };
 use chela_core::clock::Clock;
 use chela_core::message::ReplyAddress;
+use chela_sigv4::Signer;
 
-use crate::ses::Signer;
+use crate::ses::signer;
 pub use crate::settings::{ADDRESS, WEBHOOK_SECRET};
 use crate::settings::{OPTIONS, SECRETS, Settings};
 #[cfg(feature = "simulator")]
@@ -76,7 +77,7 @@ impl Email {
         Ok(Self {
             account: given.account.clone(),
             keys: keys.map_err(|unfit| ConfigProblem::key(&WEBHOOK_SECRET, unfit))?,
-            signer: Signer::new(given, &settings.region)?,
+            signer: signer(given, &settings.region)?,
             base: given.base_url(&format!("https://email.{}.amazonaws.com", settings.region))?,
             api: Api::new(ID, given.http.clone(), hidden),
             clock: given.clock.clone(),

@@ -1,17 +1,12 @@
 //! Amazon SES, version 2 of its API, by plain HTTPS with requests signed as AWS wants it.
 //! <https://docs.aws.amazon.com/ses/latest/APIReference-V2/>
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
 use bytes::Bytes;
 use chela_channel_kit::{AccountSettings, ApiCall, ApiReply, ConfigProblem};
 use chela_core::channel::SendError;
-use chela_core::clock::Millis;
-use http::header::CONTENT_TYPE;
-use http::{HeaderName, HeaderValue};
+use chela_sigv4::{AwsKeys, Signer, Unsigned};
 use serde::Deserialize;
 
 use crate::Email;
@@ -25,12 +20,6 @@ const JSON: &str = "application/json";
 /// Waited when the day's quota is used up: it is counted over the 24 hours before each message.
 const QUOTA_DELAY: Duration = Duration::from_secs(60 * 60);
 
-/// The keys requests are signed with.
-pub(crate) struct Signer {
-    credentials: Credentials,
-    region: String,
-}
-
 /// How SES explains itself.
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -40,38 +29,14 @@ struct Explanation {
     message: String,
 }
 
-impl Signer {
-    pub(crate) fn new(settings: &AccountSettings, region: &str) -> Result<Self, ConfigProblem> {
-        let word = |secret: &chela_core::secret::Secret| secret.expose().trim().to_owned();
-        let id = word(settings.secret(&ACCESS_KEY_ID)?);
-        let secret = word(settings.secret(&SECRET_ACCESS_KEY)?);
-        let token = settings.optional_secret(&SESSION_TOKEN).map(word);
-        Ok(Self { credentials: Credentials::new(id, secret, token, None, "channels.email"), region: region.to_owned() })
-    }
-
-    /// The headers that make a request ours; `None` if it cannot be written as a request at all.
-    fn headers(&self, call: &ApiCall<'_>, now: Millis) -> Option<Vec<(HeaderName, HeaderValue)>> {
-        let identity = self.credentials.clone().into();
-        let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(now.seconds()))?;
-        let params = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(&self.region)
-            .name(SERVICE)
-            .time(time)
-            .settings(SigningSettings::default())
-            .build()
-            .ok()?
-            .into();
-        let content_type = call.body.as_ref().map(|_| (CONTENT_TYPE.as_str(), JSON));
-        let body = call.body.as_ref().map(|(_, body)| body.as_ref()).unwrap_or_default();
-        let request =
-            SignableRequest::new(call.method.as_str(), call.url, content_type.into_iter(), SignableBody::Bytes(body));
-        let (instructions, _) = sign(request.ok()?, &params).ok()?.into_parts();
-        let headers = instructions.headers().map(|(name, value)| {
-            Some((HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_str(value).ok()?))
-        });
-        headers.collect()
-    }
+/// Signs what is sent to SES in a region.
+pub(crate) fn signer(settings: &AccountSettings, region: &str) -> Result<Signer, ConfigProblem> {
+    let keys = AwsKeys {
+        id: settings.secret(&ACCESS_KEY_ID)?.expose().to_owned(),
+        secret: settings.secret(&SECRET_ACCESS_KEY)?.clone(),
+        session: settings.optional_secret(&SESSION_TOKEN).cloned(),
+    };
+    Ok(Signer::new(&keys, region, SERVICE))
 }
 
 impl Email {
@@ -88,7 +53,10 @@ impl Email {
     }
 
     async fn signed(&self, mut call: ApiCall<'_>) -> Result<ApiReply, SendError> {
-        let headers = self.signer.headers(&call, self.clock.now());
+        let content_type = call.body.as_ref().map(|_| JSON);
+        let body = call.body.as_ref().map(|(_, body)| body.as_ref()).unwrap_or_default();
+        let unsigned = Unsigned { method: &call.method, url: call.url, content_type, body };
+        let headers = self.signer.headers(&unsigned, self.clock.now());
         call.headers.extend(headers.ok_or_else(|| self.api.refused("the request cannot be signed"))?);
         self.api.call(call).await
     }
