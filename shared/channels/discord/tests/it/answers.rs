@@ -64,6 +64,7 @@ async fn a_message_is_answered_with_a_key_and_a_reference_and_calls_nobody() {
         json!({
             "content": "**@everyone** <@1> a\\_b",
             "allowed_mentions": { "parse": [], "replied_user": false },
+            "flags": 4,
             "nonce": null,
             "enforce_nonce": true,
             "message_reference": { "message_id": answered, "fail_if_not_exists": false },
