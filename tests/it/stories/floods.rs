@@ -113,7 +113,9 @@ async fn q09_connections_that_prove_nothing_are_answered_and_forgotten() {
         )
     };
     let mut open = Vec::new();
-    for path in ["/", "/ws", "/console", "/sessions", "/message", "/mcp", "/webhook/telegram"].into_iter().cycle().take(700) {
+    for path in
+        ["/", "/ws", "/console", "/sessions", "/message", "/mcp", "/webhook/telegram"].into_iter().cycle().take(700)
+    {
         let mut connection = TcpStream::connect(&address).await.unwrap();
         connection.write_all(upgrade(path).as_bytes()).await.unwrap();
         open.push((path, connection));
@@ -160,7 +162,11 @@ async fn i12_five_megabytes_of_a_tool_are_told_in_part() {
     let claude = house.provider("claude");
     std::fs::create_dir_all(house.file("agents/main")).unwrap();
     std::fs::write(house.file("agents/main/big.txt"), "0123456789abcde\n".repeat(5 << 16)).unwrap();
-    claude.will([calls("a", "read", &json!({"path": "big.txt"})), calls("b", "grep", &json!({"pattern": "0"})), says("Long.")]);
+    claude.will([
+        calls("a", "read", &json!({"path": "big.txt"})),
+        calls("b", "grep", &json!({"pattern": "0"})),
+        says("Long."),
+    ]);
     assert_eq!(house.ada().asks("Read it.").await, "Long.");
     for asked in &claude.asked()[1..] {
         let told = asked.result().unwrap();

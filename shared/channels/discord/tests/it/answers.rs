@@ -46,7 +46,7 @@ fn no(status: u16, code: u64) -> Answer {
 }
 
 #[tokio::test]
-async fn a_message_is_answered_with_a_key_and_a_reference_and_calls_nobody() {
+async fn i11_a_message_is_answered_with_a_key_and_a_reference_calls_nobody_and_brings_no_preview() {
     let (platform, channel) = discord().await;
     let to = to("guild-mention");
     let receipt = channel.send(&part(&to, "**@everyone** <@1> a_b")).await.unwrap();
