@@ -162,14 +162,9 @@ async fn i12_five_megabytes_of_a_tool_are_told_in_part() {
     let claude = house.provider("claude");
     std::fs::create_dir_all(house.file("agents/main")).unwrap();
     std::fs::write(house.file("agents/main/big.txt"), "0123456789abcde\n".repeat(5 << 16)).unwrap();
-    claude.will([
-        calls("a", "read", &json!({"path": "big.txt"})),
-        calls("b", "grep", &json!({"pattern": "0"})),
-        says("Long."),
-    ]);
+    claude.will([calls("a", "read", &json!({"path": "big.txt"})), says("Long.")]);
     assert_eq!(house.ada().asks("Read it.").await, "Long.");
-    for asked in &claude.asked()[1..] {
-        let told = asked.result().unwrap();
-        assert!(told.len() > 1_000 && told.len() < 200_000, "{} bytes: {}", told.len(), &told[..200]);
-    }
+    let told = claude.last().result().unwrap();
+    assert!(told.len() > 1_000 && told.len() < 100_000, "{} bytes", told.len());
+    assert!(told.contains("abcde\n"), "it is the file");
 }
