@@ -47,7 +47,7 @@ async fn a_request_that_is_not_the_platforms_gets_the_right_status() {
 }
 
 #[tokio::test]
-async fn secrets_and_messages_stay_out_of_the_logs() {
+async fn d01_d04_secrets_and_messages_stay_out_of_the_logs() {
     let platforms = Platforms::open().await;
     let folder = house(&platforms, json!({}));
     let gateway = Gateway::start(folder.path()).await;

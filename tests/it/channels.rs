@@ -16,7 +16,7 @@ use crate::platform::Platforms;
 const BOT_TOKEN: &str = "99:public-test-token_0123456789abcdefghijklmn";
 
 /// An account of this channel with its public test secrets, and these keys beside them.
-fn account(channel: &str, own: Value) -> Value {
+pub(crate) fn account(channel: &str, own: Value) -> Value {
     let mut account = json!({"dmPolicy": "open", "allowFrom": ["*"]});
     for (key, secret) in chela_channel_registry::simulator(channel).unwrap().secrets {
         account[*key] = json!(secret);
@@ -26,7 +26,7 @@ fn account(channel: &str, own: Value) -> Value {
 }
 
 /// The headers this channel's platform signs a body with, now.
-fn signed(channel: &str, body: &str) -> http::HeaderMap {
+pub(crate) fn signed(channel: &str, body: &str) -> http::HeaderMap {
     let simulator = chela_channel_registry::simulator(channel).unwrap();
     (simulator.sign_sample)(body.as_bytes(), &simulator.test_secrets(), chela_clock::SystemClock.now())
 }

@@ -14,6 +14,9 @@ const BEGIN: &str = "<!-- corpus -->\n";
 /// Where tests stand.
 const FOLDERS: &[&str] = &["shared", "functions", "cli", "tests"];
 
+/// Where laws stand: what every channel and every store is tried by.
+const LAWS: &str = "shared/testkit/src/laws";
+
 /// Lines between a test's attribute and its name.
 const ATTRIBUTE_LINES: usize = 3;
 
@@ -52,7 +55,9 @@ fn tests() -> BTreeMap<String, Vec<String>> {
         for (at, line) in lines.iter().enumerate() {
             let Some(name) = name_of(line) else { continue };
             let before = lines[at.saturating_sub(ATTRIBUTE_LINES)..at].join("\n");
-            let is_test = ["#[test]", "#[tokio::test", "#[case", "def "].iter().any(|mark| before.contains(mark))
+            let is_law = line.starts_with("pub async fn ") && shown.starts_with(LAWS);
+            let is_test = is_law
+                || ["#[test]", "#[tokio::test", "#[case", "def "].iter().any(|mark| before.contains(mark))
                 || line.trim_start().starts_with("def test_");
             for id in ids(name).filter(|_| is_test) {
                 found.entry(id).or_default().push(format!("{shown}: {name}"));
@@ -65,7 +70,8 @@ fn tests() -> BTreeMap<String, Vec<String>> {
 /// The name that a line gives to a function.
 fn name_of(line: &str) -> Option<&str> {
     let line = line.trim_start();
-    let rest = line.strip_prefix("async ").unwrap_or(line);
+    let rest = line.strip_prefix("pub ").unwrap_or(line);
+    let rest = rest.strip_prefix("async ").unwrap_or(rest);
     let rest = rest.strip_prefix("fn ").or_else(|| rest.strip_prefix("def test_"))?;
     rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next()
 }

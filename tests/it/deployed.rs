@@ -120,7 +120,7 @@ fn config(platforms: &Platforms) -> Value {
 }
 
 #[tokio::test]
-async fn signed_webhooks_are_answered_through_the_deployed_template() {
+async fn l04_l05_signed_webhooks_are_answered_through_the_deployed_template() {
     let platforms = Platforms::open().await;
     let stack = Stack::deploy(&config(&platforms));
 

@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_response_has_the_keys_aws_reads() {
+    fn l07_the_response_has_the_keys_aws_reads() {
         let response = serde_json::to_value(answer(vec!["m1".into()])).unwrap();
         assert_eq!(response, serde_json::json!({"batchItemFailures": [{"itemIdentifier": "m1"}]}));
     }

@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_file_with_a_huge_picture_is_refused() {
+    fn q05_a_small_file_with_a_huge_picture_is_refused() {
         let png = |width: u32, height: u32| {
             let head = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
             [head, width.to_be_bytes().to_vec(), height.to_be_bytes().to_vec(), vec![8, 6, 0, 0, 0]].concat()

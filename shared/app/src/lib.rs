@@ -17,6 +17,7 @@ pub mod memory;
 pub mod metrics;
 mod models;
 pub mod receive;
+mod rotation;
 pub mod usage;
 pub mod web;
 pub mod wished;

@@ -1,5 +1,5 @@
-//! What is configured right now. The file is looked at again every half minute; a change is live without a deploy,
-//! a broken change leaves what was there and is reported.
+//! What is configured right now. The file is looked at again every half minute, secrets every minute; a change is live
+//! without a deploy, a broken change leaves what was there and is reported.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,6 +24,7 @@ use tokio::sync::Mutex;
 
 use crate::install::{self, Scope};
 use crate::mcp::{self, McpHome};
+use crate::rotation::Watched;
 use crate::workspaces::Workspaces;
 
 /// How long a workspace's prompt is kept; a changed SOUL.md speaks at the latest then.
@@ -73,6 +74,7 @@ pub struct Live {
     ground: Ground,
     config: LiveConfig,
     channels: Vec<ChannelKeys>,
+    secrets: Arc<Watched>,
     shelf: Arc<Shelf>,
     workspaces: Arc<Workspaces>,
     state: Mutex<State>,
@@ -146,6 +148,8 @@ impl Live {
     pub async fn open(mut ground: Ground) -> Result<Self, LoadError> {
         let workspaces = Arc::new(Workspaces::new(ground.files.clone()));
         ground.files = workspaces.clone();
+        let secrets = Arc::new(Watched::new(ground.secrets));
+        ground.secrets = secrets.clone();
         let channels = install::channel_keys();
         let now = ground.clock.now();
         let (config, report) =
@@ -153,7 +157,7 @@ impl Live {
                 .await?;
         warn_of(&report);
         let shelf = Arc::new(Shelf::new(ground.files.clone()));
-        let live = Self { ground, config, channels, shelf, workspaces, state: Mutex::default() };
+        let live = Self { ground, config, channels, secrets, shelf, workspaces, state: Mutex::default() };
         live.current().await;
         Ok(live)
     }
@@ -202,9 +206,11 @@ impl Live {
         let config = self.config.current();
         if let Some(built) = &state.built
             && Arc::ptr_eq(&built.config, &config)
+            && !self.secrets.changed(self.ground.clock.now()).await
         {
             return built.clone();
         }
+        self.secrets.forget(self.ground.clock.now());
         self.workspaces.assign(config.agents.workspaces());
         let ground = &self.ground;
         let mut built = install::open(config, ground).await;

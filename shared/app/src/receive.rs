@@ -233,7 +233,13 @@ impl Receiver {
     async fn keep(&self, mut inbound: Inbound, files: &[InlineFile]) -> Result<Inbound, BlobError> {
         let event = inbound.event_key();
         for (number, media) in inbound.media.iter_mut().enumerate() {
-            let Some(file) = files.iter().find(|file| file.reference == media.reference) else { continue };
+            let Some(file) = files.iter().find(|file| file.reference == media.reference) else {
+                // Only what is kept here lies in our store: whoever wrote the message does not name other files of it.
+                if media.reference.starts_with(STORED) {
+                    media.reference.clear();
+                }
+                continue;
+            };
             let key = format!("{INCOMING}/{}/{}-{number}", inbound.channel, event.as_str());
             self.ports.files.put(&key, file.bytes.clone(), Precondition::None).await?;
             media.size = Some(file.bytes.len() as u64);

@@ -5,9 +5,11 @@
 #[cfg(test)]
 mod openclaw;
 mod read;
+mod unloaded;
 mod write;
 
 pub use self::read::blocks;
+pub use self::unloaded::unloaded;
 pub use self::write::{Dialect, Plain, render};
 
 /// A block of a reply.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use chela_core::agent_id::normalize_agent_id;
+use chela_core::agent_id::{AgentId, normalize_agent_id};
 use chela_core::gate::{DmPolicy, GroupPolicy};
 
 use crate::agents::folder;
@@ -99,7 +99,22 @@ impl Inspection<'_> {
         }
     }
 
+    /// An id of which nothing can be kept would be `main`'s.
+    fn ids_of_agents(&mut self) {
+        let agents = &self.config.agents;
+        let entries = agents.entries.keys().map(|id| (Path::of(&["agents", "entries", id]), id.as_str()));
+        let list = agents.list.iter().enumerate();
+        let list = list
+            .filter_map(|(at, agent)| Some((Path::of(&["agents", "list"]).index(at).key("id"), agent.id.as_deref()?)));
+        for (path, id) in entries.chain(list).collect::<Vec<_>>() {
+            if let Err(error) = AgentId::parse(id) {
+                self.error(path, "no agent can be called so", error.to_string());
+            }
+        }
+    }
+
     fn agents(&mut self) {
+        self.ids_of_agents();
         let defaults = &self.config.agents.defaults;
         self.zone(Path::of(&["agents", "defaults", "userTimezone"]), defaults.user_timezone.as_deref());
         let mut heartbeats = vec![(Path::of(&["agents", "defaults", "heartbeat"]), defaults.heartbeat.as_ref())];

@@ -22,6 +22,7 @@ pub mod model;
 pub mod outside;
 pub mod purse;
 pub mod queue;
+pub mod redact;
 pub mod relay;
 pub mod reply;
 pub mod route;

@@ -116,7 +116,7 @@ fn joined(text: &str) -> String {
 }
 
 /// Characters that show nothing, or turn around what is shown (CVE-2021-42574), and those that carry hidden words.
-fn is_hidden(c: char) -> bool {
+pub(crate) fn is_hidden(c: char) -> bool {
     let control = c.is_control() && c != '\n' && c != '\t';
     control
         || matches!(c,

@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn conversations_do_not_write_to_one_another_for_ever() {
+    fn q03_conversations_do_not_write_to_one_another_for_ever() {
         let (from, agent) = (SessionKey::from_stored("agent:main:main"), AgentId::new("main"));
         let hops = |hops| Caller { hops, ..Caller::default() };
         assert!(letter(&hops(MOST_HOPS - 1), &from, &agent).envelope(Millis(5)).is_none());

@@ -12,6 +12,11 @@ const DESCRIPTION_MAX: usize = 1024;
 /// Longest SKILL.md that is read, in bytes; OpenClaw's limit for a file of a bundle is as large.
 pub(crate) const SKILL_MD_MAX: usize = 1024 * 1024;
 
+/// Beginnings of variables that no skill has a reason to ask for: what opens the cloud the house runs in, what is the house's
+/// own, and what chooses which code a program runs.
+const NOBODYS: [&str; 9] =
+    ["AWS_", "CHELA_", "LD_", "DYLD_", "BASH_ENV", "NODE_OPTIONS", "PYTHONPATH", "PYTHONSTARTUP", "GIT_SSH"];
+
 /// A skill as its SKILL.md tells it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Skill {
@@ -69,6 +74,18 @@ pub struct Requires {
     pub tools: Vec<String>,
 }
 
+impl Needs {
+    /// A variable it asks for and must not have.
+    fn nobodys(&self) -> Option<&str> {
+        let asked = self.requires.env.iter().chain(&self.primary_env);
+        let is_nobodys = |name: &str| {
+            let name = name.trim().to_ascii_uppercase();
+            NOBODYS.iter().any(|begin| name.starts_with(begin))
+        };
+        asked.map(String::as_str).find(|name| is_nobodys(name))
+    }
+}
+
 /// A SKILL.md that is none.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadSkill {
@@ -84,6 +101,9 @@ pub enum BadSkill {
     /// The name is not one.
     #[error("\"{0}\" is no name of a skill: use 1 to {NAME_MAX} letters, digits, `-` or `_`")]
     Name(String),
+    /// It asks for a variable that is none of its business.
+    #[error("it asks for the variable {0}, which no skill is given: take it out of metadata.openclaw")]
+    Variable(String),
     /// Nothing says what it is for, so no model could choose it.
     #[error("`description:` is missing in SKILL.md: say in a sentence what the skill is for and when to use it")]
     NoDescription,
@@ -103,8 +123,11 @@ pub fn read_skill(bytes: &[u8], folder: &str) -> Result<Skill, BadSkill> {
     let description = word("description").ok_or(BadSkill::NoDescription)?;
     let description = description.split_whitespace().collect::<Vec<_>>().join(" ");
     let metadata = metadata(&head);
-    let needs = serde_json::from_value(metadata.clone())
+    let needs: Needs = serde_json::from_value(metadata.clone())
         .map_err(|error| BadSkill::Unreadable(format!("metadata.openclaw: {error}")))?;
+    if let Some(variable) = needs.nobodys() {
+        return Err(BadSkill::Variable(variable.chars().take(NAME_MAX).collect()));
+    }
     Ok(Skill {
         name: name.to_owned(),
         description: description.chars().take(DESCRIPTION_MAX).collect(),

@@ -173,6 +173,12 @@ impl House {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// Everything the gateway wrote to its log and to the terminal so far.
+    pub(crate) fn logged(&self) -> String {
+        let read = |name: &str| std::fs::read_to_string(self.folder.path().join(name)).unwrap();
+        format!("{}{}", read("log.json"), read("greeting.txt"))
+    }
+
     /// What lies in the store of files.
     pub(crate) fn file(&self, path: &str) -> std::path::PathBuf {
         self.gateway.data.join("files").join(path)
@@ -202,10 +208,11 @@ impl Person<'_> {
     }
 
     /// A message as Telegram posts it.
-    async fn sends(&self, mut message: Value) {
+    pub(crate) async fn sends(&self, own: Value) {
         let number = self.next();
-        let more = json!({"message_id": number, "date": 1_767_224_899, "from": self.user(), "chat": self.place()});
-        merge(&mut message, more);
+        let mut message =
+            json!({"message_id": number, "date": 1_767_224_899, "from": self.user(), "chat": self.place()});
+        merge(&mut message, own);
         self.posts(number, "message", message).await;
     }
 

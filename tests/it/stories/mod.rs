@@ -2,11 +2,13 @@
 //! with a script thinks, and both what it was sent and what the person got are looked at.
 
 mod agents;
+mod attacks;
 mod commands;
 mod context;
 mod dialect;
 mod exec;
 mod failover;
+mod floods;
 mod house;
 mod mcp;
 mod media;

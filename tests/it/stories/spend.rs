@@ -40,7 +40,7 @@ async fn at_the_limit_nobody_is_asked_and_everybody_is_told() {
 }
 
 #[tokio::test]
-async fn a_person_has_a_limit_of_their_own() {
+async fn q01_a_person_has_a_limit_of_their_own() {
     let house = plan(json!({"users": {"telegram:8": 0.5}})).open().await;
     house.provider("claude").will([says("For the owner.").counting(10, 0, 400)]);
     assert!(house.bob().asks("Hello?").await.contains("my limit for today"));
@@ -51,7 +51,7 @@ async fn a_person_has_a_limit_of_their_own() {
 }
 
 #[tokio::test]
-async fn the_owner_halts_all_spending_and_lets_it_go_on() {
+async fn q10_the_owner_halts_all_spending_and_lets_it_go_on() {
     let house = plan(json!({"perDay": 100})).open().await;
     let (ada, claude) = (house.ada(), house.provider("claude"));
     claude.will([says("One."), says("Two.")]);

@@ -58,6 +58,7 @@ pub(crate) struct Telegram {
     shown: Arc<Mutex<Vec<Shown>>>,
     files: Arc<Mutex<Vec<Bytes>>>,
     typing: Arc<AtomicUsize>,
+    fetched: Arc<Mutex<Vec<String>>>,
 }
 
 impl Telegram {
@@ -93,6 +94,11 @@ impl Telegram {
         }
     }
 
+    /// The ids of files that somebody asked for.
+    pub(crate) fn fetched(&self) -> Vec<String> {
+        self.fetched.lock().unwrap().clone()
+    }
+
     /// How often somebody was seen typing.
     pub(crate) fn typing(&self) -> usize {
         self.typing.load(Ordering::SeqCst)
@@ -121,7 +127,10 @@ impl Telegram {
                 self.typing.fetch_add(1, Ordering::SeqCst);
                 json!(true)
             }
-            "getFile" => json!({"file_id": fields["file_id"], "file_path": fields["file_id"]}),
+            "getFile" => {
+                self.fetched.lock().unwrap().extend(fields["file_id"].as_str().map(str::to_owned));
+                json!({"file_id": fields["file_id"], "file_path": fields["file_id"]})
+            }
             _ => json!(true),
         }
     }

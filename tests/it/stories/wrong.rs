@@ -123,7 +123,7 @@ async fn forty_calls_at_once() {
 }
 
 #[tokio::test]
-async fn the_same_call_for_ever() {
+async fn i12_the_same_call_for_ever() {
     let house = house((0..30).map(|n| calls(&format!("c{n}"), "read", &json!({"path": "nowhere.md"})))).await;
     assert!(house.ada().asks("Find it.").await.contains("I kept calling tools"));
     let asked = house.provider("claude").asked();
@@ -134,7 +134,7 @@ async fn the_same_call_for_ever() {
 }
 
 #[tokio::test]
-async fn other_calls_for_ever() {
+async fn i12_other_calls_for_ever() {
     let house = house([]).await;
     house.provider("claude").otherwise(|asked| {
         let step = asked.body["messages"].as_array().unwrap().len();

@@ -1,17 +1,20 @@
-//! `/export`: the conversation as a file.
+//! `/export`: the conversation as a file, without credentials that somebody pasted or a tool printed: files travel.
 
 mod page;
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use bytes::Bytes;
 use chela_core::blob::Precondition;
 use chela_core::clock::Millis;
 use chela_core::model::Block;
+use chela_core::redact::without_credentials;
 use chela_core::session::{Entry, EntryBody, StoreError, UserFragment};
 use chela_core::session_key::SessionKey;
 use chela_core::turn::{COMMAND, Reply};
 use jiff::Timestamp;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{Asked, say};
@@ -31,8 +34,8 @@ impl Agent {
         }
         let (extension, text) = match asked.spoken.first().0.as_str() {
             "jsonl" => ("jsonl", as_lines(&entries)),
-            "html" => ("html", page::page(machine.session(), &items(&entries))),
-            _ => ("md", as_markdown(machine.session(), &items(&entries))),
+            "html" => ("html", without(page::page(machine.session(), &items(&entries)))),
+            _ => ("md", without(as_markdown(machine.session(), &items(&entries)))),
         };
         let name = format!("exports/{}-{}.{extension}", file_name(machine.session()), machine.head().turn());
         let key = format!("agents/{}/{name}", asked.attempt.agent.as_str());
@@ -61,7 +64,25 @@ fn hex(bytes: &[u8]) -> String {
 
 /// One entry a line, as it is stored.
 fn as_lines(entries: &[Entry]) -> String {
-    entries.iter().filter_map(|entry| serde_json::to_string(entry).ok()).map(|line| line + "\n").collect()
+    let lines = entries.iter().filter_map(|entry| serde_json::to_value(entry).ok());
+    lines.map(|entry| format!("{}\n", each_without(entry))).collect()
+}
+
+fn without(text: String) -> String {
+    match without_credentials(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(less) => less,
+    }
+}
+
+/// The same in every text of a value.
+fn each_without(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(without(text)),
+        Value::Array(all) => all.into_iter().map(each_without).collect(),
+        Value::Object(all) => all.into_iter().map(|(key, value)| (key, each_without(value))).collect(),
+        other => other,
+    }
 }
 
 /// One thing that was said or done.

@@ -310,7 +310,7 @@ async fn what_is_allowed_for_ever_is_not_asked_again_until_it_is_forgotten() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_told_for_sure_is_never_allowed_for_ever() {
+async fn x16_what_cannot_be_told_for_sure_is_never_allowed_for_ever() {
     let office = Office::new([run("git push $(id)")], Effect::Unkeyed);
     office.hears("1", "push it").await;
     let labels: Vec<_> = office.world.channel.choices().into_iter().map(|choice| choice.label).collect();
@@ -354,7 +354,7 @@ async fn nothing_a_tool_or_a_page_says_approves_or_pretends_to_wait() {
 }
 
 #[tokio::test]
-async fn what_would_run_must_be_what_was_shown() {
+async fn x15_what_would_run_must_be_what_was_shown() {
     let office = Office::new([run("git push"), says("Changed.")], Effect::Unkeyed);
     office.hears("1", "push it").await;
     let request = office.the_request().await;
@@ -451,7 +451,7 @@ async fn the_owner_is_asked_elsewhere_about_a_guests_call() {
 
 /// X14.
 #[tokio::test]
-async fn a_command_no_person_would_read_is_refused() {
+async fn x14_a_command_no_person_would_read_is_refused() {
     let office = Office::new([run(&"x ".repeat(8_000)), says("Too long.")], Effect::Unkeyed);
     office.hears("1", "do").await;
     assert!(office.told()[0].contains("too long for a person to read"), "{:?}", office.told());

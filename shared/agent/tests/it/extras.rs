@@ -41,7 +41,7 @@ async fn said(world: &World) -> String {
 }
 
 #[tokio::test]
-async fn files_of_a_message_are_stored_by_what_they_are_and_the_model_is_told() {
+async fn p07_files_of_a_message_are_stored_by_what_they_are_and_the_model_is_told() {
     let pdf = Bytes::from_static(b"%PDF-1.7 hello");
     let channel = RecordingChannel::with(|channel| {
         channel.files.insert("a".into(), pdf.clone());
@@ -99,7 +99,7 @@ async fn files_of_an_answer_are_sent_between_its_words() {
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_sent_is_named() {
+async fn p08_a_file_that_cannot_be_sent_is_named() {
     let line = "MEDIA:../../config/chela.json5\nMEDIA:none.png\nMEDIA:a.txt";
     let world = World::with([Line::Says(line.into())], RecordingChannel::default(), Effect::None);
     world.embedded.blobs.put("agents/main/a.txt", Bytes::from_static(b"x"), Precondition::None).await.unwrap();

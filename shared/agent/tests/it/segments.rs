@@ -157,7 +157,7 @@ async fn a_past_that_no_half_makes_fit_becomes_a_summary() {
 }
 
 #[tokio::test]
-async fn a_provider_that_refuses_everything_is_asked_three_times_and_its_user_told() {
+async fn i12_a_provider_that_refuses_everything_is_asked_three_times_and_its_user_told() {
     let talk = Refusing::new([calls(&["a"]), says("it is on"), says("yes")]);
     talk.says("1", "light!").await;
     talk.refuses(nothing);

@@ -56,7 +56,9 @@ impl<'a> Notes<'a> {
     ) -> Result<Self, MemoryError> {
         let ids = built.config.agents.ids();
         let wanted = agent.map(AgentId::new).or_else(|| ids.first().map(|id| AgentId::new(id))).unwrap_or_default();
-        if !ids.iter().any(|id| AgentId::new(id) == wanted) {
+        // No other spelling becomes an agent's name: `../fox` is nobody.
+        let spelled = agent.is_none_or(|agent| wanted.as_str().eq_ignore_ascii_case(agent));
+        if !spelled || !ids.iter().any(|id| AgentId::new(id) == wanted) {
             let known = ids.join(", ");
             return Err(MemoryError::Unknown(format!("there is no agent \"{wanted}\"; there are: {known}")));
         }

@@ -3,4 +3,5 @@
 
 mod approvals;
 mod commands;
+mod rotation;
 mod sequence;

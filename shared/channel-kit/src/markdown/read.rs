@@ -8,6 +8,9 @@ use super::{Block, Span, Style};
 /// exhaust the stack of whoever walks the blocks.
 const DEEPEST: usize = 6;
 
+/// Nobody sees it.
+const BREAK: char = '\u{200b}';
+
 /// Reads markdown. Every text is valid markdown, so nothing fails.
 pub fn blocks(markdown: &str) -> Vec<Block> {
     let options = Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TABLES | Options::ENABLE_TASKLISTS;
@@ -103,8 +106,8 @@ impl Reader {
             Tag::Emphasis => self.italic += 1,
             Tag::Strong => self.bold += 1,
             Tag::Strikethrough => self.strike += 1,
-            Tag::Link { link_type: LinkType::Email, dest_url, .. } => self.links.push(format!("mailto:{dest_url}")),
-            Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. } => self.links.push(dest_url.into_string()),
+            Tag::Link { link_type: LinkType::Email, dest_url, .. } => self.open_link(format!("mailto:{dest_url}")),
+            Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. } => self.open_link(dest_url.into_string()),
             Tag::Paragraph | Tag::Heading { .. } | Tag::HtmlBlock => self.close_paragraph(),
             // Not enabled above, or without a mark of their own: their text flows on.
             _ => {}
@@ -153,6 +156,15 @@ impl Reader {
             Some(last) if last.style == style && last.link == link => last.text.push_str(text),
             _ => self.spans.push(Span { text: text.to_owned(), style, link }),
         }
+    }
+
+    /// Some dialects write a link as markdown does: a `!` right before it would make it a picture, which every reader's
+    /// program fetches. An invisible character keeps them apart.
+    fn open_link(&mut self, url: String) {
+        if let Some(before) = self.spans.last_mut().filter(|span| span.text.ends_with('!')) {
+            before.text.push(BREAK);
+        }
+        self.links.push(url);
     }
 
     /// A link or picture without a text still leads somewhere: its URL becomes the text.

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use chela_channel_kit::bridge::{self, BridgeOrder, BridgeSent, BridgeText, BridgeUpload};
+use chela_channel_kit::markdown::unloaded;
 use chela_channel_kit::{ApiCall, ApiReply};
 use chela_core::channel::{Fetched, OutboundFile, OutboundPart, Receipt, SendError};
 use chela_core::message::ReplyAddress;
@@ -119,6 +120,6 @@ fn text(part: &OutboundPart<'_>) -> BridgeText {
         chat: part.to.to.clone(),
         thread: part.to.thread.clone(),
         reply_to: part.to.message.clone(),
-        text: part.markdown.to_owned(),
+        text: unloaded(part.markdown),
     }
 }

@@ -34,6 +34,10 @@ const NONCE: usize = 25;
 /// <https://docs.discord.com/developers/reference#signed-attachment-cdn-urls>
 const FILE_HOSTS: [&str; 2] = ["cdn.discordapp.com", "media.discordapp.net"];
 
+/// SUPPRESS_EMBEDS: Discord's servers fetch no address in what a model wrote.
+/// <https://docs.discord.com/developers/resources/message#message-object-message-flags>
+const NO_PREVIEWS: u32 = 1 << 2;
+
 /// While an interaction is younger than this, Discord may not have our acknowledgement yet.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(10);
 
@@ -244,6 +248,7 @@ fn message(part: &OutboundPart<'_>) -> Map<String, Value> {
     let mut body = Map::new();
     body.insert("content".to_owned(), json!(discord(part.markdown)));
     body.insert("allowed_mentions".to_owned(), json!({ "parse": [], "replied_user": false }));
+    body.insert("flags".to_owned(), json!(NO_PREVIEWS));
     if !part.choices.is_empty() {
         body.insert("components".to_owned(), buttons(part.choices));
     }

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use chela_channel_kit::ApiCall;
+use chela_channel_kit::markdown::unloaded;
 use chela_channel_kit::proof::{ProofKeys, sign_hmac_sha256_base64};
 use chela_core::channel::{OutboundPart, Receipt, SendError};
 use chela_core::clock::Millis;
@@ -35,7 +36,7 @@ impl Webhook {
                 "chat": { "id": chat },
                 "thread_id": part.to.thread,
                 "reply_to": part.to.message,
-                "text": part.markdown,
+                "text": unloaded(part.markdown),
                 "format": "markdown",
             },
         });

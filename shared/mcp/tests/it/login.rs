@@ -3,12 +3,15 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chela_clock::SystemClock;
 use chela_core::secret::Secret;
 use chela_http::{HostPort, HttpClient, HttpOptions, Request};
 use chela_mcp::oauth::{Grant, Login, Wanted};
 use chela_mcp::{Hidden, McpError, ServerSettings, Way};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use crate::hostile::{Answer, Scripted};
@@ -81,8 +84,30 @@ async fn a_person_signs_in_once_and_the_token_is_renewed_for_every_process_after
 }
 
 #[tokio::test]
-async fn only_the_answer_to_our_question_is_taken() {
+async fn d06_only_the_answer_to_our_question_is_taken() {
     let sdk = Sdk::start("mcp", &["oauth", "json"]).await;
+    let login = Login::begin(&sdk.url(), wanted(), &SystemClock).await.unwrap();
+    let query: HashMap<_, _> = Url::parse(login.address()).unwrap().query_pairs().into_owned().collect();
+    // The server knows the verifier at the end alone: nothing that travels before is what was hashed.
+    for (key, value) in &query {
+        let hash = URL_SAFE_NO_PAD.encode(Sha256::digest(value));
+        assert!(hash != query["code_challenge"] && key != "code_verifier", "{key} is the verifier");
+    }
+    let other = Login::begin(&sdk.url(), wanted(), &SystemClock).await.unwrap();
+    let other: HashMap<_, _> = Url::parse(other.address()).unwrap().query_pairs().into_owned().collect();
+    assert!(other["state"] != query["state"] && other["code_challenge"] != query["code_challenge"]);
+    assert!(query["state"].len() >= 32);
+    for spoiled in ["state=", "state=x", ""] {
+        let login = Login::begin(&sdk.url(), wanted(), &SystemClock).await.unwrap();
+        let back = browse(&sdk.origin, login.address()).await;
+        let rest: Vec<&str> = back.split('&').filter(|pair| !pair.starts_with("state=")).collect();
+        let refused = login.finish(&format!("{}&{spoiled}", rest.join("&")), &SystemClock).await.err().unwrap();
+        assert!(refused.to_string().contains("another question"), "\"{spoiled}\": {refused}");
+    }
+    // Of two answers in one nobody can tell which is meant.
+    let login = Login::begin(&sdk.url(), wanted(), &SystemClock).await.unwrap();
+    let back = browse(&sdk.origin, login.address()).await;
+    assert!(login.finish(&format!("{back}&state=x"), &SystemClock).await.is_err());
     for (spoil, why) in [("state", "another question"), ("iss", "somebody else")] {
         let login = Login::begin(&sdk.url(), wanted(), &SystemClock).await.unwrap();
         let back = browse(&sdk.origin, login.address()).await;

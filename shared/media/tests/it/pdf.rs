@@ -86,7 +86,7 @@ async fn pages_that_hold_themselves_and_nests_without_end_are_left() {
 
 /// A small file that would unpack to 20 MB, and to much more once it is parsed.
 #[tokio::test]
-async fn a_bomb_does_not_unpack() {
+async fn q05_a_bomb_does_not_unpack() {
     let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
     let line = b"(boom) Tj ".repeat(6_400);
     for _ in 0..320 {

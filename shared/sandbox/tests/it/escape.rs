@@ -17,7 +17,7 @@ fn all(result: &CommandResult) -> String {
 }
 
 #[tokio::test]
-async fn no_environment_holds_a_secret() {
+async fn x01_no_environment_holds_a_secret() {
     let script = "env; cat /proc/self/environ /proc/1/environ /proc/$PPID/environ; cat /proc/[0-9]*/environ; \
                   grep -a AWS /proc/$PPID/mem";
     for (place, result) in everywhere(&shell(script)).await {
@@ -32,7 +32,7 @@ async fn no_environment_holds_a_secret() {
 }
 
 #[tokio::test]
-async fn no_network_is_reached_neither_the_runtime_api_nor_metadata_nor_a_name() {
+async fn l03_no_network_is_reached_neither_the_runtime_api_nor_metadata_nor_a_name() {
     let runtime_api = TcpListener::bind("127.0.0.1:0").unwrap();
     runtime_api.set_nonblocking(true).unwrap();
     let port = runtime_api.local_addr().unwrap().port();

@@ -173,6 +173,36 @@ fn c01_c02_pins_and_the_scan_decide() {
     assert_eq!(judged(&doubtful, accept).unwrap().1.len(), 1);
 }
 
+/// A skill that was put on the shelf by hand is read by the same function, and left out.
+#[test]
+fn c05_a_skill_that_asks_for_keys_of_the_house_is_none() {
+    let judged = |need: &str| {
+        let head =
+            format!("---\nname: weather\ndescription: Forecasts.\nmetadata: {{\"openclaw\": {{{need}}}}}\n---\n");
+        let folder = folder(&[("SKILL.md", &head)]);
+        let (name, bundle) = fetch(folder.path().to_str().unwrap())?;
+        judge(&name, &bundle, &Terms { pin: None, accept: true })
+    };
+    for name in [
+        "AWS_SECRET_ACCESS_KEY",
+        "aws_session_token",
+        " CHELA_API_KEY",
+        "LD_PRELOAD",
+        "NODE_OPTIONS",
+        "GIT_SSH_COMMAND",
+    ] {
+        for need in [
+            format!("\"requires\": {{\"env\": [\"HOME\", \"{name}\"]}}"),
+            format!("\"primaryEnv\": \"{name}\""),
+            format!("\"always\": true, \"requires\": {{\"env\": \"{name}\"}}"),
+        ] {
+            let refused = judged(&need).unwrap_err().to_string();
+            assert!(refused.contains("which no skill is given") && refused.contains(name), "{need}: {refused}");
+        }
+    }
+    assert!(judged("\"requires\": {\"env\": [\"GITHUB_TOKEN\"]}, \"primaryEnv\": \"OPENAI_API_KEY\"").is_ok());
+}
+
 #[tokio::test]
 async fn what_is_installed_is_pinned_and_watched() {
     let place = tempfile::tempdir().unwrap();

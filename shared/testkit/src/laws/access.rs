@@ -41,7 +41,7 @@ pub async fn a_sender_has_one_valid_code(store: &dyn AccessStore) {
 }
 
 /// Strangers cannot fill the store: a fourth request on an account is not filed; other accounts have their own room.
-pub async fn an_account_has_room_for_three(store: &dyn AccessStore) {
+pub async fn q04_an_account_has_room_for_three(store: &dyn AccessStore) {
     for n in 0..PAIRING_PENDING_MAX {
         let answer = ask(store, &sender("main", &format!("s{n}")), &format!("CODE000{n}"), NOW).await;
         assert!(matches!(answer, Pairing::New(_)), "{answer:?}");
@@ -55,7 +55,7 @@ pub async fn an_account_has_room_for_three(store: &dyn AccessStore) {
 }
 
 /// The room for three holds against many at once.
-pub async fn of_twelve_requests_at_once_three_are_filed(store: &dyn AccessStore) {
+pub async fn q04_of_twelve_requests_at_once_three_are_filed(store: &dyn AccessStore) {
     let senders: Vec<_> = (0..12).map(|n| (sender("main", &format!("s{n}")), format!("RACE00{n:02}"))).collect();
     let answers = join_all(senders.iter().map(|(who, code)| ask(store, who, code, NOW))).await;
     let new = answers.iter().filter(|answer| matches!(answer, Pairing::New(_))).count();
@@ -150,8 +150,8 @@ macro_rules! access_laws {
             [
                 nobody_is_approved_by_default,
                 a_sender_has_one_valid_code,
-                an_account_has_room_for_three,
-                of_twelve_requests_at_once_three_are_filed,
+                q04_an_account_has_room_for_three,
+                q04_of_twelve_requests_at_once_three_are_filed,
                 an_expired_code_frees_its_place,
                 a_code_is_valid_for_its_whole_hour,
                 a_code_approves_only_its_sender_and_once,

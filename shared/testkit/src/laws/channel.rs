@@ -91,6 +91,8 @@ pub struct ChannelUnderTest {
     pub shown: fn(&Seen) -> Option<Shown>,
     /// Most UTF-16 units of visible text in one message of the platform.
     pub longest: usize,
+    /// Whether a tag in a text is one to the platform, or may be one to whoever shows the text.
+    pub reads_tags: bool,
     /// The marks around a code block in the platform's dialect.
     pub code_marks: (&'static str, &'static str),
 }
@@ -283,6 +285,7 @@ macro_rules! channel_laws {
                 mutated_bodies_never_panic,
                 bottomless_bodies_exhaust_no_stack,
                 a_reply_is_shown_and_confirmed,
+                i11_a_picture_in_a_reply_is_loaded_by_nobody,
                 choices_are_shown_as_buttons,
                 a_file_is_sent_with_its_caption,
                 a_reaction_is_put_under_a_message,
@@ -291,7 +294,7 @@ macro_rules! channel_laws {
                 each_refusal_has_its_fate,
                 nobody_there_is_not_sent,
                 no_answer_is_unknown,
-                errors_and_debug_show_no_secret,
+                d01_errors_and_debug_show_no_secret,
                 registering_twice_changes_nothing,
                 the_readme_names_every_secret_and_option,
                 the_signed_events_are_up_to_date,

@@ -46,7 +46,7 @@ fn no(status: u16, code: u64) -> Answer {
 }
 
 #[tokio::test]
-async fn a_message_is_answered_with_a_key_and_a_reference_and_calls_nobody() {
+async fn i11_a_message_is_answered_with_a_key_and_a_reference_calls_nobody_and_brings_no_preview() {
     let (platform, channel) = discord().await;
     let to = to("guild-mention");
     let receipt = channel.send(&part(&to, "**@everyone** <@1> a_b")).await.unwrap();
@@ -64,6 +64,7 @@ async fn a_message_is_answered_with_a_key_and_a_reference_and_calls_nobody() {
         json!({
             "content": "**@everyone** <@1> a\\_b",
             "allowed_mentions": { "parse": [], "replied_user": false },
+            "flags": 4,
             "nonce": null,
             "enforce_nonce": true,
             "message_reference": { "message_id": answered, "fail_if_not_exists": false },

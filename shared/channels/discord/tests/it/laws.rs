@@ -38,7 +38,7 @@ mod of_interactions {
             each_refusal_has_its_fate,
             nobody_there_is_not_sent,
             no_answer_is_unknown,
-            errors_and_debug_show_no_secret,
+            d01_errors_and_debug_show_no_secret,
         ]
     );
 }

@@ -62,6 +62,7 @@ pub(crate) fn subject() -> ChannelUnderTest {
         },
         shown,
         longest: 16_000,
+        reads_tags: true,
         code_marks: ("<pre>", "</pre>"),
     }
 }

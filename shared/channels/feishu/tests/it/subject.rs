@@ -57,6 +57,7 @@ pub(crate) fn subject() -> ChannelUnderTest {
         },
         shown,
         longest: 8000,
+        reads_tags: true,
         code_marks: ("```", "```"),
     }
 }

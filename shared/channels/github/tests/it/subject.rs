@@ -79,6 +79,7 @@ pub(crate) fn subject() -> ChannelUnderTest {
         },
         shown,
         longest: 65_536,
+        reads_tags: true,
         code_marks: ("```", "```"),
     }
 }

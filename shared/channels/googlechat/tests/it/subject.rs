@@ -70,6 +70,7 @@ pub(crate) fn subject() -> ChannelUnderTest {
         },
         shown,
         longest: 5_000,
+        reads_tags: false,
         code_marks: ("```", "```"),
     }
 }

@@ -50,6 +50,7 @@ pub(crate) fn subject() -> ChannelUnderTest {
         },
         shown,
         longest: 1_000,
+        reads_tags: false,
         code_marks: ("```", "```"),
     }
 }

@@ -62,6 +62,7 @@ pub(crate) fn subject() -> ChannelUnderTest {
         },
         shown,
         longest: 16_000,
+        reads_tags: true,
         code_marks: ("<pre>", "</pre>"),
     }
 }
@@ -89,7 +90,8 @@ fn shown(seen: &Seen) -> Option<Shown> {
     let plain = body["body"].as_str()?.to_owned();
     Some(match body["formatted_body"].as_str() {
         Some(html) => Shown { raw: html.to_owned(), visible: reader(html) },
-        None => Shown { raw: plain.clone(), visible: plain },
+        // Text alone has no tags.
+        None => Shown { raw: plain.replace('<', "&lt;"), visible: plain },
     })
 }
 

@@ -68,6 +68,7 @@ async fn slack() -> ChannelUnderTest {
         shown,
         // Where chat.postMessage cuts. What chat.update takes is ten times less, see outbound.rs.
         longest: 40_000,
+        reads_tags: false,
         code_marks: ("```", "```"),
     }
 }

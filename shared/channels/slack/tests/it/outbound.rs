@@ -15,7 +15,7 @@ fn call(method: &str, body: Value) -> Call {
 }
 
 #[tokio::test]
-async fn an_answer_is_posted_as_mrkdwn_without_previews() {
+async fn i11_an_answer_is_posted_as_mrkdwn_without_previews() {
     let slack = Slack::start().await;
     slack.answers(&json!({ "ok": true, "channel": "C1", "ts": "7.000100", "message": {} }));
     let receipt = slack.account().send(&part(&address("C1", None), "**a** < b")).await.unwrap();

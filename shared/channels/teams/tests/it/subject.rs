@@ -59,6 +59,7 @@ pub(crate) fn subject() -> ChannelUnderTest {
         },
         shown,
         longest: 7_000,
+        reads_tags: true,
         code_marks: ("```", "```"),
     }
 }

@@ -34,7 +34,7 @@ fn refusal(code: u16, description: &str, parameters: Value) -> Answer {
 }
 
 #[tokio::test]
-async fn a_reply_goes_to_the_topic_and_quotes_the_message() {
+async fn i11_a_reply_goes_to_the_topic_and_quotes_the_message() {
     let (platform, channel) = telegram().await;
     let to = to("-1001234567890", Some("5"), Some("13"));
     let receipt = channel.send(&part(&to, "a **b** < c")).await.unwrap();

@@ -68,6 +68,7 @@ pub(crate) fn subject() -> ChannelUnderTest {
         },
         shown,
         longest: 4096,
+        reads_tags: true,
         code_marks: ("<pre>", "</pre>"),
     }
 }

@@ -71,6 +71,7 @@ pub(crate) fn subject() -> ChannelUnderTest {
         },
         shown,
         longest: 1_600,
+        reads_tags: false,
         code_marks: ("```", "```"),
     }
 }

