@@ -52,7 +52,7 @@ fn tests() -> BTreeMap<String, Vec<String>> {
         for (at, line) in lines.iter().enumerate() {
             let Some(name) = name_of(line) else { continue };
             let before = lines[at.saturating_sub(ATTRIBUTE_LINES)..at].join("\n");
-            let is_test = ["#[test]", "#[tokio::test", "#[case", "def "].iter().any(|mark| before.contains(mark))
+            let is_test = ["#[test]", "#[tokio::test", "#[case"].iter().any(|mark| before.contains(mark))
                 || line.trim_start().starts_with("def test_");
             for id in ids(name).filter(|_| is_test) {
                 found.entry(id).or_default().push(format!("{shown}: {name}"));

@@ -3,4 +3,5 @@
 
 mod approvals;
 mod commands;
+mod revoked;
 mod sequence;
