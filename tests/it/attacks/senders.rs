@@ -73,6 +73,33 @@ async fn a14_a_stranger_who_may_pair_has_no_file_fetched_and_no_model_asked() {
     assert!(!paths.iter().any(|path| path.ends_with("completions")), "{paths:?}");
 }
 
+#[tokio::test]
+async fn a01_whoever_takes_a_name_that_is_listed_is_not_heard_and_the_list_is_told_to_be_wrong() {
+    let platforms = Platforms::open().await;
+    let list = json!(["alice"]);
+    let policy = json!({"dmPolicy": "allowlist", "allowFrom": list});
+    let config = json!({"channels": {"telegram": account(simulator("telegram"), &platforms.url, &policy)}});
+    let house = House::with(platforms, &config).await;
+    let before = house.settled().await;
+    let mut update: Value = serde_json::from_slice(&text_of("telegram")).unwrap();
+    for (first, last, username) in [("Alice", "Liddell", "alice"), ("alice", "", "alice"), ("@alice", "", "Alice")] {
+        for place in ["from", "chat"] {
+            update["message"][place]["first_name"] = json!(first);
+            update["message"][place]["last_name"] = json!(last);
+            update["message"][place]["username"] = json!(username);
+        }
+        let (status, _) = house.says(simulator("telegram"), update.to_string().as_bytes()).await;
+        assert_eq!(status, 200, "{first}");
+    }
+    assert!(before == house.settled().await, "something was written");
+    let mut check = crate::binaries::chela();
+    check.args(["config", "check", "--json", "--config"]).arg(house.folder.path().join("chela.json5"));
+    let told = tokio::task::spawn_blocking(move || check.output().unwrap()).await.unwrap();
+    let told: Value = serde_json::from_slice(&told.stdout).unwrap();
+    let named = |finding: &Value| finding.to_string().contains("allowFrom") && finding.to_string().contains("is no id");
+    assert!(told["warnings"].as_array().unwrap().iter().any(named), "{told}");
+}
+
 /// Telegram's anonymous administrators write in the name of their group, and somebody listed the group.
 #[tokio::test]
 async fn a08_a_group_on_a_list_of_senders_lets_nobody_in() {

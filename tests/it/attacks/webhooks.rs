@@ -37,6 +37,7 @@ async fn w01_w06_w21_without_its_proof_nothing_comes_in_and_nothing_is_written()
         ("x-forwarded-host", "localhost"),
         ("host", "localhost"),
     ];
+    let mut let_in = Vec::new();
     for simulator in simulators() {
         let (channel, body, door) = (simulator.channel, text_of(simulator.channel), door(simulator));
         let proof = signed(simulator, &body);
@@ -57,9 +58,12 @@ async fn w01_w06_w21_without_its_proof_nothing_comes_in_and_nothing_is_written()
             ("both", &query, &close),
         ] {
             let (status, answer) = house.send(&simulator.method, target, headers, &body).await;
-            assert_eq!((status, answer.as_str()), (401, ""), "{channel}: {what}");
+            if (status, answer.as_str()) != (401, "") {
+                let_in.push(format!("{channel} by {what}: {status} {answer}"));
+            }
         }
     }
+    assert!(let_in.is_empty(), "{let_in:#?}");
     let key = headers(&near);
     for target in
         ["/sessions".to_owned(), format!("/sessions?token={0}&key={0}&authorization=Bearer%20{0}", &house.key()[7..])]

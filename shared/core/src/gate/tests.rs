@@ -103,6 +103,38 @@ fn a10_a_sender_without_an_id_is_nobody() {
     }
 }
 
+/// Whole, as the platform writes it: no end of it, no other spelling, nothing that would be the same file name.
+#[test]
+fn a10_an_id_is_its_own_and_only_spelling() {
+    let listed = dm(DmPolicy::Allowlist, &["+15551234567", "Ada.Lovelace"]);
+    for same in ["+15551234567", "Ada.Lovelace"] {
+        assert_eq!(decide(&listed, &direct(same)), ALLOWED);
+        assert_eq!(authority(&listed, &direct(same)), Authority::Owner);
+    }
+    let others = [
+        "5551234567",
+        "15551234567",
+        "+1555123456",
+        "+155512345678",
+        "+1 555 123 4567",
+        "0015551234567",
+        "99+15551234567",
+        "ada.lovelace",
+        "Ada-Lovelace",
+        "Ada Lovelace",
+        "ada_lovelace",
+        "Ada.Lovelace.",
+        "AdaLovelace",
+        "@Ada.Lovelace",
+        "\u{410}da.Lovelace",
+        "Ada.Lovelace\u{200b}",
+    ];
+    for other in others {
+        assert_eq!(decide(&listed, &direct(other)), Gate::Ignore(Ignored::DmSenderNotListed), "{other}");
+        assert_eq!(authority(&listed, &direct(other)), Authority::Guest, "{other}");
+    }
+}
+
 /// Telegram's anonymous administrators write in the name of their group.
 #[test]
 fn a08_whoever_speaks_as_the_room_is_nobody_on_a_list() {
