@@ -52,7 +52,7 @@ async fn a04_a14_what_a_stranger_does_is_neither_written_down_nor_fetched() {
     assert!(asked.is_empty(), "{asked:?}");
     // The control: of somebody who is heard it is fetched.
     let heard = House::open(&everybody(), json!({})).await;
-    heard.says(simulator("telegram"), &voice()).await;
+    heard.says(simulator("telegram"), &samples("telegram")["voice"]).await;
     heard.platforms.wait_for("/getFile", 1, PATIENCE).await;
 }
 
@@ -64,9 +64,10 @@ async fn a14_a_stranger_who_may_pair_has_no_file_fetched_and_no_model_asked() {
     let mut config = model_config(&platforms.url);
     config["channels"] = json!({"telegram": pairing});
     let house = House::with(platforms, &config).await;
-    house.says(simulator("telegram"), &voice()).await;
+    house.says(simulator("telegram"), &samples("telegram")["voice"]).await;
     let sent = house.platforms.wait_for("/sendMessage", 1, PATIENCE).await;
     assert!(sent[0].body["text"].as_str().unwrap().contains("pairing code"), "{sent:?}");
+    house.says(simulator("telegram"), &voice()).await;
     house.settled().await;
     let paths: Vec<String> = house.platforms.sent_to("").into_iter().map(|sent| sent.path).collect();
     assert!(!paths.iter().any(|path| path.contains("getFile") || path.contains("/file/")), "{paths:?}");

@@ -1,5 +1,8 @@
 //! What is posted to webhooks.
 
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
 use super::*;
 use crate::binaries::chela;
 use crate::local::PATIENCE;
@@ -93,9 +96,17 @@ async fn w02_no_channel_begins_without_what_its_platform_proves_itself_by() {
         std::fs::write(&path, config.to_string()).unwrap();
         let mut run = chela();
         run.arg("run").arg("--config").arg(&path).arg("--data").arg(folder.path().join("data"));
-        let run = run.args(["--listen", "127.0.0.1:0"]).env_clear().output().unwrap();
-        assert!(!run.status.success(), "{config}");
-        String::from_utf8_lossy(&run.stderr).into_owned()
+        run.args(["--listen", "127.0.0.1:0"]).env_clear().stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut run = run.spawn().unwrap();
+        let until = Instant::now() + PATIENCE;
+        while run.try_wait().unwrap().is_none() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        // One that still runs has begun without.
+        let _ = run.kill();
+        let output = run.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{config}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
     };
     let mut tried = 0;
     for simulator in simulators() {
@@ -242,7 +253,7 @@ async fn w18_a_sender_has_one_rate_from_whatever_address() {
     // All within one minute of the clock.
     let left = 60_000 - chela_clock::SystemClock.now().0 % 60_000;
     if left < 5_000 {
-        tokio::time::sleep(std::time::Duration::from_millis(left)).await;
+        tokio::time::sleep(Duration::from_millis(left)).await;
     }
     assert_eq!(post(1, 7, "1.2.3.4").await, 200);
     assert_eq!(post(2, 7, "::ffff:1.2.3.4").await, 200);
