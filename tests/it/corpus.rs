@@ -57,7 +57,7 @@ fn tests() -> BTreeMap<String, Vec<String>> {
             let before = lines[at.saturating_sub(ATTRIBUTE_LINES)..at].join("\n");
             let is_law = line.starts_with("pub async fn ") && shown.starts_with(LAWS);
             let is_test = is_law
-                || ["#[test]", "#[tokio::test", "#[case", "def "].iter().any(|mark| before.contains(mark))
+                || ["#[test]", "#[tokio::test", "#[case"].iter().any(|mark| before.contains(mark))
                 || line.trim_start().starts_with("def test_");
             for id in ids(name).filter(|_| is_test) {
                 found.entry(id).or_default().push(format!("{shown}: {name}"));

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "what breaks here is a failed test")]
 
 mod architecture;
+mod attacks;
 mod bad_input;
 mod binaries;
 mod channels;

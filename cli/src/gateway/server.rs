@@ -48,6 +48,10 @@ async fn handle(State(doors): State<Arc<Doors>>, request: Request) -> Response {
     let path = parts.uri.path();
     let query = parts.uri.query().unwrap_or_default();
     let Some(target) = path.strip_prefix("/webhook/") else {
+        if !doors.api.host_allowed(&parts.headers).await {
+            let what = "the API is not served under this name: set gateway.publicOrigin if it is ours";
+            return text(StatusCode::FORBIDDEN, what);
+        }
         return answer(doors.api.handle(&parts.method, path, query, &parts.headers, &body).await);
     };
     let Destination { channel, account, path } = destination(target);
@@ -73,7 +77,11 @@ fn answer(ack: Ack) -> Response {
 }
 
 fn empty(status: StatusCode) -> Response {
-    let mut response = Response::new(Body::empty());
+    text(status, "")
+}
+
+fn text(status: StatusCode, what: &'static str) -> Response {
+    let mut response = Response::new(Body::from(what));
     *response.status_mut() = status;
     response
 }

@@ -6,6 +6,7 @@ mod audit;
 mod dead_letters;
 mod mcp;
 mod memory;
+mod origin;
 mod pairing;
 mod sessions;
 mod usage;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use chela_channel_kit::proof::is_secret;
 use chela_core::access::AccessStore;
 use chela_core::approval::ApprovalStore;
 use chela_core::audit::AuditLog;
@@ -30,7 +32,6 @@ use chela_core::spend::SpendStore;
 use http::{HeaderMap, Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use subtle::ConstantTimeEq;
 
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -107,6 +108,9 @@ impl Api {
                              /memory, /approvals, /audit, /mcp";
                 return problem(StatusCode::NOT_FOUND, paths);
             }
+        }
+        if !self.origin_allowed(headers).await {
+            return problem(StatusCode::FORBIDDEN, "pages of other origins may not speak to this API");
         }
         if !self.authorized(headers).await {
             let fix = "send the key of gateway.auth.token as \"authorization: Bearer <key>\"";
@@ -289,7 +293,7 @@ fn bearer_matches(headers: &HeaderMap, expected: &Secret) -> bool {
     let mut given = headers.get_all(http::header::AUTHORIZATION).iter();
     let (Some(value), None) = (given.next(), given.next()) else { return false };
     let Some(key) = value.to_str().ok().and_then(|value| value.strip_prefix("Bearer ")) else { return false };
-    !expected.expose().is_empty() && bool::from(key.as_bytes().ct_eq(expected.expose().as_bytes()))
+    is_secret(key, expected)
 }
 
 fn url_query(query: &str) -> impl Iterator<Item = (String, String)> + '_ {

@@ -116,6 +116,9 @@ impl Receiver {
         let Some(open) = built.account(channel, account) else {
             return turned_away(StatusCode::NOT_FOUND, format!("channel {channel}/{account} is not configured"));
         };
+        if !request.path.is_empty() && !open.channel.has_paths() {
+            return turned_away(StatusCode::NOT_FOUND, format!("channel {channel}/{account} has no paths of its own"));
+        }
         let parsed = match self.read(open, request).await {
             Ok(parsed) => parsed,
             Err(answer) => return answer,

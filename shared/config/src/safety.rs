@@ -19,6 +19,9 @@ use crate::settings::Config;
 use crate::shape::{Misfit, SecretKey};
 use crate::variables::MissingVariable;
 
+/// Channels whose ids of people are numbers.
+const NUMBERED: [&str; 2] = ["discord", "telegram"];
+
 /// Shortest API key that does not earn a warning: so many characters of base 16 or more are beyond guessing over a network.
 pub const KEY_CHARS: usize = 24;
 
@@ -290,16 +293,17 @@ impl Inspection<'_> {
             }
             _ => {}
         }
-        self.names(&list, &gate.allow_from);
+        self.names(&list, Some(&account.channel), &gate.allow_from);
     }
 
     fn rooms(&mut self, scope: &Scope<'_>, account: &Account) {
         let gate = &account.gate;
         let list = scope.at("groupAllowFrom", |own| own.group_allow_from.is_some());
-        self.names(&list, gate.group_allow_from.as_deref().unwrap_or_default());
+        self.names(&list, Some(&account.channel), gate.group_allow_from.as_deref().unwrap_or_default());
         let groups = scope.at("groups", |own| own.groups.is_some());
         for (room, rule) in &gate.groups {
-            self.names(&groups.key(room).key("allowFrom"), rule.allow_from.as_deref().unwrap_or_default());
+            let path = groups.key(room).key("allowFrom");
+            self.names(&path, Some(&account.channel), rule.allow_from.as_deref().unwrap_or_default());
         }
         let deaf = gate.groups.values().any(|rule| {
             let mode = rule.group_policy.unwrap_or(gate.group_policy);
@@ -313,12 +317,16 @@ impl Inspection<'_> {
     }
 
     /// Entries that can never be an id.
-    fn names(&mut self, path: &Path, ids: &[String]) {
+    fn names(&mut self, path: &Path, channel: Option<&str>, ids: &[String]) {
+        let numbers = channel.is_some_and(|channel| NUMBERED.contains(&channel));
         for id in ids {
             let id = id.trim();
+            let bare = id.split_once(':').map_or(id, |(_, bare)| bare.trim_start());
+            let no_number = numbers && id != "*" && bare.trim_start_matches('-').parse::<u64>().is_err();
             // Ids of Matrix begin with @ too, and always name a server.
             let name = (id.starts_with('@') || id.starts_with('#')) && !id.contains(':');
-            if name || id.is_empty() || id.contains(char::is_whitespace) || id.starts_with("accessGroup:") {
+            if name || no_number || id.is_empty() || id.contains(char::is_whitespace) || id.starts_with("accessGroup:")
+            {
                 let fix = "write the platform's id of the sender: names can be taken by anyone, so they never match";
                 return self.warn(path.clone(), "an entry of this list is no id and matches nobody", fix);
             }
@@ -433,7 +441,7 @@ impl Inspection<'_> {
             } else if owners.is_empty() {
                 self.warn(path.clone(), "nobody is an owner", "name the owners by their ids, or leave it out");
             }
-            self.names(&path, owners);
+            self.names(&path, None, owners);
         }
         for (at, word) in config.commands.disabled.iter().enumerate() {
             if chela_core::command::named(word).is_none() {

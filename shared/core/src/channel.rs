@@ -325,6 +325,12 @@ pub trait Channel: Send + Sync {
         Unconfirmed::Flag
     }
 
+    /// Whether the platform calls paths under the account's own, which the channel then tells apart. Elsewhere only the
+    /// account's own path is a place: 404.
+    fn has_paths(&self) -> bool {
+        false
+    }
+
     /// Fetches what [`Channel::verify`] needs of the platform to check this request and does not have yet: public keys.
     /// Costs nothing once they are there. Nothing in the request may be believed here.
     async fn fetch_keys(&self, _request: &RawRequest) -> Result<(), SendError> {

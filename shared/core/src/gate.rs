@@ -264,7 +264,16 @@ fn decide_room(policy: &GatePolicy, inbound: &Inbound) -> Result<(), Ignored> {
 /// Whether a list holds the sender, by id. `"*"` holds everybody; an entry may carry the channel's name
 /// (`telegram:123`, `tg:123`) as OpenClaw writes it.
 fn lists(ids: &[String], inbound: &Inbound) -> bool {
-    ids.iter().map(|id| id.trim()).any(|id| id == "*" || bare_id(id, &inbound.channel) == inbound.sender.id)
+    let person = !speaks_as_room(inbound);
+    let named = |id: &str| person && bare_id(id, &inbound.channel) == inbound.sender.id;
+    ids.iter().map(|id| id.trim()).any(|id| id == "*" || named(id))
+}
+
+/// Whether the sender is the room itself, as Telegram says of its anonymous administrators. Whoever lists a room does not
+/// list all those who may speak as it (GHSA-2ch6-x3g4-7759).
+fn speaks_as_room(inbound: &Inbound) -> bool {
+    let rooms = [Some(&inbound.peer), inbound.parent_peer.as_ref()];
+    rooms.into_iter().flatten().any(|room| room.kind != PeerKind::Direct && room.id == inbound.sender.id)
 }
 
 /// An entry without its channel's name. Names are compared without case, ids with it.

@@ -120,17 +120,22 @@ pub struct ReplyAddress {
 }
 
 /// The name of one accepted event, the same for all its retries: dedup id of the queue, key of the stored user
-/// message. Made from channel, account and the platform's event id, so that one account can never suppress
-/// another's messages (CVE-2026-41362 was a dedup key that was too broad).
+/// message. Made from channel, account, conversation and the platform's event id, so that neither an account nor a
+/// conversation can suppress another's messages (CVE-2026-41362 was a dedup key that was too broad).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct EventKey(String);
 
 impl EventKey {
-    /// The key of an event. Parts are length-prefixed, so that no two different triples share one.
+    /// The key of an event that no message brought.
     pub fn of(channel: &str, account: &str, event_id: &str) -> Self {
+        Self::hashed(&[channel, account, event_id])
+    }
+
+    /// Parts are length-prefixed, so that no two different lists share a key.
+    fn hashed(parts: &[&str]) -> Self {
         let mut hash = Sha256::new();
-        for part in [channel, account, event_id] {
+        for part in parts {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
         }
@@ -160,18 +165,39 @@ impl EventKey {
 impl Inbound {
     /// The name of this event.
     pub fn event_key(&self) -> EventKey {
-        EventKey::of(&self.channel, &self.account, &self.event_id)
+        let Peer { kind, id } = &self.peer;
+        EventKey::hashed(&[&self.channel, &self.account, kind.as_str(), id, &self.event_id])
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session_key::PeerKind;
 
     #[test]
     fn one_account_cannot_suppress_another() {
         let keys = [("t", "a", "1"), ("t", "b", "1"), ("ta", "", "1"), ("t", "a1", ""), ("s", "a", "1")];
         let unique: std::collections::BTreeSet<_> = keys.iter().map(|(c, a, e)| EventKey::of(c, a, e)).collect();
         assert_eq!(unique.len(), keys.len());
+    }
+
+    fn inbound(account: &str, kind: PeerKind, peer: &str) -> Inbound {
+        let written = serde_json::json!({
+            "channel": "t", "account": account, "event_id": "1", "peer": {"kind": kind, "id": peer},
+            "sender": {"id": "7"}, "text": "", "sent_at": 0, "reply_to": {"channel": "t", "account": account, "to": peer},
+        });
+        serde_json::from_value(written).unwrap()
+    }
+
+    #[test]
+    fn w11_w12_an_event_is_of_its_account_and_conversation_and_always_the_same() {
+        let (direct, group) = (PeerKind::Direct, PeerKind::Group);
+        let places =
+            [("a", direct, "1"), ("b", direct, "1"), ("a", direct, "2"), ("a", group, "1"), ("a1", direct, "")];
+        let key = |(account, kind, peer): &(&str, PeerKind, &str)| inbound(account, *kind, peer).event_key();
+        let keys: std::collections::BTreeSet<_> = places.iter().map(key).collect();
+        assert_eq!(keys.len(), places.len());
+        assert_eq!(keys, places.iter().map(key).collect(), "read a second time");
     }
 }

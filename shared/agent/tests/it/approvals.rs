@@ -211,13 +211,15 @@ async fn a05_a06_a_decision_is_taken_once_by_the_owner_where_it_was_asked() {
     office.hears("1", "push it").await;
     let id = office.the_request().await.id;
     let approve = format!("/approve {id} once");
-    // A guest in the same room.
-    let mut guest = office.world.says("2", &approve);
-    if let Task::Message { inbound, authority, .. } = &mut guest.task {
-        (*authority, inbound.sender.id) = (Authority::Guest, "666".into());
+    // A guest in the same room, who writes it, presses the owner's button, and uses the platform's own command.
+    for kind in [InboundKind::Message, InboundKind::Button, InboundKind::Command] {
+        let mut guest = office.world.says(&format!("2 {kind:?}"), &approve);
+        if let Task::Message { inbound, authority, .. } = &mut guest.task {
+            (*authority, inbound.sender.id, inbound.kind) = (Authority::Guest, "666".into(), kind);
+        }
+        office.take(&guest).await;
+        assert!(office.last_shown().contains("is for my owner"), "{}", office.last_shown());
     }
-    office.take(&guest).await;
-    assert!(office.last_shown().contains("is for my owner"), "{}", office.last_shown());
     // The owner, elsewhere.
     let mut elsewhere = office.world.says("3", &approve);
     elsewhere.session = SessionKey::from_stored("agent:main:recording:group:9");
@@ -238,7 +240,8 @@ async fn a05_a06_a_decision_is_taken_once_by_the_owner_where_it_was_asked() {
     assert!(office.last_shown().contains("each approval is for one run"), "{}", office.last_shown());
     assert_eq!((office.work().await, office.exec.ran().len()), (0, 1));
     let log = office.log().await;
-    assert_eq!(log, [What::Asked, What::Refused, What::Refused, What::AllowedOnce, What::Ran]);
+    let refused = [What::Refused; 4];
+    assert_eq!(log, [&[What::Asked][..], &refused, &[What::AllowedOnce, What::Ran]].concat());
 }
 
 #[tokio::test]

@@ -1,16 +1,18 @@
 //! Who may use a command, and for whom tools are run.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use chela_core::access::AccessStore;
+use chela_agent::Outcome;
+use chela_core::access::{AccessStore, Pairing, PairingRequest, SenderRef};
 use chela_core::agent_id::AgentId;
-use chela_core::clock::Clock;
+use chela_core::clock::{Clock, Millis};
 use chela_core::command::{TABLE, Who};
 use chela_core::directory::{Directory, Wishes};
 use chela_core::model::ToolSpec;
 use chela_core::queue::{Authority, Envelope, Standing, Task};
-use chela_core::session::{Choices, SessionStore};
+use chela_core::session::{Choices, SessionStore, StoreError};
 use chela_core::session_key::{PeerKind, SessionKey};
 use chela_core::tool::{Effect, Tool, ToolAnswer, ToolCall};
 use chela_testkit::model::Line;
@@ -53,7 +55,7 @@ fn example(word: &str, arguments: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_guest_is_refused_every_command_of_the_owner_and_nothing_is_done() {
+async fn a06_a_guest_is_refused_every_command_of_the_owner_and_nothing_is_done() {
     let world = World::new([]);
     for spec in TABLE.iter().filter(|spec| spec.who != Who::Everybody) {
         let text = example(spec.word, spec.arguments);
@@ -155,6 +157,65 @@ async fn whoever_was_paired_is_an_owner_unless_owners_are_named() {
         assert_eq!(*witness.0.lock().unwrap(), [wanted]);
         let answer = told(&world, &guest(&world, "2", "/think high", PeerKind::Direct, Standing::IfPaired)).await;
         assert_eq!(answer.contains("is for my owner"), owners_named, "{answer}");
+    }
+}
+
+/// Who was let in cannot be looked up, or is looked up for ever.
+struct AwayAccess {
+    hangs: bool,
+}
+
+impl AwayAccess {
+    async fn away<T>(&self) -> Result<T, StoreError> {
+        if self.hangs {
+            std::future::pending::<()>().await;
+        }
+        Err(StoreError::Unavailable("503 Slow Down".into()))
+    }
+}
+
+#[async_trait]
+impl AccessStore for AwayAccess {
+    async fn approved(&self, _: &SenderRef) -> Result<bool, StoreError> {
+        self.away().await
+    }
+
+    async fn request_pairing(&self, _: &SenderRef, _: &str, _: Millis) -> Result<Pairing, StoreError> {
+        self.away().await
+    }
+
+    async fn pending(&self, _: &str, _: &str, _: Millis) -> Result<Vec<PairingRequest>, StoreError> {
+        self.away().await
+    }
+
+    async fn approve(&self, _: &str, _: &str, _: &str, _: Millis) -> Result<Option<SenderRef>, StoreError> {
+        self.away().await
+    }
+}
+
+/// The message stays in the queue: somebody who was let in is answered when the store is back, though with the rights of a
+/// guest, because the message was stored while nobody knew.
+#[tokio::test]
+async fn a11_while_nobody_knows_who_was_let_in_nobody_is_answered() {
+    for hangs in [false, true] {
+        let (mut world, witness) = watched([look(), says("done"), look(), says("done")]);
+        pair(&world).await;
+        let before = world.channel.shown().len();
+        let there = std::mem::replace(&mut world.agent.access, Arc::new(AwayAccess { hangs }));
+        let envelope = guest(&world, "1", "look", PeerKind::Direct, Standing::IfPaired);
+        for _ in 0..3 {
+            // What hangs is ended from outside, as the deadline of a function ends it.
+            let answered = tokio::time::timeout(Duration::from_millis(300), world.answer(&envelope)).await;
+            assert!(!matches!(answered, Ok(Outcome::Done(_))), "{hangs}: the message is taken from the queue");
+            world.clock.advance(chela_agent::LEASE_MS + 1_000);
+        }
+        assert_eq!(world.channel.shown().len(), before, "{hangs}: nothing is said, not even a code");
+        assert!(world.model.asked().is_empty() && witness.0.lock().unwrap().is_empty(), "{hangs}: nothing is done");
+        world.agent.access = there;
+        world.answer_until_done(&envelope).await;
+        assert_eq!(world.channel.shown().len(), before + 1, "{hangs}");
+        let seen = witness.0.lock().unwrap().clone();
+        assert_eq!(seen, [if hangs { Authority::Owner } else { Authority::Guest }], "{hangs}");
     }
 }
 

@@ -3,5 +3,6 @@
 
 mod approvals;
 mod commands;
+mod revoked;
 mod rotation;
 mod sequence;

@@ -12,20 +12,15 @@ use crate::markdown::markdown;
 /// Feishu takes cards of 30 KB. <https://open.feishu.cn/document/server-docs/im-v1/message/create>
 const MOST_BYTES: usize = 30_000;
 
-/// What our buttons bring back: the choice, and the place that the event of a button does not tell.
+/// What our buttons bring back: the choice, and the place they are for, because the event of a button does not tell what
+/// kind of chat it was in. Cards can be forwarded; pressed elsewhere, a button means nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) struct Pressed {
     #[serde(rename = "chela")]
     pub(crate) value: String,
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub(crate) direct: bool,
+    pub(crate) to: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) thread: Option<String>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
-fn is_false(value: &bool) -> bool {
-    !value
 }
 
 impl Pressed {
@@ -53,11 +48,7 @@ fn assemble(to: &ReplyAddress, text: Value, image_key: Option<&str>, choices: &[
     }
     elements.push(text);
     for choice in choices {
-        let pressed = Pressed {
-            value: choice.value.clone(),
-            direct: to.to.starts_with(crate::PERSON),
-            thread: to.thread.clone(),
-        };
+        let pressed = Pressed { value: choice.value.clone(), to: to.to.clone(), thread: to.thread.clone() };
         elements.push(json!({
             "tag": "button",
             "type": "default",

@@ -13,7 +13,7 @@ use crate::card::Pressed;
 use crate::content::{self, Mention, Said};
 use crate::encryption::opened;
 use crate::settings::Settings;
-use crate::{ID, is_id};
+use crate::{ID, PERSON, is_id};
 
 /// The type of the handshake.
 pub(crate) const URL_VERIFICATION: &str = "url_verification";
@@ -179,7 +179,8 @@ impl Reader<'_> {
         }))
     }
 
-    /// A pressed button of a card of ours. Feishu does not tell what kind of chat it is in; the button does.
+    /// A pressed button of a card of ours. Feishu does not tell what kind of chat it is in; the button does, and holds only
+    /// for the person or in the chat it was made for.
     fn button(&self, event_id: String, event: &str) -> Result<Option<Inbound>, Rejected> {
         let CardAction { operator, action, context } =
             serde_json::from_str(event).map_err(|_| Rejected::Malformed("the action is not what Feishu documents"))?;
@@ -191,21 +192,25 @@ impl Reader<'_> {
         let context = context.ok_or(Rejected::Malformed("the action has no context"))?;
         let chat = context.open_chat_id.filter(|chat| is_id(chat));
         let chat = chat.ok_or(Rejected::Malformed("the action was done in no chat"))?;
+        let direct = pressed.to.starts_with(PERSON);
+        if pressed.to != if direct { person.as_str() } else { chat.as_str() } {
+            return Err(Rejected::Malformed("the button is for another chat"));
+        }
         let card = context.open_message_id.filter(|id| is_id(id));
         let reply_to = ReplyAddress {
             channel: ID.to_owned(),
             account: self.account.to_owned(),
-            to: if pressed.direct { person.clone() } else { chat.clone() },
+            to: pressed.to,
             thread: thread.clone(),
-            message: card.clone().filter(|_| !pressed.direct),
+            message: card.clone().filter(|_| !direct),
         };
         Ok(Some(Inbound {
             channel: ID.to_owned(),
             account: self.account.to_owned(),
             event_id,
-            peer: peer(pressed.direct, &person, &chat),
+            peer: peer(direct, &person, &chat),
             parent_peer: None,
-            thread: thread.filter(|_| !pressed.direct),
+            thread: thread.filter(|_| !direct),
             sender: Sender { id: person, name: None },
             message_id: card,
             text: pressed.value,

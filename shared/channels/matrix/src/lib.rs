@@ -113,6 +113,10 @@ impl Channel for Matrix {
         Unconfirmed::ResendWithKey
     }
 
+    fn has_paths(&self) -> bool {
+        true
+    }
+
     fn verify(&self, request: RawRequest) -> Result<Verified, Rejected> {
         verify::verify(request, &self.settings.keys)
     }

@@ -112,6 +112,10 @@ impl Channel for Twilio {
         Limits { typing_for: is_whatsapp(&to.to).then_some(TYPING), ..LIMITS }
     }
 
+    fn has_paths(&self) -> bool {
+        true
+    }
+
     fn verify(&self, request: RawRequest) -> Result<Verified, Rejected> {
         self.proof.verify(request)
     }

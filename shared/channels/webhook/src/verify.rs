@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dot_cannot_move_from_one_signed_part_into_another() {
+    fn w14_a_dot_cannot_move_from_one_signed_part_into_another() {
         // The signed text "a.1614265330.{…}" is the same for the id "a.1614265330" with another split.
         let keys = keys(&Secret::new(KEY)).unwrap();
         let body = br#"{"test": 2432232314}"#;

@@ -103,6 +103,95 @@ fn a10_a_sender_without_an_id_is_nobody() {
     }
 }
 
+/// Whole, as the platform writes it: no end of it, no other spelling, nothing that would be the same file name.
+#[test]
+fn a10_an_id_is_its_own_and_only_spelling() {
+    let listed = dm(DmPolicy::Allowlist, &["+15551234567", "Ada.Lovelace"]);
+    for same in ["+15551234567", "Ada.Lovelace"] {
+        assert_eq!(decide(&listed, &direct(same)), ALLOWED);
+        assert_eq!(authority(&listed, &direct(same)), Authority::Owner);
+    }
+    let others = [
+        "5551234567",
+        "15551234567",
+        "+1555123456",
+        "+155512345678",
+        "+1 555 123 4567",
+        "0015551234567",
+        "99+15551234567",
+        "ada.lovelace",
+        "Ada-Lovelace",
+        "Ada Lovelace",
+        "ada_lovelace",
+        "Ada.Lovelace.",
+        "AdaLovelace",
+        "@Ada.Lovelace",
+        "\u{410}da.Lovelace",
+        "Ada.Lovelace\u{200b}",
+    ];
+    for other in others {
+        assert_eq!(decide(&listed, &direct(other)), Gate::Ignore(Ignored::DmSenderNotListed), "{other}");
+        assert_eq!(authority(&listed, &direct(other)), Authority::Guest, "{other}");
+    }
+}
+
+/// Telegram's anonymous administrators write in the name of their group.
+#[test]
+fn a08_whoever_speaks_as_the_room_is_nobody_on_a_list() {
+    let listed = GatePolicy {
+        allow_from: ids(&["-100", "7"]),
+        group_allow_from: Some(ids(&["-100", "7"])),
+        groups: rooms(&[("-100", GroupRule::default())]),
+        ..GatePolicy::default()
+    };
+    let thread = |sender: &str| Inbound {
+        parent_peer: Some(Peer { kind: PeerKind::Group, id: "-100".into() }),
+        ..mention("thread", sender)
+    };
+    let channel = Inbound { peer: Peer { kind: PeerKind::Channel, id: "-100".into() }, ..mention("-100", "-100") };
+    for anonymous in [mention("-100", "-100"), channel, thread("-100")] {
+        assert_eq!(decide(&listed, &anonymous), Gate::Ignore(Ignored::GroupSenderNotListed));
+        assert_eq!(authority(&listed, &anonymous), Authority::Guest);
+    }
+    for person in [mention("-100", "7"), thread("7")] {
+        assert_eq!(decide(&listed, &person), ALLOWED);
+        assert_eq!(authority(&listed, &person), Authority::Owner);
+    }
+    // A group on a list lets none of its members in, neither there nor alone.
+    let group = GatePolicy { allow_from: ids(&["-100"]), group_allow_from: Some(ids(&["-100"])), ..listed };
+    assert_eq!(decide(&group, &mention("-100", "7")), Gate::Ignore(Ignored::GroupSenderNotListed));
+    assert_eq!(
+        decide(&GatePolicy { dm_policy: DmPolicy::Allowlist, ..group }, &direct("7")),
+        Gate::Ignore(Ignored::DmSenderNotListed)
+    );
+    // Where everybody is heard, so is the room.
+    let open = GatePolicy {
+        group_allow_from: Some(ids(&["*"])),
+        groups: rooms(&[("*", GroupRule::default())]),
+        ..GatePolicy::default()
+    };
+    assert_eq!(decide(&open, &mention("-100", "-100")), ALLOWED);
+}
+
+#[test]
+fn a09_the_same_name_on_another_server_is_somebody_else() {
+    let listed = dm(DmPolicy::Allowlist, &["@alice:good.org"]);
+    let from = |sender: &str| Inbound { channel: "matrix".into(), ..direct(sender) };
+    assert_eq!(decide(&listed, &from("@alice:good.org")), ALLOWED);
+    for other in [
+        "@alice:evil.org",
+        "@alice:good.org.evil.org",
+        "@Alice:good.org",
+        "@alice:good.org:8448",
+        "alice",
+        "@alice",
+        "good.org",
+        "evil:@alice:good.org",
+    ] {
+        assert_eq!(decide(&listed, &from(other)), Gate::Ignore(Ignored::DmSenderNotListed), "{other}");
+    }
+}
+
 #[test]
 fn a_disabled_channel_drops_even_its_owner() {
     let policy = GatePolicy { enabled: false, ..dm(DmPolicy::Allowlist, &["7"]) };

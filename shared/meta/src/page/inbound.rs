@@ -164,7 +164,8 @@ impl Said {
 fn pressed(postback: Postback, envelope: &Envelope) -> Option<Said> {
     let payload = postback.payload.filter(|payload| !payload.is_empty())?;
     let mid = postback.mid.filter(|mid| !mid.is_empty());
-    let pressed = || format!("postback:{}:{}", envelope.sender.id, envelope.timestamp.unwrap_or_default());
+    // Two buttons pressed at once are two events.
+    let pressed = || format!("postback:{}:{}:{payload}", envelope.sender.id, envelope.timestamp.unwrap_or_default());
     let event_id = mid.clone().unwrap_or_else(pressed);
     Some(Said { message_id: mid, kind: InboundKind::Button, text: payload, ..Said::new(event_id) })
 }

@@ -98,7 +98,8 @@ fn a_button_is_answered_with_an_object_and_a_foreign_one_is_ignored() {
     let parsed = read(&sample("button"));
     assert_eq!(parsed.ack, Ack::json(&json!({})));
     assert_eq!((&parsed.messages[0].kind, parsed.messages[0].text.as_str()), (&InboundKind::Button, "approve:42"));
-    for foreign in [json!({"key": "approve"}), json!("approve:42"), json!({"chela": 1}), json!(null)] {
+    let without_place = json!({"chela": "approve:42"});
+    for foreign in [json!({"key": "approve"}), json!("approve:42"), json!({"chela": 1}), without_place, json!(null)] {
         let mut event: Value = serde_json::from_slice(&sample("button")).unwrap();
         event["event"]["action"]["value"] = foreign;
         assert_eq!(read(event.to_string().as_bytes()), Parsed::answered(Ack::json(&json!({}))));
@@ -107,6 +108,89 @@ fn a_button_is_answered_with_an_object_and_a_foreign_one_is_ignored() {
 
 fn problem(options: Value, secrets: &[(&str, &str)]) -> String {
     open(options, secrets).map(|_| ()).unwrap_err().to_string()
+}
+
+/// The field in which the event's kind of place stands, taken away or changed.
+#[test]
+fn a13_what_does_not_say_where_it_was_said_is_refused_and_a_button_holds_in_its_own_chat() {
+    let channel = account(SIMULATOR.secrets);
+    let read = |event: &Value| {
+        let body = event.to_string();
+        channel.parse(&channel.verify(request(signed(body.as_bytes(), ARRIVAL), body.as_bytes())).unwrap())
+    };
+    let event = |name: &str| serde_json::from_slice::<Value>(&sample(name)).unwrap();
+    for (name, pointer) in [
+        ("text", "/event/message/chat_id"),
+        ("group-text", "/event/message/chat_id"),
+        ("text", "/event/message/message_id"),
+        ("text", "/event/sender/sender_id/open_id"),
+        ("button", "/event/context/open_chat_id"),
+        ("group-button", "/event/context/open_chat_id"),
+        ("button", "/event/operator/open_id"),
+    ] {
+        let (parent, field) = pointer.rsplit_once('/').unwrap();
+        for value in [None, Some(json!(null)), Some(json!("")), Some(json!(" ")), Some(json!("oc_a/../oc_b"))] {
+            let mut event = event(name);
+            let place = event.pointer_mut(parent).unwrap().as_object_mut().unwrap();
+            place.remove(field).unwrap();
+            place.extend(value.clone().map(|value| (field.to_owned(), value)));
+            let refused = read(&event);
+            assert!(matches!(refused, Err(Rejected::Malformed(_))), "{name} {pointer} {value:?}: {refused:?}");
+        }
+    }
+    // A card of a direct chat that says it is a group's, and the other way round; and one that was forwarded.
+    let (person, group) = ("ou_84aad35d084aa403a838cf73ee184670", "oc_a0553eda9014c201e6969b478895c230");
+    let direct_chat = event("button")["event"]["context"]["open_chat_id"].clone();
+    for (name, to) in [
+        ("button", group),
+        ("button", "ou_somebody_else"),
+        ("button", ""),
+        ("group-button", "oc_another"),
+        ("group-button", "ou_somebody_else"),
+        ("thread-button", "oc_another"),
+    ] {
+        let mut event = event(name);
+        event["event"]["action"]["value"]["to"] = json!(to);
+        let refused = read(&event);
+        assert!(matches!(refused, Err(Rejected::Malformed(_))), "{name} for {to}: {refused:?}");
+    }
+    let mut forwarded = event("group-button");
+    forwarded["event"]["context"]["open_chat_id"] = direct_chat;
+    assert!(read(&forwarded).is_err(), "the group's card in a direct chat");
+    for (name, at) in [("button", person), ("group-button", group), ("thread-button", group)] {
+        assert_eq!(read(&event(name)).unwrap().messages[0].peer.id, at, "the control");
+    }
+}
+
+/// CVE-2026-44109: a blank token where there is no Encrypt Key, and a blank token in the configuration.
+#[test]
+fn w04_a_blank_token_proves_nothing_and_no_account_opens_with_one() {
+    for secrets in [
+        &[][..],
+        &[("verificationToken", "")],
+        &[("verificationToken", " \t\n")],
+        &[("encryptKey", ""), ("verificationToken", "")],
+        &[("encryptKey", "  ")],
+    ] {
+        let told = problem(json!({"appId": "cli_1"}), &[&[("appSecret", "s")], secrets].concat());
+        assert!(told.contains("encryptKey") && told.contains("FEISHU_ENCRYPT_KEY"), "{secrets:?}: {told}");
+    }
+    let by_token = account(&[("verificationToken", TOKEN)]);
+    let by_both = account(&[("encryptKey", "simulator-encrypt-key"), ("verificationToken", TOKEN)]);
+    let by_key = account(&[("encryptKey", "simulator-encrypt-key")]);
+    for name in ["text", "button", "challenge", "old-schema"] {
+        for blank in [json!(""), json!(" "), json!(null), json!([]), json!(false)] {
+            let mut event: Value = serde_json::from_slice(&sample(name)).unwrap();
+            let place = if event.get("header").is_some() { &mut event["header"]["token"] } else { &mut event["token"] };
+            *place = blank.clone();
+            let body = event.to_string();
+            for channel in [&by_token, &by_both, &by_key] {
+                let refused = bare(&**channel, body.as_bytes());
+                assert!(matches!(refused, Err(Rejected::Unproven(_))), "{name} with {blank}: {refused:?}");
+            }
+        }
+    }
+    assert!(bare(&*by_token, &sample("text")).is_ok(), "the control");
 }
 
 #[test]

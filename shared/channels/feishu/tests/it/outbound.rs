@@ -171,9 +171,9 @@ async fn a_button_brings_back_where_it_was() {
     let channel = at(platform.url());
     let choices = [Choice { label: "Yes".into(), value: "approve:1".into() }];
     for (to, value) in [
-        (address(PERSON, None, None), json!({"chela": "approve:1", "direct": true})),
-        (address(CHAT, None, None), json!({"chela": "approve:1"})),
-        (address(CHAT, Some("om_root"), None), json!({"chela": "approve:1", "thread": "om_root"})),
+        (address(PERSON, None, None), json!({"chela": "approve:1", "to": PERSON})),
+        (address(CHAT, None, None), json!({"chela": "approve:1", "to": CHAT})),
+        (address(CHAT, Some("om_root"), None), json!({"chela": "approve:1", "to": CHAT, "thread": "om_root"})),
     ] {
         channel.send(&OutboundPart { choices: &choices, ..part(&to, "May I?") }).await.unwrap();
         let (_, body) = asked(&platform).remove(0);

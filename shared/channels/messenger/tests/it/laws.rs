@@ -25,7 +25,7 @@ fn samples_say_what_people_meant() {
         "image: m_image direct:5925463210987654 from 5925463210987654 to us \"look\" +https://scontent.xx.fbcdn.net/v/t1.15752-9/41_n.jpg?_nc_cat=1&oh=03_Q7c&oe=6A[41_n.jpg] @1767224891000 -> 5925463210987654/-/m_image",
         "location: m_location direct:5925463210987654 from 5925463210987654 to us \"Ada's location: geo:52.5163,13.3777\" @1767224895000 -> 5925463210987654/-/m_location",
         "other-page: nothing",
-        "postback-unnamed: postback:5925463210987654:1767224899000 button direct:5925463210987654 from 5925463210987654 to us \"start\" @1767224899000 -> 5925463210987654/-/-",
+        "postback-unnamed: postback:5925463210987654:1767224899000:start button direct:5925463210987654 from 5925463210987654 to us \"start\" @1767224899000 -> 5925463210987654/-/-",
         "postback: m_postback button direct:5925463210987654 from 5925463210987654 to us \"deny:42\" @1767224898000 -> 5925463210987654/-/m_postback",
         "quick-reply: m_quick button direct:5925463210987654 from 5925463210987654 to us \"approve:42\" @1767224897000 -> 5925463210987654/-/m_quick",
         "reaction: nothing",
@@ -38,6 +38,23 @@ fn samples_say_what_people_meant() {
         "voice: m_voice direct:5925463210987654 from 5925463210987654 to us \"\" +https://cdn.fbsbx.com/v/t59.3654-21/audioclip-17.mp4?oh=1[audioclip-17.mp4] @1767224893000 -> 5925463210987654/-/m_voice",
     ];
     assert_eq!(subject().told(), told.join("\n"));
+}
+
+/// The same button pressed again in a later second, another at the same moment, and the same event told twice.
+#[test]
+fn w12_what_has_no_id_is_named_by_all_that_is_in_it() {
+    let channel = subject().open("http://127.0.0.1:9");
+    let key = |payload: &str, at: u64, from: &str| {
+        let text = String::from_utf8(subject().sample("postback-unnamed").body.to_vec()).unwrap();
+        let body = text.replace("\"start\"", &format!("\"{payload}\"")).replace("1767224899000", &at.to_string());
+        let body = body.replace("5925463210987654", from);
+        let verified = channel.verify(subject().signed(body.as_bytes(), ARRIVAL)).unwrap();
+        channel.parse(&verified).unwrap().messages[0].event_key()
+    };
+    let all = [("start", 1, "7"), ("stop", 1, "7"), ("start", 2, "7"), ("start", 1, "8")];
+    let keys: std::collections::BTreeSet<_> = all.iter().map(|(payload, at, from)| key(payload, *at, from)).collect();
+    assert_eq!(keys.len(), all.len());
+    assert_eq!(key("start", 1, "7"), key("start", 1, "7"));
 }
 
 proptest! {

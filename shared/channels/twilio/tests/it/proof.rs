@@ -90,6 +90,54 @@ fn published_signatures_are_genuine() {
     }
 }
 
+/// Twilio's calls and messages are signed alike. (Telnyx is no channel here.)
+#[test]
+fn w05_without_a_token_no_account_opens_and_no_unsigned_call_comes_in() {
+    let http =
+        || HttpClient::new(HttpOptions { allow_hosts: vec![], user_agent: "chela".to_owned(), extra_roots: None });
+    let open = |secrets: &[(&str, &str)]| {
+        let secrets = secrets.iter().map(|(key, value)| ((*key).to_owned(), Secret::new(*value))).collect();
+        let options = json!({ "accountSid": ACCOUNT_SID, "webhookUrl": "https://mycompany.com/myapp.php" });
+        let settings = AccountSettings {
+            account: "main".to_owned(),
+            options: options.as_object().unwrap().clone(),
+            secrets,
+            http: http().unwrap(),
+            clock: Arc::new(ManualClock::at(ARRIVAL)),
+        };
+        DESCRIPTOR.open(&settings).map(|_| ()).map_err(|error| error.to_string())
+    };
+    for missing in [&[][..], &[("authToken", "")], &[("authToken", " \n")], &[("sharedKey", "12345")]] {
+        let told = open(missing).unwrap_err();
+        assert!(told.contains("authToken") && told.contains("TWILIO_AUTH_TOKEN"), "{told}");
+    }
+    let channel = at("https://mycompany.com/myapp.php", TOKEN);
+    let unsigned = |request: RawRequest| matches!(channel.verify(request), Err(Rejected::Unproven(_)));
+    assert!(unsigned(RawRequest { query: QUERY.to_owned(), ..request(HeaderMap::new(), CALL.as_bytes()) }));
+    for signature in ["", "AA==", "null", "0000000000000000000000000000"] {
+        assert!(unsigned(posted(QUERY, CALL, signature)), "{signature}");
+    }
+    // As one would sign who guesses that a token that is not there is empty.
+    let empty = signed_with(b"", &format!("https://mycompany.com/myapp.php?{QUERY}"), CALL);
+    assert!(unsigned(posted(QUERY, CALL, &empty)));
+    assert!(channel.verify(posted(QUERY, CALL, "RSOYDt4T1cUTdK1PDd93/VVr8B8=")).is_ok(), "the control");
+}
+
+/// A replay keeps its signature and its event however its parameters are ordered; a parameter more has no signature.
+#[test]
+fn a_replay_is_the_same_event_and_nothing_can_be_added_to_it() {
+    let channel = subject().open("http://127.0.0.1:9");
+    let form = "AccountSid=AC1&MessageSid=SM9&From=%2B1&To=%2B2&Body=hi&NumMedia=0";
+    let (ordered, turned) = (form.to_owned(), form.split('&').rev().collect::<Vec<_>>().join("&"));
+    let key = |body: &str| {
+        let verified = channel.verify(posted("", body, &signature("", form))).unwrap();
+        channel.parse(&verified).unwrap().messages[0].event_key()
+    };
+    assert_eq!(key(&ordered), key(&turned));
+    assert!(channel.verify(posted("x=1", form, &signature("", form))).is_err());
+    assert!(channel.verify(posted("", &format!("{form}&x=1"), &signature("", form))).is_err());
+}
+
 #[test]
 fn the_requests_own_host_is_not_believed() {
     let channel = at("https://mycompany.com/other.php", TOKEN);
@@ -152,15 +200,19 @@ fn during_a_rotation_both_tokens_hold() {
 
 /// Twilio's signature of a form without parameters that stand twice, by the account of the simulator.
 fn signature(query: &str, form: &str) -> String {
+    let mark = if query.is_empty() { "" } else { "?" };
+    let token = subject().simulator.test_secrets()["authToken"].expose().to_owned();
+    signed_with(token.as_bytes(), &format!("https://example.org/webhook/twilio{mark}{query}"), form)
+}
+
+fn signed_with(token: &[u8], url: &str, form: &str) -> String {
     use base64::Engine as _;
     use hmac::{KeyInit as _, Mac as _};
     let mut parameters: Vec<_> = url::form_urlencoded::parse(form.as_bytes()).collect();
     parameters.sort();
-    let mark = if query.is_empty() { "" } else { "?" };
-    let mut text = format!("https://example.org/webhook/twilio{mark}{query}");
+    let mut text = url.to_owned();
     parameters.iter().for_each(|(name, value)| text.extend([&**name, &**value]));
-    let token = subject().simulator.test_secrets()["authToken"].expose().to_owned();
-    let mut mac = hmac::Hmac::<sha1::Sha1>::new_from_slice(token.as_bytes()).unwrap();
+    let mut mac = hmac::Hmac::<sha1::Sha1>::new_from_slice(token).unwrap();
     mac.update(text.as_bytes());
     base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes())
 }

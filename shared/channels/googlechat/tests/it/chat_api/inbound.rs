@@ -24,6 +24,55 @@ fn an_identity_token_is_googles_for_our_url_about_chat() {
     assert!(app(&without(good(), "/email_verified")).is_err() && app(&without(good(), "/email")).is_err());
 }
 
+/// The header and the signature changed, and the claims kept.
+fn forged(header: &Value, keep_signature: bool) -> RawRequest {
+    use base64::Engine as _;
+    let bearer = test_bearer(&good()).unwrap().to_str().unwrap().to_owned();
+    let [_, claims, signature] = bearer.strip_prefix("Bearer ").unwrap().split('.').collect::<Vec<_>>()[..] else {
+        panic!()
+    };
+    let header = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(header.to_string());
+    let token = format!("Bearer {header}.{claims}.{}", if keep_signature { signature } else { "" });
+    let headers = HeaderMap::from_iter([(http::header::AUTHORIZATION, http::HeaderValue::from_str(&token).unwrap())]);
+    request(headers, sample("text").to_string().as_bytes())
+}
+
+/// Accounts are told apart by their URLs, and each believes tokens for its own audience alone: a token for one opens no
+/// other, wherever it is posted and whatever else stands in it.
+#[test]
+fn w22_a_token_opens_the_one_account_it_was_made_for_and_only_while_it_holds() {
+    let (ada, bob) = (URL, "https://chela.example.com/webhook/googlechat/bob");
+    let project =
+        |claims: &Value, audience: &str| judged(json!({ "audienceType": "project-number" }), audience, claims);
+    let to = |audience: Value| with(good(), "/aud", audience);
+    for (account, audience, believed) in [(ada, ada, true), (bob, bob, true), (ada, bob, false), (bob, ada, false)] {
+        assert_eq!(judged(json!({}), account, &to(json!(audience))).is_ok(), believed, "{audience} at {account}");
+    }
+    for ambiguous in
+        [json!([ada, bob]), json!([ada]), json!(null), json!(""), json!({ "0": ada }), json!(format!("{ada} {bob}"))]
+    {
+        assert!(judged(json!({}), ada, &to(ambiguous.clone())).is_err(), "{ambiguous}");
+    }
+    assert!(project(&to(json!("1234567890")), "1234567890").is_err(), "an app's token at a project's account");
+    for expired in [NOW - 301, NOW - 3_600, 0] {
+        let claims = with(good(), "/exp", json!(expired));
+        assert_eq!(judged(json!({}), ada, &claims), Err("the token has expired"), "{expired}");
+    }
+    assert!(judged(json!({}), ada, &without(good(), "/exp")).is_err(), "for ever");
+    assert!(judged(json!({}), ada, &with(good(), "/iat", json!(NOW + 301))).is_err(), "not yet");
+    let channel = open(json!({}), ada);
+    for (algorithm, keep_signature) in
+        [("none", false), ("none", true), ("None", false), ("HS256", true), ("RS512", true)]
+    {
+        let header = json!({ "alg": algorithm, "kid": "public-test-key", "typ": "JWT" });
+        let verdict = channel.verify(forged(&header, keep_signature)).map(|_| "taken");
+        assert!(matches!(verdict, Err(Rejected::Unproven(_))), "{algorithm}: {verdict:?}");
+    }
+    let header = json!({ "alg": "RS256", "kid": "public-test-key" });
+    assert!(channel.verify(forged(&header, false)).is_err(), "without a signature");
+    assert_eq!(judged(json!({}), ada, &good()), Ok(()), "the control");
+}
+
 #[test]
 fn an_add_on_is_known_by_its_exact_account() {
     let claims = with(with(good(), "/email", json!(ADD_ON)), "/sub", json!("110000000000000000001"));

@@ -74,6 +74,34 @@ async fn nothing_is_sent_to_an_address_that_is_no_service_of_teams() {
     }
 }
 
+/// Everything that was ever mistaken for the service: in the body, in the token, and in the address of an answer. The refusal
+/// is the channel's own, before it has asked for a token.
+#[tokio::test]
+async fn w23_no_token_is_fetched_for_a_service_that_only_looks_like_one_of_teams() {
+    let channel = open(json!({}));
+    for evil in [
+        "https://smba.trafficmanager.net.evil.example/",
+        "https://smba.trafficmanager.net@evil.example/",
+        "https://evil.example/smba.trafficmanager.net/",
+        "https://evil.example#smba.trafficmanager.net",
+        "https://evil.example\\@smba.trafficmanager.net/",
+        "https://evil.trafficmanager.net/",
+        "https://evilbotframework.com/",
+        "https://api.botframework.com.evil.example/",
+        "https://smba.trafficmanager.net:8443/",
+        "http://smba.trafficmanager.net/",
+    ] {
+        // Even where the token speaks for the same place as the body.
+        let claims = with(good(), "/serviceurl", json!(evil));
+        let verdict = read(&*channel, &claims, &with(sample("text"), "/serviceUrl", json!(evil)));
+        assert!(matches!(verdict, Err(Rejected::Unproven(_))), "{evil}: {verdict:?}");
+        let to = ReplyAddress { to: format!("a:1|{evil}"), ..to() };
+        let error = channel.send(&part(&to, "hello")).await.unwrap_err();
+        assert!(matches!(error, SendError::Refused { .. }), "{evil}: {error}");
+        assert!(channel.typing(&to).await.is_err() && channel.edit("1", &part(&to, "x")).await.is_err(), "{evil}");
+    }
+}
+
 #[tokio::test]
 async fn files_go_out_in_the_message_or_by_their_url() {
     let platform = Platform::start(subject().manners).await;
