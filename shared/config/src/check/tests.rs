@@ -392,7 +392,8 @@ fn tools_must_pass_both_policies() {
     let config = config(
         "{ tools: { deny: ['write'] }, agents: { entries: { a: { tools: { allow: ['read', 'write'] } }, b: { tools: { deny: ['*'] } } } } }",
     );
-    let allowed = |agent: &str, tool: &str| config.tool_allowed(&chela_core::agent_id::AgentId::new(agent), tool);
+    let policy = config.tool_policy();
+    let allowed = |agent: &str, tool: &str| policy.ever(&chela_core::agent_id::AgentId::new(agent), tool);
     assert!(allowed("a", "read") && !allowed("a", "write") && !allowed("a", "edit"));
     assert!(!allowed("b", "read") && allowed("other", "read") && !allowed("other", "write"));
 }

@@ -223,7 +223,7 @@ fn the_strictest_of_all_who_speak_decides() {
     };
     let mode = |authority, senders: &[&str], channel: &str, depth| {
         let senders = senders.iter().map(ToString::to_string).collect();
-        policy.mode(&Caller { authority, senders, reply_to: to(channel), depth, hops: 0 })
+        policy.mode(&Caller { authority, senders, reply_to: to(channel), depth, ..Caller::default() })
     };
     assert_eq!(mode(Authority::Owner, &["1"], "telegram", 0), Mode::Ask);
     assert_eq!(mode(Authority::Guest, &["1"], "telegram", 0), Mode::Deny);
