@@ -435,7 +435,10 @@ fn limit(
     model: Option<&str>,
 ) -> Limit {
     let mut limit = match task {
-        Some(Task::Message { inbound, .. }) => Limit { who: vec![Who::at(inbound)], ..Limit::default() },
+        Some(Task::Message { inbound, .. }) => {
+            let who = Who { senders: senders.to_vec(), ..Who::at(inbound) };
+            Limit { who: vec![who], ..Limit::default() }
+        }
         Some(Task::Relay { limit, .. } | Task::Decision { limit, .. }) => limit.clone(),
         Some(Task::Heartbeat { made_for: Some(made), .. }) => made.limit.clone(),
         Some(Task::Heartbeat { made_for: None, .. }) => Limit::of_house(),

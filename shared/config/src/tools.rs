@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chela_core::agent_id::AgentId;
+use chela_core::gate::GroupRule;
 use chela_core::tool_policy::{
     Known, ModelToolRules, Place, Profile, Room, Scope, SenderKey, SenderKeyError, ToolPolicy, ToolRules, known, words,
 };
@@ -75,14 +76,22 @@ impl Config {
         let agents = self.tools_of_agents().into_iter().map(scope).collect();
         let mut places = BTreeMap::new();
         for account in self.accounts() {
-            let room = |rule: &chela_core::gate::GroupRule| Room {
-                rules: rule.tools.clone(),
-                by_sender: rule.tools_by_sender.clone(),
+            let Some(channel) = self.channels.by_id.get(&account.channel) else { continue };
+            let own = channel.accounts.as_ref().and_then(|accounts| accounts.get(&account.id));
+            let of_channel = format!("channels.{}", account.channel);
+            let at = |own_says: bool| {
+                if own_says { format!("{of_channel}.accounts.{}", account.id) } else { of_channel.clone() }
+            };
+            let rooms_at = at(own.is_some_and(|own| own.groups.is_some()));
+            let room = |(id, rule): (&String, &GroupRule)| {
+                let at = format!("{rooms_at}.groups.{id}");
+                let by_sender = rule.tools_by_sender.clone();
+                (id.clone(), Room { at, rules: rule.tools.clone(), by_sender })
             };
             let place = Place {
-                at: format!("channels.{}", account.channel),
+                at: format!("{}.tools", at(own.is_some_and(|own| own.tools.is_some()))),
+                rooms: account.gate.groups.iter().map(room).collect(),
                 rules: account.tools,
-                rooms: account.gate.groups.iter().map(|(id, rule)| (id.clone(), room(rule))).collect(),
             };
             places.insert((account.channel, account.id), place);
         }
@@ -165,7 +174,9 @@ impl Inspection<'_> {
     }
 
     fn lists(&mut self, at: &Path, allow: Option<&Vec<String>>, also_allow: &[String], deny: &[String]) {
-        for (list, words) in [("allow", allow.map_or(&[][..], Vec::as_slice)), ("alsoAllow", also_allow), ("deny", deny)] {
+        for (list, words) in
+            [("allow", allow.map_or(&[][..], Vec::as_slice)), ("alsoAllow", also_allow), ("deny", deny)]
+        {
             for (index, word) in words.iter().enumerate() {
                 self.word(at.key(list).index(index), word, list == "deny");
             }

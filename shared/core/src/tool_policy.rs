@@ -81,7 +81,7 @@ pub struct Scope {
 /// What one account of a channel says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
-    /// Its key in the configuration: `channels.<id>`.
+    /// The key of its lists in the configuration: `channels.<id>.tools`.
     pub at: String,
     /// For all that is written there.
     pub rules: ToolRules,
@@ -92,6 +92,8 @@ pub struct Place {
 /// What one room says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Room {
+    /// Its key in the configuration: `channels.<id>.groups.<id>`.
+    pub at: String,
     /// For everybody in it.
     pub rules: Option<ToolRules>,
     /// For some, instead.

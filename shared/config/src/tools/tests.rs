@@ -49,14 +49,18 @@ fn a_typo_in_deny_is_an_error_with_line_and_fix() {
         "channels: { telegram: { groups: { '-1': { toolsBySender: { 'id:7': { deny: ['exce'] } } } } } }",
     ] {
         let (config, errors, _) = read(&format!("{{ {place} }}"));
-        assert!(config.is_none() && errors.iter().any(|text| text.contains("did you mean \"exec\"")), "{place}: {errors:?}");
+        assert!(
+            config.is_none() && errors.iter().any(|text| text.contains("did you mean \"exec\"")),
+            "{place}: {errors:?}"
+        );
     }
 }
 
 #[test]
 fn a_word_that_allows_nothing_is_a_warning_and_openclaws_own_tools_may_be_denied() {
-    let (config, errors, warnings) =
-        read("{ tools: { allow: ['raed', 'canvas', 'group:fs'], deny: ['canvas', 'x_search', 'bundle-mcp', 'bash'] } }");
+    let (config, errors, warnings) = read(
+        "{ tools: { allow: ['raed', 'canvas', 'group:fs'], deny: ['canvas', 'x_search', 'bundle-mcp', 'bash'] } }",
+    );
     assert!(config.is_some() && errors.is_empty(), "{errors:?}");
     assert!(warnings[0].contains("so nothing is allowed; did you mean \"read\"?"), "{warnings:?}");
     assert!(warnings[1].contains("OpenClaw has this tool"), "{warnings:?}");
@@ -68,7 +72,8 @@ fn a_word_that_allows_nothing_is_a_warning_and_openclaws_own_tools_may_be_denied
 #[test]
 fn tools_of_servers_are_known_by_their_server() {
     let servers = "mcp: { servers: { outlook: { command: 'x' } } }";
-    let (_, errors, _) = read(&format!("{{ {servers}, tools: {{ deny: ['outlook__send*', 'outlok__*', '*__delete'] }} }}"));
+    let (_, errors, _) =
+        read(&format!("{{ {servers}, tools: {{ deny: ['outlook__send*', 'outlok__*', '*__delete'] }} }}"));
     assert_eq!(errors.len(), 1, "{errors:?}");
     assert!(errors[0].contains("tools.deny[1]") && errors[0].contains("did you mean \"outlook__\"?"), "{errors:?}");
 }
@@ -77,7 +82,8 @@ fn tools_of_servers_are_known_by_their_server() {
 #[test]
 fn senders_are_never_known_by_their_names() {
     for key in ["name:Mallory", "username:@mallory", "id:", "channel:telegram", "e164:none"] {
-        let (config, errors, _) = read(&format!("{{ tools: {{ toolsBySender: {{ '{key}': {{ deny: ['exec'] }} }} }} }}"));
+        let (config, errors, _) =
+            read(&format!("{{ tools: {{ toolsBySender: {{ '{key}': {{ deny: ['exec'] }} }} }} }}"));
         assert!(config.is_none() && errors.len() == 1, "{key}: {errors:?}");
     }
     let keys = "'id:7': {}, '8': {}, 'channel:tg:9': {}, 'e164:+49 30 1': {}, '*': {}";
@@ -122,7 +128,11 @@ fn a_configuration_of_openclaw_keeps_its_meaning() {
     assert_eq!(direct("exec", "7").as_deref(), Some("tools.toolsBySender.*.deny"));
     assert_eq!(direct("read", "7"), None);
     let known = Some("-1001234567890");
-    assert_eq!(refused(&config, "exec", known, "42"), None, "what is said of the sender stands for what is said of the room");
+    assert_eq!(
+        refused(&config, "exec", known, "42"),
+        None,
+        "what is said of the sender stands for what is said of the room"
+    );
     assert_eq!(refused(&config, "read", known, "7").unwrap(), "channels.telegram.groups.-1001234567890.tools.deny");
     assert_eq!(refused(&config, "grep", Some("-5"), "42").unwrap(), "channels.telegram.groups.*.tools.deny");
     assert_eq!(refused(&config, "grep", known, "7"), None, "a room that has rules is none of the others");
@@ -134,6 +144,8 @@ fn what_an_account_says_counts_instead_of_what_its_channel_says() {
         "{ channels: { telegram: { tools: { deny: ['exec'] }, accounts: { default: { tools: { deny: ['read'] } }, b: {} } } } }",
     );
     let config = config.unwrap_or_else(|| panic!("{errors:?}"));
-    assert_eq!(refused(&config, "read", None, "7").unwrap(), "channels.telegram.deny");
+    assert_eq!(refused(&config, "read", None, "7").unwrap(), "channels.telegram.accounts.default.tools.deny");
+    let (config, _, _) = read("{ channels: { telegram: { tools: { deny: ['exec'] } } } }");
+    assert_eq!(refused(&config.unwrap(), "exec", None, "7").unwrap(), "channels.telegram.tools.deny");
     assert_eq!(refused(&config, "exec", None, "7"), None);
 }

@@ -95,7 +95,7 @@ impl ToolPolicy {
             // The room's own words before those for every other room, and in each what is said of the sender first.
             let rules = named.into_iter().map(String::as_str).chain(["*"]).find_map(|id| {
                 let room = place.rooms.get(id)?;
-                let at = format!("{}.groups.{id}", place.at);
+                let at = &room.at;
                 let own = for_sender(&room.by_sender, &who.channel, sender);
                 let own = own.map(|(key, rules)| (format!("{at}.toolsBySender.{key}"), rules));
                 own.or_else(|| room.rules.as_ref().map(|rules| (format!("{at}.tools"), rules)))
@@ -127,10 +127,10 @@ impl ToolPolicy {
         let mut layers: Vec<Layer> = scopes.flat_map(|scope| of_senders(scope.at.clone(), &scope.by_sender)).collect();
         for Place { at, rules, rooms } in self.places.values() {
             layers.extend(Layer::of(at.clone(), rules));
-            for (id, room) in rooms {
-                let at = format!("{at}.groups.{id}");
+            for room in rooms.values() {
+                let at = &room.at;
                 layers.extend(room.rules.as_ref().and_then(|rules| Layer::of(format!("{at}.tools"), rules)));
-                layers.extend(of_senders(at, &room.by_sender));
+                layers.extend(of_senders(at.clone(), &room.by_sender));
             }
         }
         layers

@@ -104,7 +104,9 @@ impl Limit {
 
     /// Adds a sender to the people of a channel. One whose place is not known makes the limit [`Self::unknown`].
     pub fn add_sender(&mut self, channel: &str, sender: &str) {
-        let mut there = self.who.iter_mut().filter(|who| who.channel == channel).peekable();
+        // Rules for nobody in particular go on to hold where they held.
+        let there = |who: &&mut Who| who.channel == channel && !who.senders.is_empty();
+        let mut there = self.who.iter_mut().filter(there).peekable();
         if there.peek().is_none() {
             self.unknown = true;
         }
