@@ -198,10 +198,14 @@ async fn each_model_is_offered_what_it_may_use_and_may_call_no_more() {
     let by_provider = BTreeMap::from([("test".to_owned(), rules)]);
     let all = Scope { at: "tools".into(), by_provider, ..Scope::default() };
     world.installation.tools = Arc::new(ToolPolicy { all, ..ToolPolicy::default() });
+    let agent = world.installation.agents.values_mut().next().unwrap();
+    agent.tools.extend(chela_tools::all(&chela_tools::ToolSettings::default()));
     world.answer_until_done(&world.says("1", "hi")).await;
-    let names =
-        |model: &ScriptedModel| -> Vec<usize> { model.asked().iter().map(|request| request.tools.len()).collect() };
-    assert_eq!((names(&world.model), names(&other)), (vec![0], vec![1]));
+    let offered = |model: &ScriptedModel| -> Vec<bool> {
+        let offers = |request: &ModelRequest| request.tools.iter().any(|tool| tool.name == "lamp");
+        model.asked().iter().map(offers).collect()
+    };
+    assert_eq!((offered(&world.model), offered(&other)), (vec![false], vec![true]));
     world.clock.advance(600_000);
     world.answer_until_done(&world.says("2", "light!")).await;
     assert_eq!(world.lamp.switched(), 0, "a model may call what nobody offered to it");

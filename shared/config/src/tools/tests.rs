@@ -107,7 +107,7 @@ fn a_configuration_of_openclaw_keeps_its_meaning() {
             },
           },
           agents: { entries: { main: { tools: { deny: ["memory_save"] } } } },
-          channels: { telegram: { groups: {
+          channels: { telegram: { groupAllowFrom: ["*"], groups: {
             "*": { tools: { deny: ["grep"] } },
             "-1001234567890": {
               tools: { deny: ["exec", "read", "write"] },
@@ -145,7 +145,7 @@ fn what_an_account_says_counts_instead_of_what_its_channel_says() {
     );
     let config = config.unwrap_or_else(|| panic!("{errors:?}"));
     assert_eq!(refused(&config, "read", None, "7").unwrap(), "channels.telegram.accounts.default.tools.deny");
+    assert_eq!(refused(&config, "exec", None, "7"), None);
     let (config, _, _) = read("{ channels: { telegram: { tools: { deny: ['exec'] } } } }");
     assert_eq!(refused(&config.unwrap(), "exec", None, "7").unwrap(), "channels.telegram.tools.deny");
-    assert_eq!(refused(&config, "exec", None, "7"), None);
 }

@@ -386,3 +386,47 @@ proptest! {
         prop_assert!(may(&policy.layers(&limit, 1)).iter().all(|tool| before.contains(tool)));
     }
 }
+
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/tools.md");
+const BEGIN: &str = "<!-- made from the catalog: begin -->\n";
+const END: &str = "<!-- made from the catalog: end -->\n";
+
+fn tables() -> String {
+    let code = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let mut text = "| group | tools |\n|---|---|\n".to_owned();
+    for (group, names) in groups() {
+        text.push_str(&match group {
+            MCP => format!("| `{group}` | the tools of [servers](mcp.md), `<server>__<tool>` |\n"),
+            "group:openclaw" => format!("| `{group}` | all but those of `group:fs`, `group:runtime` and `{MCP}` |\n"),
+            _ => format!("| `{group}` | {} |\n", code(&names)),
+        });
+    }
+    text.push_str("\n| profile | allows |\n|---|---|\n");
+    for profile in Profile::ALL {
+        let allows = profile.allows().map_or("everything, as if there were none".to_owned(), |mut names| {
+            // A group whose tools are all allowed stands for them.
+            let mut whole = Vec::new();
+            for (group, tools) in groups().iter().filter(|(group, _)| !matches!(*group, MCP | "group:openclaw")) {
+                if tools.len() > 1 && tools.iter().all(|tool| names.contains(tool)) {
+                    names.retain(|name| !tools.contains(name));
+                    whole.push(*group);
+                }
+            }
+            code(&whole.into_iter().chain(names).collect::<Vec<_>>())
+        });
+        text.push_str(&format!("| `{}` | {allows} |\n", profile.name()));
+    }
+    text
+}
+
+#[test]
+fn the_page_says_what_the_catalog_says() {
+    let page = std::fs::read_to_string(PAGE).unwrap();
+    let (before, rest) = page.split_once(BEGIN).unwrap();
+    let (_, after) = rest.split_once(END).unwrap();
+    let fresh = format!("{before}{BEGIN}\n{}\n{END}{after}", tables());
+    if std::env::var_os("UPDATE").is_some() {
+        return std::fs::write(PAGE, fresh).unwrap();
+    }
+    assert!(page == fresh, "docs/tools.md is out of date: UPDATE=1 cargo test -p chela-core the_page_says");
+}
