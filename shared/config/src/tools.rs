@@ -73,7 +73,10 @@ impl Config {
             };
             (AgentId::new(&id), scope)
         };
-        let agents = self.tools_of_agents().into_iter().map(scope).collect();
+        let mut agents: BTreeMap<AgentId, Scope> = self.tools_of_agents().into_iter().map(scope).collect();
+        for id in self.agents.ids() {
+            agents.entry(AgentId::new(&id)).or_default();
+        }
         let mut places = BTreeMap::new();
         for account in self.accounts() {
             let Some(channel) = self.channels.by_id.get(&account.channel) else { continue };

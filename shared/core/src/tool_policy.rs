@@ -105,9 +105,9 @@ pub struct Room {
 pub struct ToolPolicy {
     /// For all agents.
     pub all: Scope,
-    /// For single agents.
+    /// For each agent that is configured; none if that is not known.
     pub agents: BTreeMap<AgentId, Scope>,
-    /// By channel and account.
+    /// By channel and account, each that is configured; none if that is not known.
     pub places: BTreeMap<(String, String), Place>,
     /// For sub-agents.
     pub subagents: ToolRules,

@@ -348,6 +348,31 @@ mod tests {
         assert!(guarded.consent(&json!({}), &owner).is_some());
     }
 
+    /// A guest's model is not told what the owner has.
+    #[test]
+    fn the_search_tells_only_of_tools_that_the_caller_may_use() {
+        use chela_core::tool_policy::{Limit, Scope, ToolRules, Who};
+
+        let rules = ToolRules { deny: vec!["weather".into()], ..ToolRules::default() };
+        let all = Scope { by_sender: [("id:8".to_owned(), rules)].into(), ..Scope::default() };
+        let policy = Arc::new(ToolPolicy { all, ..ToolPolicy::default() });
+        let tools: Vec<_> = many().into_iter().chain([Arc::new(Guarded) as Arc<dyn Tool>]).collect();
+        let tools = super::offered(tools, &policy, &AgentId::default());
+        let search = tools.iter().find(|tool| tool.spec().name == TOOL_SEARCH).unwrap();
+        let told = |authority, sender: &str| {
+            let who = Who { channel: "telegram".into(), senders: vec![sender.to_owned()], ..Who::default() };
+            let limit = Limit { who: vec![who], ..Limit::default() };
+            search.spec_for(&Caller { authority, limit, ..Caller::default() }).description
+        };
+        use chela_core::queue::Authority::{Guest, Owner};
+        let (owner, guest, other) = (told(Owner, "7"), told(Guest, "7"), told(Guest, "8"));
+        assert!(owner.contains("guarded") && owner.contains("weather"), "{owner}");
+        assert!(!guest.contains("guarded") && guest.contains("weather"), "{guest}");
+        assert!(!other.contains("guarded") && !other.contains("weather") && other.contains("a1"), "{other}");
+        assert!(!search.spec().description.contains("guarded"));
+        assert!(!search.offered(&Caller { depth: 1, ..Caller::default() }), "nothing is there to be found");
+    }
+
     #[test]
     fn names_of_hundreds_of_tools_do_not_fill_the_prompt() {
         let tool = |n: usize| Arc::new(Named(Box::leak(format!("server__tool_number_{n}").into_boxed_str()), ""));

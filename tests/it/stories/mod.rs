@@ -17,5 +17,6 @@ mod skills;
 mod spend;
 mod streaming;
 mod telegram;
+mod tools;
 mod web;
 mod wrong;

@@ -6,6 +6,7 @@ use super::{
     Layer, Limit, ModelToolRules, NOT_FOR_SUBAGENTS, Place, Scope, SenderKey, Step, ToolPolicy, ToolRules, Who,
 };
 use crate::agent_id::AgentId;
+use crate::turn::COLLECTED;
 
 type BySender = BTreeMap<String, ToolRules>;
 
@@ -29,7 +30,7 @@ impl ToolPolicy {
                 layers.extend(self.of_senders(who, self.agents.get(agent)));
             }
         }
-        if limit.unknown {
+        if limit.unknown || limit.who.iter().any(|who| self.is_gone(who)) {
             layers.extend(self.of_everybody(&agents));
         }
         if depth > 0 {
@@ -52,9 +53,20 @@ impl ToolPolicy {
         super::decide(tool, &self.layers(&Limit { through: vec![own], ..Limit::default() }, 0)).is_ok()
     }
 
+    /// Whether somebody wrote through an account that is not configured any more: what it said of them nobody knows.
+    fn is_gone(&self, who: &Who) -> bool {
+        let configured = self.places.contains_key(&(who.channel.clone(), who.account.clone()));
+        let always = who.channel.is_empty() || who.channel == COLLECTED;
+        !always && !configured && !self.places.is_empty()
+    }
+
     fn of_step(&self, step: &Step) -> Vec<Layer> {
         let own = self.agents.get(&step.agent);
         let mut layers = self.of_agent(own.unwrap_or(&self.all), Some(&self.all));
+        if own.is_none() && !self.agents.is_empty() {
+            // What an agent that is gone was allowed nobody knows.
+            layers.push(Layer::nothing(format!("agents.entries.{}.tools", step.agent)));
+        }
         let Some(model) = &step.model else { return layers };
         let of_all = for_model(&self.all, model);
         let of_own = own.and_then(|own| for_model(own, model));

@@ -133,6 +133,7 @@ fn house() -> ToolPolicy {
         ..Scope::default()
     };
     policy.agents.insert(AgentId::new("worker"), worker);
+    policy.agents.insert(AgentId::new("main"), Scope::default());
     let room = Room {
         at: "channels.telegram.groups.-1".into(),
         rules: Some(deny(&["group:fs"])),
@@ -227,6 +228,20 @@ fn in_doubt_every_rule_about_people_and_places_holds() {
     }
     let old: Limit = serde_json::from_str::<crate::queue::MadeFor>("{}").unwrap().limit;
     assert_eq!(old, Limit::unknown(), "what was stored before there were limits");
+}
+
+/// The agent, or the account, is not configured any more when the work comes up.
+#[test]
+fn what_is_gone_allows_nothing() {
+    let house = house();
+    let gone = turn("ghost", "x/y", direct("7"));
+    assert_eq!(refused(&house, &gone, "session_status").unwrap(), "agents.entries.ghost.tools.allow");
+    let account = Who { account: "second".into(), ..direct("7") };
+    for tool in ["edit", "message", "process"] {
+        assert!(refused(&house, &turn("worker", "x/y", account.clone()), tool).is_some(), "{tool}");
+    }
+    let api = Who { channel: crate::turn::COLLECTED.into(), ..direct("7") };
+    assert_eq!(refused(&house, &turn("worker", "x/y", api), "edit"), None);
 }
 
 #[test]
