@@ -136,7 +136,13 @@ pub(crate) fn envelope(name: &str, accepted_at: Millis) -> Envelope {
         session: SessionKey::from_stored(format!("agent:main:direct:{name}")),
         agent: AgentId::new("main"),
         accepted_at,
-        task: Task::Heartbeat { name: name.into(), scheduled_at: accepted_at, prompt, deliver_to: Some(to) },
+        task: Task::Heartbeat {
+            name: name.into(),
+            scheduled_at: accepted_at,
+            prompt,
+            deliver_to: Some(to),
+            made_for: None,
+        },
     }
 }
 

@@ -120,14 +120,13 @@ impl Agent {
         until: Millis,
     ) -> ToolAnswer {
         let left = self.left(until);
-        let tool = attempt.tools().into_iter().find(|tool| tool.spec().name == call.name);
-        let Some(tool) = tool else {
-            return ToolAnswer::error(format!("\"{}\" may not be used in this conversation.", call.name));
-        };
+        let caller = attempt.caller();
+        let tool = attempt.tools(&caller).into_iter().find(|tool| tool.spec().name == call.name);
+        let Some(tool) = tool else { return ToolAnswer::error(attempt.refusal(&call.name, &caller)) };
         if left.is_zero() {
             return ToolAnswer::error(format!("\"{}\" was not run: its time was over before it began.", call.name));
         }
-        let (status, caller) = (attempt.status(), attempt.caller());
+        let status = attempt.status();
         if let Some(consent) = tool.consent(&call.input, &caller)
             && let Err(answer) = self.permitted(attempt, call, &consent, &caller, idempotency_key).await
         {

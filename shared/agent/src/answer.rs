@@ -18,8 +18,10 @@ use chela_core::session::{Accepted, Claim, Entry, EntryBody, Fence, Flagged, Hea
 use chela_core::session_key::SessionKey;
 use chela_core::spend::SpendStore;
 use chela_core::tool::{Caller, Tool};
+use chela_core::tool_policy::{Limit, Who, decide};
 use chela_core::turn::{
-    Command, Input, Machine, Outcome, Rules, Spent, Unanswered, Way, bytes_of_blocks, deliver_to, idempotency_key,
+    COLLECTED, Command, Input, Machine, Outcome, Rules, Spent, Unanswered, Way, bytes_of_blocks, deliver_to,
+    idempotency_key,
 };
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
@@ -121,8 +123,13 @@ impl<'a> Attempt<'a> {
         })
     }
 
-    /// For whom the turn is made.
+    /// For whom the turn is made, by the model that spoke last.
     pub(crate) fn caller(&self) -> Caller {
+        self.caller_of(self.machine.turn().answers().last().map(|answer| answer.model.as_str()))
+    }
+
+    /// The same, by this model.
+    pub(crate) fn caller_of(&self, model: Option<&str>) -> Caller {
         let machine = &self.machine;
         let said = || machine.user().iter().chain(machine.turn().fragments());
         let mut senders: Vec<String> = Vec::new();
@@ -140,13 +147,22 @@ impl<'a> Attempt<'a> {
             Way::Collected | Way::Gone { .. } => None,
         };
         let authority = said().map(|fragment| fragment.authority).min().unwrap_or_default();
-        Caller { authority, senders, reply_to, depth, hops }
+        let limit = limit(self.task(), &senders, reply_to.as_ref(), self.agent, model);
+        Caller { authority, senders, reply_to, depth, hops, limit }
     }
 
-    /// The tools that are there for this caller.
-    pub(crate) fn tools(&self) -> Vec<&'a Arc<dyn Tool>> {
-        let caller = self.caller();
-        self.settings.tools.iter().filter(|tool| tool.offered(&caller)).collect()
+    /// The tools this caller may use.
+    pub(crate) fn tools(&self, caller: &Caller) -> Vec<&'a Arc<dyn Tool>> {
+        self.installation.tools.usable(&self.settings.tools, caller)
+    }
+
+    /// Why a tool may not be used, for the model.
+    pub(crate) fn refusal(&self, tool: &str, caller: &Caller) -> String {
+        let layers = self.installation.tools.layers(&caller.limit, caller.depth);
+        match decide(tool, &layers) {
+            Err(refused) => format!("\"{tool}\" may not be used in this conversation: {refused}."),
+            Ok(()) => format!("\"{tool}\" may not be used in this conversation."),
+        }
     }
 
     /// Why the turn may not go on, in words for its sender, if it has taken too long. Time before its first step does not
@@ -351,7 +367,14 @@ impl Agent {
             if brings_files(&envelope) {
                 break;
             }
-            fresh.push(envelope);
+            // Whoever writes elsewhere may have other tools there.
+            if envelope
+                .task
+                .reply_to()
+                .is_some_and(|to| (&to.channel, &to.account) == (&address.channel, &address.account))
+            {
+                fresh.push(envelope);
+            }
         }
         Ok(fresh)
     }
@@ -401,6 +424,35 @@ fn bytes(entries: &[Entry]) -> usize {
         EntryBody::Steered { .. } | EntryBody::Summary { .. } => 0,
     };
     entries.iter().map(of_entry).sum()
+}
+
+/// On whose behalf a turn is made: what its occasion brings along, the people whose words are in it, and this agent.
+fn limit(
+    task: Option<&Task>,
+    senders: &[String],
+    reply_to: Option<&ReplyAddress>,
+    agent: &AgentId,
+    model: Option<&str>,
+) -> Limit {
+    let mut limit = match task {
+        Some(Task::Message { inbound, .. }) => {
+            let who = Who { senders: senders.to_vec(), ..Who::at(inbound) };
+            Limit { who: vec![who], ..Limit::default() }
+        }
+        Some(Task::Relay { limit, .. } | Task::Decision { limit, .. }) => limit.clone(),
+        Some(Task::Heartbeat { made_for: Some(made), .. }) => made.limit.clone(),
+        Some(Task::Heartbeat { made_for: None, .. }) => Limit::of_house(),
+        Some(Task::Approval { .. } | Task::Redeliver { .. }) | None => Limit::unknown(),
+    };
+    let channel = match task {
+        Some(Task::Message { inbound, .. }) => inbound.channel.as_str(),
+        _ => reply_to.map_or(COLLECTED, |to| to.channel.as_str()),
+    };
+    for sender in senders {
+        limit.add_sender(channel, sender);
+    }
+    limit.add_step(agent, model);
+    limit
 }
 
 fn brings_files(envelope: &Envelope) -> bool {

@@ -67,7 +67,8 @@ impl Agent {
 
     /// The results of those calls that are not to be begun now: they wait for consent, or may not run.
     pub(crate) async fn admit(&self, attempt: &Attempt<'_>, calls: &[PlannedCall]) -> Result<Vec<Block>, StoreError> {
-        let (caller, tools) = (attempt.caller(), attempt.tools());
+        let caller = attempt.caller();
+        let tools = attempt.tools(&caller);
         let mut results = Vec::new();
         for call in calls.iter().filter(|call| call.fate == Fate::Fresh) {
             let tool = tools.iter().find(|tool| tool.spec().name == call.name);

@@ -7,6 +7,7 @@
 //! adopts: it goes on where the last one ended. Pieces end between turns, and follow from the stored turns alone.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chela_core::clock::Millis;
@@ -15,12 +16,14 @@ use chela_core::model::{Block, ModelAnswer, ModelError, ModelMessage, ModelReque
 use chela_core::queue::{Authority, Task};
 use chela_core::session::{Entry, EntryBody, Put, StoreError};
 use chela_core::session_key::SessionKey;
-use chela_core::tool::Caller;
+use chela_core::tool::{Caller, Tool};
+use chela_core::tool_policy::Limit;
 use chela_core::turn::{PastTurn, Spent, fit_entry, plain, tokens};
 use serde_json::Value;
 
 use crate::answer::{Agent, Attempt, failpoint};
 use crate::context::Context;
+use crate::flush::is_notebook;
 use crate::prune::middle_left_out;
 use crate::purse::Purse;
 use crate::settings::{AgentSettings, ModelChoice};
@@ -102,7 +105,10 @@ pub(crate) struct Compactor<'a> {
     pub(crate) settings: &'a AgentSettings,
     pub(crate) session: SessionKey,
     pub(crate) status: Value,
-    pub(crate) depth: u8,
+    /// The tool that saves notes, if this conversation may use it.
+    pub(crate) notebook: Option<&'a Arc<dyn Tool>>,
+    /// For whom it saves them.
+    pub(crate) note_taker: Caller,
     pub(crate) purse: Purse<'a>,
     began: Millis,
     deadline: Millis,
@@ -110,14 +116,20 @@ pub(crate) struct Compactor<'a> {
 
 impl<'a> Compactor<'a> {
     pub(crate) fn of(agent: &'a Agent, attempt: &Attempt<'a>) -> Self {
-        let Caller { depth, .. } = attempt.caller();
+        // Whoever's turn it is: the house does it, and reads the owner's words alone.
+        let mut limit = Limit::of_house();
+        limit.add_step(attempt.agent, None);
+        let depth = attempt.caller().depth;
+        let note_taker = Caller { authority: Authority::Owner, depth, limit, ..Caller::default() };
+        let notebook = attempt.tools(&note_taker).into_iter().find(|tool| is_notebook(tool.as_ref()));
         Self {
             agent,
             attempt_agent: attempt.agent,
             settings: attempt.settings,
             session: attempt.machine.session().clone(),
             status: attempt.status(),
-            depth,
+            notebook,
+            note_taker,
             purse: Purse::of(agent, attempt),
             began: attempt.began,
             deadline: attempt.machine.deadline(),

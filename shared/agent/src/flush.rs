@@ -6,7 +6,7 @@ use std::time::Duration;
 use chela_core::message::EventKey;
 use chela_core::model::{Block, ModelAnswer, ModelError, ModelMessage, ModelRequest, Role};
 use chela_core::queue::Authority;
-use chela_core::tool::{Caller, Effect, Tool, ToolCall};
+use chela_core::tool::{Effect, Tool, ToolCall};
 use chela_core::turn::{idempotency_key, tokens};
 
 use crate::compact::{Asked, Compactor, Hindrance, Piece, told};
@@ -28,6 +28,11 @@ const PROMPT: &str = "The conversation above has grown long and will be shortene
     sentence with its names. Save nothing that is only of the moment, and no secrets. If there is nothing, answer \
     NO_REPLY. Nobody reads your answer.";
 
+/// Whether a tool saves notes, and a repetition of it is harmless.
+pub(crate) fn is_notebook(tool: &dyn Tool) -> bool {
+    tool.spec().name == TOOL && tool.effect() == Effect::Keyed
+}
+
 impl Compactor<'_> {
     /// Lets the agent note what must last of these turns. Only words of the owner are shown to it: nobody else may write
     /// into the owner's memory. Done again after a crash it saves nothing twice.
@@ -42,7 +47,7 @@ impl Compactor<'_> {
         A: Future<Output = Result<ModelAnswer, ModelError>>,
     {
         let Some(rules) = &self.settings.context.compaction.flush else { return Ok(()) };
-        let Some(tool) = self.notebook() else { return Ok(()) };
+        let Some(tool) = self.notebook else { return Ok(()) };
         let mut newest = Vec::new();
         let mut room = asked.budget.chunk;
         for turn in piece.turns.iter().rev().filter(|turn| turn.authority == Authority::Owner) {
@@ -76,21 +81,15 @@ impl Compactor<'_> {
         Ok(())
     }
 
-    /// The tool, if a repetition of it is harmless.
-    fn notebook(&self) -> Option<&Arc<dyn Tool>> {
-        self.settings.tools.iter().find(|tool| tool.spec().name == TOOL && tool.effect() == Effect::Keyed)
-    }
-
     async fn save(&self, tool: &Arc<dyn Tool>, upto: u64, number: u32, input: &serde_json::Value) {
         let event = EventKey::of("flush", &upto.to_string(), &number.to_string());
         let key = idempotency_key(&self.session, &event, "flush");
-        let caller = Caller { authority: Authority::Owner, depth: self.depth, ..Caller::default() };
         let run = tool.run(ToolCall {
             input,
             idempotency_key: &key,
             agent: self.attempt_agent,
             session: &self.session,
-            caller: &caller,
+            caller: &self.note_taker,
             files: self.agent.files.as_ref(),
             sessions: self.agent.sessions.as_ref(),
             directory: self.agent.directory.as_ref(),

@@ -2,23 +2,51 @@
 //! model has found them in the same turn: their names stand in a result of `tool_search`. They can be called all the
 //! same, under the same rules.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chela_core::model::{Block, ToolSpec};
 use chela_core::session::EntryBody;
-use chela_core::tool::{TOOL_SEARCH, Tool};
-use chela_core::turn::Turn;
+use chela_core::tool::{Caller, TOOL_SEARCH, Tool};
+use chela_core::turn::{Turn, tokens_of_tools};
 use serde_json::Value;
 
+use crate::answer::Attempt;
+use crate::settings::ModelChoice;
+
+/// What each model is offered: one may be allowed less than another.
+#[derive(Default)]
+pub(crate) struct Offer(BTreeMap<String, Vec<ToolSpec>>);
+
+impl Offer {
+    pub(crate) fn of(attempt: &Attempt<'_>) -> Self {
+        let to = |choice: &ModelChoice| {
+            let caller = attempt.caller_of(Some(&choice.name));
+            (choice.name.clone(), offered(&attempt.tools(&caller), &caller, attempt.machine.turn()))
+        };
+        Self(attempt.settings.all_models().map(to).collect())
+    }
+
+    /// What this model is offered.
+    pub(crate) fn to(&self, choice: &ModelChoice) -> &[ToolSpec] {
+        self.0.get(&choice.name).map_or(&[], Vec::as_slice)
+    }
+
+    /// Tokens of the longest offer.
+    pub(crate) fn tokens(&self) -> u64 {
+        self.0.values().map(|tools| tokens_of_tools(tools)).max().unwrap_or_default()
+    }
+}
+
 /// The tools to offer, those that were found behind the others.
-pub(crate) fn offered(tools: &[&Arc<dyn Tool>], turn: &Turn) -> Vec<ToolSpec> {
+pub(crate) fn offered(tools: &[&Arc<dyn Tool>], caller: &Caller, turn: &Turn) -> Vec<ToolSpec> {
     let on_demand = |tool: &&&Arc<dyn Tool>| tool.on_demand();
     let hidden: Vec<&Arc<dyn Tool>> = tools.iter().filter(on_demand).copied().collect();
-    let mut offered: Vec<ToolSpec> = tools.iter().filter(|tool| !tool.on_demand()).map(|tool| tool.spec()).collect();
+    let ready = tools.iter().filter(|tool| !tool.on_demand());
+    let mut offered: Vec<ToolSpec> = ready.map(|tool| tool.spec_for(caller)).collect();
     if !hidden.is_empty() {
         let found = found(turn);
-        offered.extend(hidden.iter().map(|tool| tool.spec()).filter(|spec| found.contains(&spec.name)));
+        offered.extend(hidden.iter().map(|tool| tool.spec_for(caller)).filter(|spec| found.contains(&spec.name)));
     }
     offered
 }

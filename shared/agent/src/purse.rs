@@ -286,6 +286,7 @@ fn guess(worst: &Usage, answer: &ModelAnswer) -> Usage {
 mod tests {
     use chela_core::queue::{Authority, Purpose};
     use chela_core::session_key::SessionKey;
+    use chela_core::tool_policy::Limit;
 
     use super::*;
 
@@ -299,6 +300,7 @@ mod tests {
             depth: 1,
             hops: 1,
             authority: Authority::Guest,
+            limit: Limit::default(),
             deliver_to: None,
         };
         assert_eq!(user(&relay("agent:main:telegram:direct:7")).as_deref(), Some("telegram:7"));

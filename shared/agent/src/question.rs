@@ -7,10 +7,10 @@ use std::time::Duration;
 use chela_core::blob::BlobStore;
 use chela_core::clock::{Clock, Millis};
 use chela_core::message::ReplyAddress;
-use chela_core::model::{Block, ModelAnswer, ModelError, ModelRequest, Stop, ToolSpec, Usage};
+use chela_core::model::{Block, ModelAnswer, ModelError, ModelRequest, Stop, Usage};
 use chela_core::queue::{Authority, Task};
 use chela_core::session::{AssistantEntry, Choices};
-use chela_core::turn::{Answer, COMMAND, Input, Spent, Unanswered, Way, tokens, tokens_of_tools};
+use chela_core::turn::{Answer, COMMAND, Input, Spent, Unanswered, Way, tokens};
 use sha2::{Digest, Sha256};
 
 use crate::answer::{Agent, Attempt};
@@ -20,7 +20,7 @@ use crate::context::{Context, Form};
 use crate::draft::Draft;
 use crate::failover::{Failover, Heard, Unheard};
 use crate::media::files_for;
-use crate::offer::offered;
+use crate::offer::Offer;
 use crate::outlook::{Occasion, Outlook};
 use crate::purse::Notices;
 use crate::relay::{is_relay, report};
@@ -76,7 +76,7 @@ pub(crate) struct Question<'a> {
     /// The user wants the past summed up and nothing else, perhaps with instructions.
     on_demand: Option<String>,
     first_step: bool,
-    tools: Vec<ToolSpec>,
+    tools: Offer,
     deadline: Millis,
     /// Model calls of the steps before.
     before: Vec<(String, Usage)>,
@@ -90,9 +90,9 @@ impl<'a> Question<'a> {
         let machine = &attempt.machine;
         let asked = machine.turn().answers().filter(|answer| !answer.is_block()).count();
         let last = asked.saturating_add(1) >= usize::from(attempt.settings.max_steps) || stuck(&machine.turn().entries);
-        let tools = if last { vec![] } else { offered(&attempt.tools(), machine.turn()) };
+        let tools = if last { Offer::default() } else { Offer::of(attempt) };
         let system = attempt.settings.system_for(attempt.caller().authority);
-        let base = tokens(system).saturating_add(tokens_of_tools(&tools));
+        let base = tokens(system).saturating_add(tools.tokens());
         let outlet = match machine.way() {
             Way::To { address, .. } => attempt.outlet(address).map(|outlet| (outlet, address.clone())),
             Way::Collected | Way::Gone { .. } => None,
@@ -303,7 +303,7 @@ impl<'a> Question<'a> {
             model: choice.id.clone(),
             system: self.system.to_owned(),
             messages: self.context.messages(choice, budget, form),
-            tools: self.tools.clone(),
+            tools: self.tools.to(choice).to_vec(),
             thinking: self.chosen.thinking.unwrap_or(self.settings.thinking),
             files: BTreeMap::new(),
             conversation: self.conversation.clone(),
@@ -316,7 +316,7 @@ impl<'a> Question<'a> {
         let Heard { answer: ModelAnswer { mut blocks, usage, .. }, profile, .. } = heard;
         let plain = form == Form::PlainPast;
         let wants_tools = |blocks: &[Block]| blocks.iter().any(|block| matches!(block, Block::ToolUse { .. }));
-        if self.tools.is_empty() && wants_tools(&blocks) {
+        if self.tools.to(choice).is_empty() && wants_tools(&blocks) {
             blocks.retain(|block| !matches!(block, Block::ToolUse { .. }));
             if !blocks.iter().any(is_words) {
                 blocks.push(Block::Text { text: NO_END.to_owned() });

@@ -14,6 +14,8 @@ pub(crate) struct Filling {
     pub(crate) system: u64,
     /// Those of the tools on offer.
     pub(crate) tools: Vec<(String, u64)>,
+    /// Further tools, on demand.
+    pub(crate) hidden: usize,
     pub(crate) context: Context,
     /// Those of everything, as the model would count them; `None` without a model.
     pub(crate) total: Option<u64>,
@@ -24,14 +26,18 @@ pub(crate) struct Filling {
 impl Filling {
     pub(crate) fn of(attempt: &Attempt<'_>) -> Self {
         let settings = attempt.settings;
-        let offer: Vec<ToolSpec> = offered(&attempt.tools(), attempt.machine.turn());
+        let choice = first_choice(attempt);
+        let caller = attempt.caller_of(choice.map(|choice| choice.name.as_str()));
+        let usable = attempt.tools(&caller);
+        let offer: Vec<ToolSpec> = offered(&usable, &caller, attempt.machine.turn());
         let (system, of_tools) = (tokens(&settings.system), tokens_of_tools(&offer));
         let context = Context::of(attempt, system.saturating_add(of_tools));
         let tools = offer.iter().map(|tool| (tool.name.clone(), tokens_of_tools(std::slice::from_ref(tool))));
-        let choice = first_choice(attempt);
+        let hidden = usable.len().saturating_sub(offer.len());
         Self {
             system,
             tools: tools.collect(),
+            hidden,
             total: choice.map(|choice| context.estimate(choice).total),
             window: choice.map_or(0, |choice| choice.context_window),
             context,
@@ -52,14 +58,13 @@ fn first_choice<'a>(attempt: &Attempt<'a>) -> Option<&'a ModelChoice> {
 
 /// The same as markdown.
 pub(crate) fn report(attempt: &Attempt<'_>, filling: &Filling) -> String {
-    let Filling { system, tools, context, .. } = filling;
+    let Filling { system, tools, hidden, context, .. } = filling;
     let settings = attempt.settings;
     let mut lines = vec![format!("**System prompt** about {} tokens", grouped(*system))];
     for (name, text) in sections(&settings.system) {
         lines.push(format!("- {name}: {}", grouped(tokens(&text))));
     }
-    let hidden = settings.tools.len().saturating_sub(tools.len());
-    let found = if hidden > 0 { format!(", {hidden} more on demand") } else { String::new() };
+    let found = if *hidden > 0 { format!(", {hidden} more on demand") } else { String::new() };
     let offer = tools.iter().fold(0u64, |sum, (_, tokens)| sum.saturating_add(*tokens));
     lines.push(format!("**Tools** about {} tokens: {} offered{found}", grouped(offer), tools.len()));
     let (summaries, said): (Vec<_>, Vec<_>) = context.turns().partition(|turn| turn.summary);

@@ -15,6 +15,7 @@ use chela_core::queue::Authority;
 use chela_core::reply::{Piece, Said, numbered, pieces};
 use chela_core::spend::Price;
 use chela_core::tool::Tool;
+use chela_core::tool_policy::ToolPolicy;
 
 use crate::approval::ApprovalRules;
 use crate::knowledge::Knowledge;
@@ -33,6 +34,8 @@ pub struct Installation {
     pub spend: SpendRules,
     /// What is a command here.
     pub commands: CommandRules,
+    /// Which tools may be used, by whom and where.
+    pub tools: Arc<ToolPolicy>,
 }
 
 /// What configuration says about commands.

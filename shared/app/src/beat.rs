@@ -57,6 +57,7 @@ impl Beater {
                 scheduled_at: firing.scheduled_at,
                 prompt: heartbeat.prompt.clone(),
                 deliver_to: heartbeat.deliver_to.clone(),
+                made_for: None,
             },
         };
         self.queue.push(Lane::Scheduled, &envelope).await?;

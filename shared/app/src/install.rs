@@ -134,6 +134,7 @@ pub(crate) async fn open(config: Arc<Config>, ground: &Ground) -> Built {
             outlets,
             agents,
             commands: command_rules(&config),
+            tools: Arc::new(config.tool_policy()),
             spend: usage::rules(&config),
             media: for_media,
         },
@@ -145,7 +146,7 @@ pub(crate) async fn open(config: Arc<Config>, ground: &Ground) -> Built {
     }
 }
 
-/// What an agent may use, as it is offered.
+/// All there is for an agent to use; which of it a turn may use is decided in the turn.
 fn tools(
     config: &Config,
     agent: &AgentId,
@@ -154,8 +155,7 @@ fn tools(
     outside: &[Arc<dyn Tool>],
 ) -> Vec<Arc<dyn Tool>> {
     let tools = chela_tools::all(settings).into_iter().chain(outside.iter().cloned());
-    let tools = tools.chain(house::tools(config, agent, id));
-    tools.filter(|tool| config.tool_allowed(agent, &tool.spec().name)).collect()
+    tools.chain(house::tools(config, agent, id)).collect()
 }
 
 /// Where an agent's commands run; `None` where none ever do.
@@ -256,6 +256,7 @@ pub(crate) async fn with_prompt(
     now: Millis,
 ) -> Installation {
     let mut installation = built.installation.clone();
+    let policy = installation.tools.clone();
     if let Some(settings) = installation.agents.get_mut(agent) {
         let defaults = &built.config.agents.defaults;
         let limits = workspace::Limits {
@@ -271,11 +272,11 @@ pub(crate) async fn with_prompt(
         };
         settings.system = with_persona(prompts.owner).into();
         settings.system_for_guests = with_persona(prompts.guests).into();
-        crate::mcp::equip(settings, &built.config, &built.mcp, agent).await;
-        if built.config.tool_allowed(agent, TOOL_SEARCH) {
-            settings.tools = chela_tools::on_demand::offered(std::mem::take(&mut settings.tools));
+        crate::mcp::equip(settings, &policy, &built.mcp, agent).await;
+        if policy.ever(agent, TOOL_SEARCH) {
+            settings.tools = chela_tools::on_demand::offered(std::mem::take(&mut settings.tools), &policy, agent);
         }
-        equip(settings, &built.config, files, shelf, agent, now).await;
+        equip(settings, &built.config, &policy, files, shelf, agent, now).await;
     }
     installation
 }

@@ -8,6 +8,7 @@ use chela_config::{Config, ContextRule};
 use chela_core::agent_id::AgentId;
 use chela_core::blob::BlobStore;
 use chela_core::clock::Millis;
+use chela_core::tool_policy::ToolPolicy;
 use chela_skills::{Ground, Shelf, ShelfSettings, SkillTool, Template, listing};
 
 /// Fills in what the agent knows, and appends its list of skills to the prompt. A shelf or a file that cannot be read
@@ -15,13 +16,15 @@ use chela_skills::{Ground, Shelf, ShelfSettings, SkillTool, Template, listing};
 pub(crate) async fn equip(
     settings: &mut AgentSettings,
     config: &Config,
+    policy: &ToolPolicy,
     files: &dyn BlobStore,
     shelf: &Arc<Shelf>,
     agent: &AgentId,
     now: Millis,
 ) {
     let mut wanted = shelf_settings(config, agent);
-    wanted.ground.tools = settings.tools.iter().map(|tool| tool.spec().name).collect();
+    let names = settings.tools.iter().map(|tool| tool.spec().name);
+    wanted.ground.tools = names.filter(|name| policy.ever(agent, name)).collect();
     let stock = match shelf.stock(agent, &wanted, now).await {
         Ok((stock, problems)) => {
             for problem in problems {
@@ -36,7 +39,7 @@ pub(crate) async fn equip(
     };
     let list = listing(&stock);
     // The tool is paid for with every call: only an agent with skills is offered it.
-    if !list.is_empty() && config.tool_allowed(agent, "skill") {
+    if !list.is_empty() && policy.ever(agent, "skill") {
         settings.system = format!("{}\n\n{list}", settings.system).into();
         settings.system_for_guests = format!("{}\n\n{list}", settings.system_for_guests).into();
         settings.tools.push(Arc::new(SkillTool { shelf: shelf.clone(), settings: wanted }));

@@ -170,20 +170,23 @@ impl Live {
 
     /// The newest good version with the prompt of `agent`.
     pub async fn installation(&self, agent: &AgentId) -> Arc<Installation> {
+        let (files, now) = (self.ground.files.as_ref(), self.ground.clock.now());
+        let (built, known) = {
+            let mut state = self.state.lock().await;
+            let built = self.refresh(&mut state).await;
+            (built, state.prompted.get(agent).cloned())
+        };
+        match &known {
+            Some((read_at, installation)) if now.since(*read_at) < PROMPT_FOR_MS => return installation.clone(),
+            Some(_) => {}
+            None => install::seed_workspace(files, agent).await,
+        }
+        // A server of tools that is slow to answer keeps nobody else waiting. Two who ask at once both look.
+        let installation = Arc::new(install::with_prompt(&built, files, &self.shelf, agent, now).await);
         let mut state = self.state.lock().await;
-        let built = self.refresh(&mut state).await;
-        let now = self.ground.clock.now();
-        if let Some((read_at, installation)) = state.prompted.get(agent)
-            && now.since(*read_at) < PROMPT_FOR_MS
-        {
-            return installation.clone();
+        if state.built.as_ref().is_some_and(|newest| Arc::ptr_eq(newest, &built)) {
+            state.prompted.insert(agent.clone(), (now, installation.clone()));
         }
-        if !state.prompted.contains_key(agent) {
-            install::seed_workspace(self.ground.files.as_ref(), agent).await;
-        }
-        let installation =
-            Arc::new(install::with_prompt(&built, self.ground.files.as_ref(), &self.shelf, agent, now).await);
-        state.prompted.insert(agent.clone(), (now, installation.clone()));
         installation
     }
 

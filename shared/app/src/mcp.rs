@@ -8,7 +8,8 @@ use chela_agent::AgentSettings;
 use chela_config::{Config, McpAuth, McpRisk, McpServer, SecretInput};
 use chela_core::agent_id::AgentId;
 use chela_core::secret::{SecretRef, SecretSource};
-use chela_core::tool::{TOOL_SEARCH, Tool};
+use chela_core::tool::TOOL_SEARCH;
+use chela_core::tool_policy::ToolPolicy;
 use chela_mcp::{Hidden, Launcher, Risk, ServerSettings, Servers, ToolRules, Way};
 
 use crate::live::Ground;
@@ -65,14 +66,13 @@ pub(crate) fn open(config: &Config, ground: &Ground, problems: &mut Vec<String>)
     Servers::new(settings, &ground)
 }
 
-/// Gives an agent the tools of the servers that it may use. With a search among its tools they wait to be found.
-pub(crate) async fn equip(settings: &mut AgentSettings, config: &Config, servers: &Servers, agent: &AgentId) {
-    let (tools, problems) = servers.tools(config.tool_allowed(agent, TOOL_SEARCH)).await;
+/// Gives an agent the tools of the servers. With a search among its tools they wait to be found.
+pub(crate) async fn equip(settings: &mut AgentSettings, policy: &ToolPolicy, servers: &Servers, agent: &AgentId) {
+    let (tools, problems) = servers.tools(policy.ever(agent, TOOL_SEARCH)).await;
     for problem in problems {
         tracing::warn!(%agent, problem, "a tool of an MCP server is not there");
     }
-    let allowed = |tool: &Arc<dyn Tool>| config.tool_allowed(agent, &tool.spec().name);
-    settings.tools.extend(tools.into_iter().filter(allowed));
+    settings.tools.extend(tools);
 }
 
 fn server_settings(name: &str, server: &McpServer, home: &McpHome) -> Result<ServerSettings, String> {

@@ -46,7 +46,10 @@ pub fn missing(built: &Built) -> Vec<&'static str> {
         tools.any(|tool| tool.spec().name == name)
     };
     let section = &built.config.tools.web.search;
-    let allowed = |name: &str| built.installation.agents.keys().any(|agent| built.config.tool_allowed(agent, name));
+    let allowed = |name: &str| {
+        let installation = &built.installation;
+        installation.agents.keys().any(|agent| installation.tools.ever(agent, name))
+    };
     let mut missing = Vec::new();
     if section.enabled && section.provider.is_none() && allowed("web_search") && !offered("web_search") {
         missing.push("no web_search: set tools.web.search.provider, or a key such as BRAVE_API_KEY; see docs/web.md");

@@ -262,7 +262,13 @@ mod tests {
             session: SessionKey::from_stored("agent:main:main"),
             agent: serde_json::from_str(r#""main""#).unwrap(),
             accepted_at: Millis(1),
-            task: Task::Heartbeat { name: "a".into(), scheduled_at: Millis(1), prompt, deliver_to: None },
+            task: Task::Heartbeat {
+                name: "a".into(),
+                scheduled_at: Millis(1),
+                prompt,
+                deliver_to: None,
+                made_for: None,
+            },
         };
         let body = body(&envelope).unwrap();
         assert!(!body.contains(UNSENDABLE) && !body.contains(char::is_control), "{body}");

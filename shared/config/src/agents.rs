@@ -12,9 +12,10 @@ use crate::context::{Compaction, ContextPruning};
 use crate::identity::Identity;
 use crate::media::MediaModels;
 use crate::schedules::Destination;
-use crate::settings::{GroupChat, ToolPolicy};
+use crate::settings::GroupChat;
 use crate::skills::ContextRule;
 use crate::subagents::{SubagentDefaults, Subagents};
+use crate::tools::AgentTools;
 
 /// `agents`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -192,7 +193,7 @@ pub struct Agent {
     /// What addresses it in rooms.
     pub group_chat: GroupChat,
     /// Which tools it may use, within what `tools` allows.
-    pub tools: ToolPolicy,
+    pub tools: AgentTools,
     /// Names of the only skills it may use, instead of `agents.defaults.skills`.
     pub skills: Option<Vec<String>>,
     /// More for its model to know, beside `agents.defaults.context`.

@@ -28,8 +28,8 @@ pub struct ExecTools {
     pub unattended: Option<Mode>,
     /// The same for some senders, by `channel:id`.
     pub by_sender: Option<BTreeMap<String, Mode>>,
-    /// Commands that run without asking, each as its words: `["git", "log", "**"]`. `*` is any characters of a word, `?`
-    /// is one, a last word `**` is any further words.
+    /// Commands that run without asking, each as its words: `["git", "log", "**"]`. `*` is any characters of a word and `?`
+    /// is one, but where a word begins with them no option; a last word `**` is any further words but options, `-**` any.
     pub allowlist: Option<Vec<Vec<String>>>,
 }
 

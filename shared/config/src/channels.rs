@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use chela_core::gate::{DmPolicy, GatePolicy, GroupPolicy, GroupRule, some_ids};
+use chela_core::tool_policy::ToolRules;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -74,6 +75,8 @@ pub struct ChannelConfig {
     /// What becomes of a part of which nobody knows whether it arrived, where the platform knows no keys. Left out: where
     /// messages can be edited, a part takes the place of an empty message, so that the doubt does not arise; else `flag`.
     pub unconfirmed: Option<UnconfirmedPolicy>,
+    /// Which tools agents may use for what is written there. Not in OpenClaw.
+    pub tools: Option<ToolRules>,
     /// How answers grow while they are made.
     pub streaming: Option<Streaming>,
     /// What people call this account.
@@ -209,6 +212,8 @@ pub struct Account {
     pub id: String,
     /// What people call it.
     pub name: Option<String>,
+    /// Which tools may be used for what is written there; what rooms say is with the gate.
+    pub tools: ToolRules,
     /// Who is heard.
     pub gate: GatePolicy,
     /// Most characters of one part, if less than the platform takes.
@@ -240,6 +245,7 @@ impl ChannelConfig {
             text_chunk_limit: account.text_chunk_limit.or(self.text_chunk_limit),
             media_max_mb: account.media_max_mb.or(self.media_max_mb),
             unconfirmed: account.unconfirmed.or(self.unconfirmed),
+            tools: account.tools.clone().or_else(|| self.tools.clone()),
             streaming: account.streaming.clone().or_else(|| self.streaming.clone()),
             name: account.name.clone().or_else(|| self.name.clone()),
             accounts: None,
@@ -288,6 +294,7 @@ impl Config {
             text_chunk_limit: merged.text_chunk_limit,
             media_max_mb: merged.media_max_mb.unwrap_or(MEDIA_MAX_MB),
             unconfirmed: merged.unconfirmed,
+            tools: merged.tools.unwrap_or_default(),
             streaming: merged.streaming.unwrap_or_default(),
             own: merged.own,
         })

@@ -32,6 +32,7 @@ mod shape;
 mod skills;
 mod spend;
 mod subagents;
+mod tools;
 mod variables;
 mod web;
 
@@ -62,12 +63,13 @@ pub use schedules::{CronSection, Destination, HEARTBEAT_PROMPT, Job, Planned};
 pub use secrets::SecretInput;
 pub use settings::{
     AckReactionScope, Config, GatewayAuth, GatewayLimits, GatewaySection, GroupChat, LogLevel, LoggingSection,
-    MessagesSection, QueueMode, QueueSection, ToolPolicy, ToolsSection,
+    MessagesSection, QueueMode, QueueSection, ToolsSection,
 };
 pub use shape::{ChannelKeys, SecretKey};
 pub use skills::{ContextRule, PromptTemplate, SkillEntry, SkillsSection};
 pub use spend::{SpendLimits, SpendPrices, SpendSection};
 pub use subagents::{SessionTools, SessionVisibility, SubagentDefaults, Subagents};
+pub use tools::{AgentTools, SubagentTools};
 pub use variables::{MissingVariable, SecretUse};
 pub use web::{SearchProvider, WebFetch, WebSearch, WebTools};
 

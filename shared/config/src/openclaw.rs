@@ -155,7 +155,9 @@ pub(crate) const NOT_YET: &[(&[&str], &[&str])] = &[
     (&["agents", "list", "*", "heartbeat"], HEARTBEAT),
     (&["agents", "entries", "*", "groupChat"], &["historyLimit", "unmentionedInbound"]),
     (&["agents", "entries", "*", "tools"], TOOLS),
+    (&["agents", "entries", "*", "tools"], &["subagents"]),
     (&["agents", "list", "*", "tools"], TOOLS),
+    (&["agents", "list", "*", "tools"], &["subagents"]),
     (&["bindings", "*"], &["acp", "comment"]),
     (
         &["session"],
@@ -396,8 +398,6 @@ const EXEC: &[&str] = &[
 
 const TOOLS: &[&str] = &[
     "agentToAgent",
-    "alsoAllow",
-    "byProvider",
     "codeMode",
     "elevated",
     "fs",
@@ -406,13 +406,10 @@ const TOOLS: &[&str] = &[
     "loopDetection",
     "media",
     "message",
-    "profile",
     "sandbox",
     "sessions_spawn",
-    "subagents",
     "swarm",
     "toolSearch",
-    "toolsBySender",
     "updatePlan",
 ];
 
@@ -492,8 +489,6 @@ const ROOM: &[&str] = &[
     "replyToMode",
     "skills",
     "systemPrompt",
-    "tools",
-    "toolsBySender",
     "topics",
 ];
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use chela_core::agent_id::AgentId;
 use chela_core::route::{Binding, RoutingConfig, SessionConfig};
+use chela_core::tool_policy::{ModelToolRules, Profile, ToolRules};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,7 @@ use crate::secrets::SecretInput;
 use crate::skills::{PromptTemplate, SkillsSection};
 use crate::spend::SpendSection;
 use crate::subagents::SessionTools;
+use crate::tools::SubagentTools;
 use crate::web::WebTools;
 
 /// The whole configuration. Everything has a default: an empty file is a configuration.
@@ -76,14 +77,6 @@ pub struct Config {
     #[serde(skip)]
     #[schemars(skip)]
     pub routing: RoutingConfig,
-}
-
-impl Config {
-    /// Whether an agent may use a tool: the global policy and the agent's own must both allow it.
-    pub fn tool_allowed(&self, agent: &AgentId, tool: &str) -> bool {
-        let own = self.agents.entry(agent.as_str()).map(|entry| &entry.tools);
-        self.tools.policy().allows(tool) && own.is_none_or(|policy| policy.allows(tool))
-    }
 }
 
 /// `messages`.
@@ -253,10 +246,22 @@ impl Default for GatewayLimits {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ToolsSection {
-    /// Names of tools that may be used; all if left out.
+    /// What agents begin with: `minimal`, `coding`, `messaging` or `full`; everything if left out. See docs/tools.md.
+    pub profile: Option<Profile>,
+    /// Tools that may be used: names, groups such as `group:fs`, and `*` for any characters; all of the profile if left
+    /// out, none if it is empty.
     pub allow: Option<Vec<String>>,
-    /// Names of tools that may not be used, whatever `allow` says.
+    /// Tools beside those of the profile and of `allow`.
+    pub also_allow: Vec<String>,
+    /// Tools that may not be used, whatever else says.
     pub deny: Vec<String>,
+    /// Tools while the models of some provider, or one model, speak: by `provider` or `provider/model`.
+    pub by_provider: BTreeMap<String, ModelToolRules>,
+    /// Tools in turns of some senders: by `channel:<channel>:<id>`, `id:<id>`, `e164:<number>`, and `"*"` for everybody
+    /// else.
+    pub tools_by_sender: BTreeMap<String, ToolRules>,
+    /// The tools of sub-agents.
+    pub subagents: SubagentTools,
     /// The tools for other conversations.
     pub sessions: SessionTools,
     /// Which calls need the owner's consent.
@@ -265,40 +270,6 @@ pub struct ToolsSection {
     pub media: MediaTools,
     /// Pages and searches.
     pub web: WebTools,
-}
-
-impl ToolsSection {
-    /// Which tools may be used.
-    pub fn policy(&self) -> ToolPolicy {
-        ToolPolicy {
-            allow: self.allow.clone(),
-            deny: self.deny.clone(),
-            sessions: self.sessions,
-            exec: self.exec.clone(),
-        }
-    }
-}
-
-/// Which tools an agent may use.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct ToolPolicy {
-    /// Names of tools that may be used; all if left out.
-    pub allow: Option<Vec<String>>,
-    /// Names of tools that may not be used, whatever `allow` says.
-    pub deny: Vec<String>,
-    /// The tools for other conversations.
-    pub sessions: SessionTools,
-    /// Which of its calls need the owner's consent, where it differs from `tools.exec`.
-    pub exec: ExecTools,
-}
-
-impl ToolPolicy {
-    /// Whether a tool may be used.
-    pub fn allows(&self, tool: &str) -> bool {
-        let names = |list: &[String]| list.iter().any(|name| name == "*" || name == tool);
-        !names(&self.deny) && self.allow.as_deref().is_none_or(names)
-    }
 }
 
 /// `logging`.

@@ -13,6 +13,7 @@ use wildmatch::WildMatch;
 use crate::message::{Inbound, InboundKind};
 use crate::queue::{Authority, Standing};
 use crate::session_key::PeerKind;
+use crate::tool_policy::ToolRules;
 
 /// Who may write to us directly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -60,6 +61,12 @@ pub struct GroupRule {
     #[serde(default, alias = "users", skip_serializing_if = "Option::is_none", deserialize_with = "some_ids")]
     #[schemars(with = "Option<Vec<SenderId>>", extend("x-aliases" = ["users"]))]
     pub allow_from: Option<Vec<String>>,
+    /// Which tools may be used in this room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tools: Option<ToolRules>,
+    /// Which tools may be used for some of its senders, instead.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tools_by_sender: BTreeMap<String, ToolRules>,
 }
 
 /// An id as people write it: ids that are numbers need no quotes.

@@ -33,4 +33,5 @@ pub mod session;
 pub mod session_key;
 pub mod spend;
 pub mod tool;
+pub mod tool_policy;
 pub mod turn;

@@ -7,6 +7,7 @@ use crate::agent_id::AgentId;
 use crate::clock::Millis;
 use crate::message::{EventKey, Inbound, ReplyAddress};
 use crate::session_key::SessionKey;
+use crate::tool_policy::Limit;
 
 /// A queue with its own concurrency, so that background work never delays a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -80,6 +81,9 @@ pub enum Task {
         /// Where a non-silent answer goes; nowhere if absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         deliver_to: Option<ReplyAddress>,
+        /// For whom a tool made the schedule; for the owner, if it stands in the configuration.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        made_for: Option<Box<MadeFor>>,
     },
     /// Another conversation of the house gives work to this one, or reports what came of it.
     Relay {
@@ -100,6 +104,9 @@ pub enum Task {
         /// What may be done for it: never more than the other conversation's turn might.
         #[serde(default)]
         authority: Authority,
+        /// On whose behalf: its tools are never more than theirs.
+        #[serde(default = "Limit::unknown")]
+        limit: Limit,
         /// Where the answer goes; nowhere if absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         deliver_to: Option<ReplyAddress>,
@@ -120,6 +127,9 @@ pub enum Task {
         /// What might be done in the turn that asked.
         #[serde(default)]
         authority: Authority,
+        /// On whose behalf that turn was made.
+        #[serde(default = "Limit::unknown")]
+        limit: Limit,
         /// How many conversations stand between this one and a person's.
         #[serde(default)]
         depth: u8,
@@ -154,16 +164,27 @@ impl Task {
         }
     }
 
-    /// What may be done for it. A schedule is the owner's.
+    /// What may be done for it. A schedule is the owner's, or of whoever had it made.
     pub fn authority(&self) -> Authority {
         match self {
             Self::Message { authority, .. } | Self::Relay { authority, .. } | Self::Decision { authority, .. } => {
                 *authority
             }
-            Self::Heartbeat { .. } => Authority::Owner,
+            Self::Heartbeat { made_for, .. } => made_for.as_ref().map_or(Authority::Owner, |made| made.authority),
             Self::Redeliver { .. } | Self::Approval { .. } => Authority::Guest,
         }
     }
+}
+
+/// For whom a tool made something that begins turns later: never more may be done in them than in the turn that made it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MadeFor {
+    /// What might be done in that turn.
+    #[serde(default)]
+    pub authority: Authority,
+    /// On whose behalf that turn was made: [`crate::tool::Caller::limit`].
+    #[serde(default = "Limit::unknown")]
+    pub limit: Limit,
 }
 
 /// What somebody may do beyond being answered. Ordered: the lower of two is the careful one.

@@ -12,6 +12,7 @@ use crate::message::{EventKey, ReplyAddress};
 use crate::queue::{Authority, ENVELOPE_VERSION, Envelope, Purpose, Task};
 use crate::session_key::SessionKey;
 use crate::tool::Caller;
+use crate::tool_policy::Limit;
 
 /// The channel of addresses that are conversations of the house. No account of it can be configured.
 pub const CHANNEL: &str = "session";
@@ -72,6 +73,9 @@ pub struct Ticket {
     pub hops: u8,
     /// For whom the writer worked.
     pub authority: Authority,
+    /// On whose behalf.
+    #[serde(default = "Limit::unknown")]
+    pub limit: Limit,
     /// Where the writer's own answers go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deliver_to: Option<ReplyAddress>,
@@ -91,6 +95,7 @@ impl Letter<'_> {
             depth: caller.depth,
             hops,
             authority: caller.authority,
+            limit: caller.limit.clone(),
             deliver_to: caller.reply_to.clone(),
         };
         let address = ReplyAddress {
@@ -108,6 +113,7 @@ impl Letter<'_> {
             depth: caller.depth.saturating_add(1),
             hops,
             authority: caller.authority,
+            limit: caller.limit.clone(),
             deliver_to: Some(address),
         };
         let event = EventKey::of(CHANNEL, from.as_str(), idempotency_key);
@@ -135,6 +141,7 @@ pub fn answer(to: &ReplyAddress, text: &str, idempotency_key: &str, now: Millis)
         depth: ticket.depth,
         hops: ticket.hops.saturating_add(1),
         authority: ticket.authority,
+        limit: ticket.limit.clone(),
         deliver_to: ticket.deliver_to.clone(),
     };
     let envelope = Envelope {
@@ -160,6 +167,7 @@ fn shortened(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tool_policy::Who;
 
     fn person() -> ReplyAddress {
         ReplyAddress {
@@ -169,6 +177,20 @@ mod tests {
             thread: None,
             message: Some("\"42\"".into()),
         }
+    }
+
+    /// Somebody in a room, for whom an agent works.
+    fn limited(agent: &str) -> Caller {
+        let who = Who {
+            channel: "telegram".into(),
+            account: "default".into(),
+            rooms: vec!["-1001234567890".into()],
+            senders: vec!["7".into(), "123456789".into()],
+        };
+        let mut caller = Caller::default();
+        caller.limit.add_who(who);
+        caller.limit.add_step(&AgentId::new(agent), Some("anthropic/claude-opus-4-5"));
+        caller
     }
 
     fn letter<'a>(caller: &'a Caller, from: &'a SessionKey, agent: &'a AgentId) -> Letter<'a> {
@@ -188,30 +210,32 @@ mod tests {
     #[test]
     fn an_answer_comes_back_with_what_the_writer_had() {
         let caller =
-            Caller { authority: Authority::Owner, reply_to: Some(person()), depth: 2, hops: 3, senders: vec![] };
+            Caller { authority: Authority::Owner, reply_to: Some(person()), depth: 2, hops: 3, ..limited("main") };
         let (from, agent) = (SessionKey::from_stored("agent:main:main"), AgentId::new("main"));
         let sent = letter(&caller, &from, &agent).envelope(Millis(5)).unwrap();
-        let Task::Relay { depth, hops, authority, deliver_to, .. } = &sent.task else { panic!("a relay") };
-        assert_eq!((*depth, *hops, *authority), (3, 4, Authority::Owner));
+        let Task::Relay { depth, hops, authority, limit, deliver_to, .. } = &sent.task else { panic!("a relay") };
+        assert_eq!((*depth, *hops, *authority, limit), (3, 4, Authority::Owner, &caller.limit));
         let back = answer(deliver_to.as_ref().unwrap(), "rain", "part", Millis(9)).unwrap();
         let envelope = back.envelope;
         assert_eq!((envelope.session, envelope.agent), (from, agent));
-        let Task::Relay { from, purpose, label, text, depth, hops, authority, deliver_to } = envelope.task else {
+        let Task::Relay { from, purpose, label, text, depth, hops, authority, limit, deliver_to } = envelope.task
+        else {
             panic!("a relay")
         };
         assert_eq!((from, purpose, text.as_str()), (sent.session, Purpose::Report, "rain"));
         assert_eq!((label.as_deref(), depth, hops, authority), (Some("look it up"), 2, 5, Authority::Owner));
-        assert_eq!(deliver_to, Some(person()));
+        assert_eq!((limit, deliver_to), (caller.limit, Some(person())));
     }
 
     /// Addresses travel in addresses: as deep as sub-agents may ever stand, they stay small.
     #[test]
     fn the_way_back_from_the_deepest_conversation_is_short() {
         let (from, agent) = (SessionKey::from_stored("agent:main:main"), AgentId::new("main"));
-        let mut caller = Caller { reply_to: Some(person()), ..Caller::default() };
-        for _ in 0..5 {
+        let mut caller = Caller { reply_to: Some(person()), ..limited("main") };
+        for depth in 0..5 {
             let sent = letter(&caller, &from, &agent).envelope(Millis(5)).unwrap();
             caller = Caller { reply_to: sent.task.reply_to().cloned(), ..caller };
+            caller.limit.add_step(&AgentId::new(&format!("helper-{depth}")), Some("openai/gpt-5.4"));
         }
         let mut to = caller.reply_to.unwrap();
         assert!(to.message.as_ref().unwrap().len() < 8_000, "{}", to.message.unwrap().len());

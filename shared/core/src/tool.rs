@@ -14,6 +14,7 @@ use crate::purse::Purse;
 use crate::queue::{Authority, Queue};
 use crate::session::SessionStore;
 use crate::session_key::SessionKey;
+use crate::tool_policy::Limit;
 
 /// Whether running a tool twice differs from running it once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +68,9 @@ pub struct Caller {
     pub depth: u8,
     /// How often conversations have written to one another since a person or a schedule began it.
     pub hops: u8,
+    /// On whose behalf, this turn included: whatever begins other turns hands it on, so that they may use no more tools.
+    #[serde(default = "Limit::unknown")]
+    pub limit: Limit,
 }
 
 /// What a tool answers. A failure is an answer too: the model reads it and goes on.
@@ -120,6 +124,11 @@ pub const TOOL_SEARCH: &str = "tool_search";
 pub trait Tool: Send + Sync {
     /// How the model sees it.
     fn spec(&self) -> ToolSpec;
+
+    /// How the model sees it when it works for this caller: nobody is told of tools they may not use.
+    fn spec_for(&self, _caller: &Caller) -> ToolSpec {
+        self.spec()
+    }
 
     /// What running it twice does.
     fn effect(&self) -> Effect;

@@ -24,7 +24,13 @@ fn entry(turn: u64) -> Entry {
 }
 
 fn envelope(n: u64) -> Envelope {
-    let task = Task::Heartbeat { name: "n".into(), scheduled_at: NOW, prompt: "x".repeat(1000), deliver_to: None };
+    let task = Task::Heartbeat {
+        name: "n".into(),
+        scheduled_at: NOW,
+        prompt: "x".repeat(1000),
+        deliver_to: None,
+        made_for: None,
+    };
     Envelope {
         version: ENVELOPE_VERSION,
         event: EventKey::of("webhook", "default", &n.to_string()),

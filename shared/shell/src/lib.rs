@@ -5,13 +5,11 @@ mod judge;
 mod programs;
 mod read;
 mod risk;
-mod rule;
 mod text;
 mod word;
 
 pub use doubt::Doubt;
-pub use judge::{Judgement, Verdict, judge, judge_argv, verdict};
-pub use rule::{Rule, RuleError};
+pub use judge::{Verdict, script, verdict, verdict_argv};
 pub use text::{digest, shown};
 
 /// The longest command that is read, in bytes.

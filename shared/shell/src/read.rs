@@ -5,7 +5,7 @@ use brush_parser::{ParserOptions, SourceInfo, Token, TokenizerOptions, parse_tok
 
 use crate::doubt::Doubt;
 use crate::text::{named, shows};
-use crate::word::{Globs, literal};
+use crate::word::literal;
 
 /// One program with its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,15 +44,6 @@ pub(crate) fn steps(line: &str) -> Result<Vec<Step>, Doubt> {
         }
     }
     if steps.is_empty() { Err(Doubt::Empty) } else { Ok(steps) }
-}
-
-/// The words of a rule: one command, whose `*` and `?` are wildcards.
-pub(crate) fn pattern(rule: &str) -> Result<Vec<String>, Doubt> {
-    let words = tokens(rule)?.into_iter().map(|token| match token {
-        Token::Word(word, _) => literal(&word, Globs::Wildcards),
-        Token::Operator(operator, _) => Err(Doubt::Operator(operator)),
-    });
-    words.collect()
 }
 
 /// What the tokenizer may see, and what it makes of it.
@@ -115,12 +106,12 @@ fn argv(command: SimpleCommand) -> Result<Vec<String>, Doubt> {
         });
     }
     let name = command.word_or_name.ok_or(Doubt::Empty)?;
-    let mut argv = vec![literal(&name.value, Globs::Unknown)?];
+    let mut argv = vec![literal(&name.value)?];
     for item in command.suffix.into_iter().flat_map(|suffix| suffix.0) {
         match item {
             // `a=b` behind the program is an argument like any other.
             CommandPrefixOrSuffixItem::Word(word) | CommandPrefixOrSuffixItem::AssignmentWord(_, word) => {
-                argv.push(literal(&word.value, Globs::Unknown)?);
+                argv.push(literal(&word.value)?);
             }
             CommandPrefixOrSuffixItem::IoRedirect(_) | CommandPrefixOrSuffixItem::ProcessSubstitution(..) => {
                 return Err(Doubt::Malformed);

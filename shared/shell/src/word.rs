@@ -5,33 +5,19 @@ use brush_parser::word::{WordPiece, WordPieceWithSource, parse};
 
 use crate::doubt::Doubt;
 
-/// Stands for `*` without quotes in the words of a rule. Private characters, which no readable command contains.
-pub(crate) const MANY: char = '\u{e000}';
-/// Stands for `?` without quotes in the words of a rule.
-pub(crate) const ONE: char = '\u{e001}';
-
-/// What `*` and `?` without quotes are.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Globs {
-    /// Names of files that are put in when the command runs: nobody knows which.
-    Unknown,
-    /// Wildcards of a rule.
-    Wildcards,
-}
-
 /// The one text that the shell makes of this word.
-pub(crate) fn literal(word: &str, globs: Globs) -> Result<String, Doubt> {
+pub(crate) fn literal(word: &str) -> Result<String, Doubt> {
     let pieces = parse(word, &ParserOptions::default()).map_err(|_| Doubt::Malformed)?;
     let mut text = String::new();
     for piece in pieces {
-        unquoted(&piece, globs, &mut text)?;
+        unquoted(&piece, &mut text)?;
     }
     Ok(text)
 }
 
-fn unquoted(piece: &WordPieceWithSource, globs: Globs, text: &mut String) -> Result<(), Doubt> {
+fn unquoted(piece: &WordPieceWithSource, text: &mut String) -> Result<(), Doubt> {
     match &piece.piece {
-        WordPiece::Text(bare) => return plain(bare, globs, text),
+        WordPiece::Text(bare) => return plain(bare, text),
         WordPiece::SingleQuotedText(quoted) => text.push_str(quoted),
         WordPiece::EscapeSequence(escaped) => text.push_str(after_backslash(escaped)?),
         WordPiece::DoubleQuotedSequence(inner) => {
@@ -47,12 +33,10 @@ fn unquoted(piece: &WordPieceWithSource, globs: Globs, text: &mut String) -> Res
 }
 
 /// Text outside quotes: nothing in it may mean anything.
-fn plain(bare: &str, globs: Globs, text: &mut String) -> Result<(), Doubt> {
+fn plain(bare: &str, text: &mut String) -> Result<(), Doubt> {
     let mut before = None;
     for c in bare.chars() {
         match c {
-            '*' if globs == Globs::Wildcards => text.push(MANY),
-            '?' if globs == Globs::Wildcards => text.push(ONE),
             '*' | '?' | '[' | ']' | '{' | '}' => return Err(Doubt::Expansion(c)),
             // `HEAD~2` is a text. `~` at the beginning, or after `=` and `:`, is a home directory.
             '~' if !before.is_some_and(char::is_alphanumeric) => return Err(Doubt::Expansion(c)),

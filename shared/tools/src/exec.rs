@@ -8,7 +8,7 @@ use chela_core::model::ToolSpec;
 use chela_core::queue::Authority;
 use chela_core::sandbox::{CommandRequest, CommandResult, Sandbox, SandboxError};
 use chela_core::tool::{Caller, Consent, Effect, Tool, ToolAnswer, ToolCall};
-use chela_shell::{Rule, Verdict, judge, judge_argv, shown, verdict};
+use chela_shell::{Verdict, script, shown, verdict, verdict_argv};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -77,7 +77,7 @@ impl Arguments {
     fn argv(&self) -> Vec<String> {
         match &self.command {
             Some(line) => {
-                let script = certain(line).map_or_else(|| line.clone(), |(_, script)| script);
+                let script = script(line).unwrap_or_else(|| line.clone());
                 ["bash".to_owned(), "-c".to_owned(), script].into()
             }
             None => self.argv.clone(),
@@ -86,9 +86,10 @@ impl Arguments {
 
     /// The programs that would run, each with its arguments; `None` where they cannot be told for sure.
     fn programs(&self) -> Option<Vec<Vec<String>>> {
-        match &self.command {
-            Some(line) => certain(line).map(|(programs, _)| programs),
-            None => judge_argv(&self.argv, &any([&self.argv])).allowed.then(|| vec![self.argv.clone()]),
+        let verdict = self.command.as_ref().map_or_else(|| verdict_argv(&self.argv), |line| verdict(line));
+        match verdict {
+            Verdict::Programs(programs) => Some(programs),
+            Verdict::NeedsPerson { .. } => None,
         }
     }
 
@@ -113,20 +114,6 @@ impl Arguments {
         }
         seen
     }
-}
-
-/// What a line of bash runs and nothing else, and the same written so that a shell can read it in that one way only; `None`
-/// if only a person can say. Whether it may run is decided elsewhere.
-fn certain(line: &str) -> Option<(Vec<Vec<String>>, String)> {
-    let Verdict::Programs(programs) = verdict(line) else { return None };
-    let script = judge(line, &any(&programs)).script?;
-    Some((programs, script))
-}
-
-/// Rules that allow these programs, with whatever arguments.
-fn any<'a>(programs: impl IntoIterator<Item = &'a Vec<String>>) -> Vec<Rule> {
-    let names = programs.into_iter().filter_map(|argv| argv.first());
-    names.filter_map(|name| Rule::of_words(&[name.as_str(), "-**"]).ok()).collect()
 }
 
 #[async_trait]

@@ -5,8 +5,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chela_core::agent_id::AgentId;
 use chela_core::model::ToolSpec;
 use chela_core::tool::{Caller, Consent, Effect, TOOL_SEARCH, Tool, ToolAnswer, ToolCall};
+use chela_core::tool_policy::ToolPolicy;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -27,10 +29,15 @@ const FOUND_AT_ONCE: usize = 5;
 /// Most bytes of names in the description of the search: servers of others may have hundreds of tools.
 const NAMED_BYTES: usize = 1024;
 
+/// What the search says of itself to everybody.
+const FINDS: &str = "Finds further tools by name or by what they do; those found can be called in your next step.";
+
 /// The tools as they are to be offered: all from the beginning if they are few and short, else most of them on demand.
-/// Those that always wait to be found do so among few as well.
-pub fn offered(tools: Vec<Arc<dyn Tool>>) -> Vec<Arc<dyn Tool>> {
-    let (waiting, ready): (Vec<_>, Vec<_>) = tools.into_iter().partition(|tool| tool.on_demand());
+/// Those that always wait to be found do so among few as well. Those the agent may never use do not count, and nobody
+/// finds what they may not use.
+pub fn offered(tools: Vec<Arc<dyn Tool>>, policy: &Arc<ToolPolicy>, agent: &AgentId) -> Vec<Arc<dyn Tool>> {
+    let tools = tools.into_iter().filter(|tool| policy.ever(agent, &tool.spec().name));
+    let (waiting, ready): (Vec<_>, Vec<_>) = tools.partition(|tool| tool.on_demand());
     let bytes: usize = ready.iter().map(|tool| size(&tool.spec())).sum();
     let few = ready.len() <= MOST_TOOLS && bytes <= MOST_BYTES;
     let (mut offered, mut hidden): (Vec<_>, Vec<_>) =
@@ -39,7 +46,7 @@ pub fn offered(tools: Vec<Arc<dyn Tool>>) -> Vec<Arc<dyn Tool>> {
     if hidden.is_empty() {
         return offered;
     }
-    offered.push(Arc::new(ToolSearch { tools: hidden.clone() }));
+    offered.push(Arc::new(ToolSearch { tools: hidden.clone(), policy: policy.clone() }));
     offered.extend(hidden.into_iter().map(|tool| Arc::new(OnDemand(tool)) as Arc<dyn Tool>));
     offered
 }
@@ -56,6 +63,10 @@ struct OnDemand(Arc<dyn Tool>);
 impl Tool for OnDemand {
     fn spec(&self) -> ToolSpec {
         self.0.spec()
+    }
+
+    fn spec_for(&self, caller: &Caller) -> ToolSpec {
+        self.0.spec_for(caller)
     }
 
     fn effect(&self) -> Effect {
@@ -82,9 +93,15 @@ impl Tool for OnDemand {
 /// `tool_search`.
 struct ToolSearch {
     tools: Vec<Arc<dyn Tool>>,
+    policy: Arc<ToolPolicy>,
 }
 
 impl ToolSearch {
+    /// What this caller may use: only that is told and found.
+    fn usable(&self, caller: &Caller) -> Vec<ToolSpec> {
+        self.policy.usable(&self.tools, caller).into_iter().map(|tool| tool.spec_for(caller)).collect()
+    }
+
     /// As many names as a description has room for.
     fn names<'a>(specs: impl Iterator<Item = &'a ToolSpec>) -> String {
         let (mut named, mut bytes, mut further) = (Vec::new(), 0usize, 0usize);
@@ -109,14 +126,9 @@ struct Arguments {
 #[async_trait]
 impl Tool for ToolSearch {
     fn spec(&self) -> ToolSpec {
-        let specs: Vec<ToolSpec> = self.tools.iter().map(|tool| tool.spec()).collect();
         ToolSpec {
             name: TOOL_SEARCH.into(),
-            description: format!(
-                "Finds further tools by name or by what they do; those found can be called in your next step. There are: \
-                 {}.",
-                Self::names(specs.iter())
-            ),
+            description: FINDS.to_owned(),
             input_schema: json!({
                 "type": "object",
                 "properties": { "query": { "type": "string", "description": "names, or words for what is to be done" } },
@@ -125,8 +137,17 @@ impl Tool for ToolSearch {
         }
     }
 
+    fn spec_for(&self, caller: &Caller) -> ToolSpec {
+        let description = format!("{FINDS} There are: {}.", Self::names(self.usable(caller).iter()));
+        ToolSpec { description, ..self.spec() }
+    }
+
     fn effect(&self) -> Effect {
         Effect::None
+    }
+
+    fn offered(&self, caller: &Caller) -> bool {
+        !self.usable(caller).is_empty()
     }
 
     async fn run(&self, call: ToolCall<'_>) -> ToolAnswer {
@@ -134,9 +155,7 @@ impl Tool for ToolSearch {
             Ok(arguments) => arguments,
             Err(error) => return ToolAnswer::error(error),
         };
-        // What this caller may not use is not to be found either.
-        let offered = self.tools.iter().filter(|tool| tool.offered(call.caller));
-        let specs: Vec<ToolSpec> = offered.map(|tool| tool.spec()).collect();
+        let specs = self.usable(call.caller);
         let found = search(&specs, &query);
         if found.is_empty() {
             let names = Self::names(specs.iter());
@@ -175,6 +194,10 @@ fn search<'a>(specs: &'a [ToolSpec], query: &str) -> Vec<&'a ToolSpec> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn offered(tools: Vec<Arc<dyn Tool>>) -> Vec<Arc<dyn Tool>> {
+        super::offered(tools, &Arc::default(), &AgentId::default())
+    }
 
     struct Named(&'static str, &'static str);
 
@@ -325,12 +348,37 @@ mod tests {
         assert!(guarded.consent(&json!({}), &owner).is_some());
     }
 
+    /// A guest's model is not told what the owner has.
+    #[test]
+    fn the_search_tells_only_of_tools_that_the_caller_may_use() {
+        use chela_core::tool_policy::{Limit, Scope, ToolRules, Who};
+
+        let rules = ToolRules { deny: vec!["weather".into()], ..ToolRules::default() };
+        let all = Scope { by_sender: [("id:8".to_owned(), rules)].into(), ..Scope::default() };
+        let policy = Arc::new(ToolPolicy { all, ..ToolPolicy::default() });
+        let tools: Vec<_> = many().into_iter().chain([Arc::new(Guarded) as Arc<dyn Tool>]).collect();
+        let tools = super::offered(tools, &policy, &AgentId::default());
+        let search = tools.iter().find(|tool| tool.spec().name == TOOL_SEARCH).unwrap();
+        let told = |authority, sender: &str| {
+            let who = Who { channel: "telegram".into(), senders: vec![sender.to_owned()], ..Who::default() };
+            let limit = Limit { who: vec![who], ..Limit::default() };
+            search.spec_for(&Caller { authority, limit, ..Caller::default() }).description
+        };
+        use chela_core::queue::Authority::{Guest, Owner};
+        let (owner, guest, other) = (told(Owner, "7"), told(Guest, "7"), told(Guest, "8"));
+        assert!(owner.contains("guarded") && owner.contains("weather"), "{owner}");
+        assert!(!guest.contains("guarded") && guest.contains("weather"), "{guest}");
+        assert!(!other.contains("guarded") && !other.contains("weather") && other.contains("a1"), "{other}");
+        assert!(!search.spec().description.contains("guarded"));
+        assert!(!search.offered(&Caller { depth: 1, ..Caller::default() }), "nothing is there to be found");
+    }
+
     #[test]
     fn names_of_hundreds_of_tools_do_not_fill_the_prompt() {
         let tool = |n: usize| Arc::new(Named(Box::leak(format!("server__tool_number_{n}").into_boxed_str()), ""));
         let tools: Vec<Arc<dyn Tool>> = (0..300).map(|n| tool(n) as Arc<dyn Tool>).collect();
         let search = offered(tools).into_iter().find(|tool| tool.spec().name == TOOL_SEARCH).unwrap();
-        let description = search.spec().description;
+        let description = search.spec_for(&Caller::default()).description;
         assert!(description.len() < NAMED_BYTES + 200 && description.contains(" more."), "{description}");
     }
 

@@ -19,5 +19,6 @@ mod skills;
 mod spend;
 mod streaming;
 mod telegram;
+mod tools;
 mod web;
 mod wrong;

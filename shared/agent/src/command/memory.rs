@@ -29,7 +29,7 @@ impl Agent {
     /// Runs a tool as the model would: a command that is answered twice saves one note.
     async fn by_tool(&self, asked: &Asked<'_>, name: &str, input: Value) -> String {
         let attempt = asked.attempt;
-        if !attempt.settings.tools.iter().any(|tool| tool.spec().name == name) {
+        if !attempt.tools(&attempt.caller()).iter().any(|tool| tool.spec().name == name) {
             return format!("I may not use the tool `{name}` here.");
         }
         let key = idempotency_key(attempt.machine.session(), &asked.inbound.event_key(), &format!("command:{name}"));

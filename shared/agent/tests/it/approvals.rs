@@ -14,6 +14,7 @@ use chela_core::queue::{Authority, Envelope, Lane, Queue, Standing, Task};
 use chela_core::session::SessionStore;
 use chela_core::session_key::{PeerKind, SessionKey};
 use chela_core::tool::{Caller, Consent, Effect, Tool, ToolAnswer, ToolCall};
+use chela_core::tool_policy::Limit;
 use chela_testkit::channel::RecordingChannel;
 use chela_testkit::model::{Line, assert_valid};
 use serde_json::{Value, json};
@@ -289,7 +290,8 @@ async fn a_schedule_tells_what_nobody_answered() {
 
 fn heartbeat(office: &Office) -> Envelope {
     let now = office.world.clock.now();
-    let task = Task::Heartbeat { name: "n".into(), scheduled_at: now, prompt: "p".into(), deliver_to: None };
+    let task =
+        Task::Heartbeat { name: "n".into(), scheduled_at: now, prompt: "p".into(), deliver_to: None, made_for: None };
     let session = SessionKey::from_stored("cron:n");
     Envelope { event: EventKey::of("schedule", "n", "1"), session, task, ..office.world.says("", "") }
 }
@@ -349,6 +351,7 @@ async fn nothing_a_tool_or_a_page_says_approves_or_pretends_to_wait() {
         depth: 0,
         hops: 1,
         authority: Authority::Owner,
+        limit: Limit::default(),
         deliver_to: None,
     };
     let event = EventKey::of("relay", "", "1");
@@ -379,6 +382,7 @@ async fn x17_a_decision_has_nothing_run_in_another_conversation() {
         id: request.id.clone(),
         sender: "7".into(),
         authority: Authority::Owner,
+        limit: Limit::default(),
         depth: 0,
         hops: 0,
         deliver_to: None,

@@ -17,6 +17,7 @@ use chela_core::session::{Choices, Control, SessionStore, UsageFooter, Verbose};
 use chela_core::session_key::{PeerKind, SessionKey};
 use chela_core::spend::{Day, Reservation, Scope, Settlement, SpendStore};
 use chela_core::tool::{Effect, Tool, ToolAnswer, ToolCall};
+use chela_core::tool_policy::Limit;
 use chela_testkit::channel::RecordingChannel;
 use serde_json::json;
 
@@ -519,6 +520,7 @@ async fn agents_and_sub_agents_are_listed_and_stopped() {
         depth: 1,
         hops: 1,
         authority: Authority::Owner,
+        limit: Limit::default(),
         deliver_to: None,
     };
     world.answer_until_done(&work).await;

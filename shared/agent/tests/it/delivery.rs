@@ -125,6 +125,7 @@ fn heartbeat(world: &World, deliver: bool) -> Envelope {
         scheduled_at: Millis(0),
         prompt: "Anything to tell?".into(),
         deliver_to: deliver.then_some(to),
+        made_for: None,
     };
     let event = EventKey::of("schedule", "daily", &world.clock.now().0.to_string());
     Envelope { event, session: cron_session_key("daily"), task, ..world.says("1", "") }

@@ -23,4 +23,5 @@ mod services;
 mod spending;
 mod subagents;
 mod together;
+mod tools;
 mod world;

@@ -106,6 +106,7 @@ fn beat(world: &World, name: &str) -> Envelope {
         scheduled_at: world.clock.now(),
         prompt: "anything?".into(),
         deliver_to: Some(inbound.reply_to),
+        made_for: None,
     };
     Envelope { task, session: SessionKey::from_stored(format!("cron:{name}")), ..world.says(name, "") }
 }

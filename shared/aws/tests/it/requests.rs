@@ -87,7 +87,13 @@ fn event(id: &str) -> EventKey {
 }
 
 fn accepted(id: &str) -> Accepted {
-    let task = Task::Heartbeat { name: "a".into(), scheduled_at: NOW, prompt: "hello".into(), deliver_to: None };
+    let task = Task::Heartbeat {
+        name: "a".into(),
+        scheduled_at: NOW,
+        prompt: "hello".into(),
+        deliver_to: None,
+        made_for: None,
+    };
     Accepted { event: event(id), turn: 1, at: NOW, task: Some(task) }
 }
 

@@ -37,7 +37,8 @@ async fn first_message(url: &str) -> aws_sdk_sqs::types::Message {
 async fn a_buried_message_lies_with_its_reason_beside_its_lane() {
     let environment = with_queues().await;
     let lanes = Lanes::new(&clients(), &environment).unwrap();
-    let task = Task::Heartbeat { name: "a".into(), scheduled_at: NOW, prompt: "x".into(), deliver_to: None };
+    let task =
+        Task::Heartbeat { name: "a".into(), scheduled_at: NOW, prompt: "x".into(), deliver_to: None, made_for: None };
     let envelope = Envelope {
         version: ENVELOPE_VERSION + 1,
         event: EventKey::of("webhook", "main", "1"),
@@ -61,7 +62,8 @@ async fn a_buried_message_lies_with_its_reason_beside_its_lane() {
 async fn a_message_the_queue_gave_up_by_itself_is_among_the_buried() {
     let environment = with_queues().await;
     let lanes = Lanes::new(&clients(), &environment).unwrap();
-    let task = Task::Heartbeat { name: "a".into(), scheduled_at: NOW, prompt: "x".into(), deliver_to: None };
+    let task =
+        Task::Heartbeat { name: "a".into(), scheduled_at: NOW, prompt: "x".into(), deliver_to: None, made_for: None };
     let envelope = Envelope {
         version: ENVELOPE_VERSION,
         event: EventKey::of("webhook", "main", "1"),

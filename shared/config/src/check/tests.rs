@@ -390,11 +390,13 @@ fn bindings_name_agents_and_channels_that_exist() {
 #[test]
 fn tools_must_pass_both_policies() {
     let config = config(
-        "{ tools: { deny: ['write'] }, agents: { entries: { a: { tools: { allow: ['read', 'write'] } }, b: { tools: { deny: ['*'] } } } } }",
+        "{ tools: { deny: ['write'] }, agents: { entries: { a: { tools: { allow: ['read', 'write'] } }, b: { tools: { deny: ['*'] } }, c: {} } } }",
     );
-    let allowed = |agent: &str, tool: &str| config.tool_allowed(&chela_core::agent_id::AgentId::new(agent), tool);
+    let policy = config.tool_policy();
+    let allowed = |agent: &str, tool: &str| policy.ever(&chela_core::agent_id::AgentId::new(agent), tool);
     assert!(allowed("a", "read") && !allowed("a", "write") && !allowed("a", "edit"));
-    assert!(!allowed("b", "read") && allowed("other", "read") && !allowed("other", "write"));
+    assert!(!allowed("b", "read") && allowed("c", "read") && !allowed("c", "write"));
+    assert!(!allowed("nobody", "read"));
 }
 
 #[test]

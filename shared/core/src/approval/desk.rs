@@ -153,6 +153,7 @@ impl Desk<'_> {
             authority: caller.authority,
             depth: caller.depth,
             hops: caller.hops,
+            limit: caller.limit.clone(),
             deliver_to: caller.reply_to.clone(),
         };
         self.push(request, decision_event(&request.id), request.session.clone(), task, at).await

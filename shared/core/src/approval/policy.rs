@@ -12,8 +12,11 @@ use crate::clock::Millis;
 use crate::queue::Authority;
 use crate::tool::{Caller, Consent};
 
+/// Stands, as the last word of a rule, for any further words that are no options.
+const ANY_WORDS: &str = "**";
+
 /// Stands, as the last word of a rule, for any further words.
-const ANY_REST: &str = "**";
+const ANYTHING: &str = "-**";
 
 /// How calls that need consent are treated, the strictest first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -94,8 +97,8 @@ pub struct Rule {
     pub tool: Option<String>,
     /// The program and its arguments, word by word.
     pub words: Vec<String>,
-    /// Whether the words stand for themselves. Else `*` is any characters of a word, `?` is one, and a last word `**` is
-    /// any further words.
+    /// Whether the words stand for themselves. Else `*` is any characters of a word and `?` is one, but a word that begins
+    /// with either is no option (`-x`); a last word `**` is any further words but options, `-**` any further words.
     #[serde(default)]
     pub exact: bool,
     /// Who said so.
@@ -137,13 +140,35 @@ impl Rule {
             return self.words == argv;
         }
         let (words, rest) = match self.words.split_last() {
-            // A rule that lists every program is none.
-            Some((last, words)) if last == ANY_REST && !words.is_empty() => (words, true),
-            _ => (self.words.as_slice(), false),
+            Some((last, words)) if last == ANY_WORDS || last == ANYTHING => (words, Some(last != ANYTHING)),
+            _ => (self.words.as_slice(), None),
         };
-        let long_enough = if rest { argv.len() >= words.len() } else { argv.len() == words.len() };
-        long_enough && words.iter().zip(argv).all(|(pattern, word)| WildMatch::new(pattern).matches(word))
+        // A rule that lists every program is none, and neither is one that says what it means in the middle.
+        let vague = words.iter().any(|word| word == ANY_WORDS || word == ANYTHING);
+        if vague || words.first().is_none_or(|program| is_glob(program)) {
+            return false;
+        }
+        let Some((named, further)) = argv.split_at_checked(words.len()) else { return false };
+        let further_fit = match rest {
+            None => further.is_empty(),
+            Some(no_options) => !(no_options && further.iter().any(|word| is_option(word))),
+        };
+        further_fit && words.iter().zip(named).all(|(pattern, word)| fits(pattern, word))
     }
+}
+
+fn is_glob(pattern: &str) -> bool {
+    pattern.contains(['*', '?'])
+}
+
+/// What a program may take for an option: whoever lists a file has not agreed to what `--output` does.
+fn is_option(word: &str) -> bool {
+    word.starts_with('-')
+}
+
+fn fits(pattern: &str, word: &str) -> bool {
+    let open = pattern.starts_with(['*', '?']);
+    !(open && is_option(word)) && WildMatch::new(pattern).matches(word)
 }
 
 /// Whether every program that would run is let run by some rule. What cannot be told for sure is not, nor is nothing.

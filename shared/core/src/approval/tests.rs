@@ -138,7 +138,12 @@ fn rules_match_word_by_word() {
     for (rule, argv) in [
         (&["git", "status"][..], &["git", "status"][..]),
         (&["git", "log", "**"], &["git", "log"]),
-        (&["git", "log", "**"], &["git", "log", "-1", "a b"]),
+        (&["git", "log", "**"], &["git", "log", "main", "a b"]),
+        (&["git", "log", "-**"], &["git", "log", "-1", "a b"]),
+        (&["git", "log", "-**"], &["git", "log"]),
+        (&["git", "log", "--format=*", "**"], &["git", "log", "--format=%H", "src"]),
+        (&["/bin/ls", "**"], &["/bin/ls", "a"]),
+        (&["cat", "-*", "**"], &["cat", "-A", "a"]),
         (&["ls", "*.rs"], &["ls", "a b.rs"]),
         (&["ls", "-?"], &["ls", "-l"]),
     ] {
@@ -152,6 +157,17 @@ fn rules_match_word_by_word() {
         (&["git"], &["/tmp/git"]),
         (&["**"], &["rm", "-rf", "/"]),
         (&["**", "x"], &["rm", "-rf", "x"]),
+        (&["-**"], &["rm", "-rf", "/"]),
+        (&["*"], &["rm"]),
+        (&["?m", "**"], &["rm", "x"]),
+        (&["git", "**", "status"], &["git", "**", "status"]),
+        (&["cat", "*"], &["cat", "-A"]),
+        (&["cat", "?A"], &["cat", "-A"]),
+        (&["cat", "**"], &["cat", "a", "-A"]),
+        (&["cat", "**"], &["cat", "a", "--"]),
+        (&["sort", "**"], &["sort", "--compress-prog=sh", "x"]),
+        (&["git", "log", "--format=*", "**"], &["git", "log", "--output=x", "src"]),
+        (&["/bin/ls", "**"], &["/usr/bin/ls", "a"]),
         (&[], &["rm"]),
         (&["git"], &[]),
     ] {
@@ -223,7 +239,7 @@ fn the_strictest_of_all_who_speak_decides() {
     };
     let mode = |authority, senders: &[&str], channel: &str, depth| {
         let senders = senders.iter().map(ToString::to_string).collect();
-        policy.mode(&Caller { authority, senders, reply_to: to(channel), depth, hops: 0 })
+        policy.mode(&Caller { authority, senders, reply_to: to(channel), depth, ..Caller::default() })
     };
     assert_eq!(mode(Authority::Owner, &["1"], "telegram", 0), Mode::Ask);
     assert_eq!(mode(Authority::Guest, &["1"], "telegram", 0), Mode::Deny);

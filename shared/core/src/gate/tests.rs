@@ -328,6 +328,8 @@ fn any_id() -> impl Strategy<Value = String> {
 fn any_rule() -> impl Strategy<Value = GroupRule> {
     (any::<Option<bool>>(), any::<Option<bool>>(), proptest::option::of(proptest::collection::vec(any_id(), 0..3)))
         .prop_map(|(enabled, require_mention, allow_from)| GroupRule {
+            tools: None,
+            tools_by_sender: BTreeMap::new(),
             enabled,
             require_mention,
             group_policy: None,

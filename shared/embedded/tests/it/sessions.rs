@@ -22,7 +22,8 @@ fn event(id: usize) -> EventKey {
 }
 
 fn accepted(id: usize, at: Millis) -> Accepted {
-    let task = Task::Heartbeat { name: "n".into(), scheduled_at: at, prompt: "p".into(), deliver_to: None };
+    let task =
+        Task::Heartbeat { name: "n".into(), scheduled_at: at, prompt: "p".into(), deliver_to: None, made_for: None };
     Accepted { event: event(id), turn: 1, at, task: Some(task) }
 }
 

@@ -55,7 +55,13 @@ impl World {
 }
 
 pub(crate) fn envelope(session: &str, id: &str, prompt: &str) -> Envelope {
-    let task = Task::Heartbeat { name: "n".into(), scheduled_at: NOW, prompt: prompt.into(), deliver_to: None };
+    let task = Task::Heartbeat {
+        name: "n".into(),
+        scheduled_at: NOW,
+        prompt: prompt.into(),
+        deliver_to: None,
+        made_for: None,
+    };
     Envelope {
         version: ENVELOPE_VERSION,
         event: EventKey::of("webhook", "default", id),

@@ -18,10 +18,11 @@ async fn ping() -> ModelRequest {
     );
     seed(&files, &agent).await.unwrap();
     let system = context(&files, &agent, &Limits::default()).await.unwrap();
-    let tools = chela_tools::on_demand::offered(chela_tools::all(&chela_tools::ToolSettings::default()));
+    let tools = chela_tools::all(&chela_tools::ToolSettings::default());
+    let tools = chela_tools::on_demand::offered(tools, &Default::default(), &agent);
     ModelRequest {
         system: format!("{}\n\nToday is Saturday, 2026-11-21.", system.owner),
-        tools: tools.iter().filter(|tool| !tool.on_demand()).map(|tool| tool.spec()).collect(),
+        tools: tools.iter().filter(|tool| !tool.on_demand()).map(|tool| tool.spec_for(&Default::default())).collect(),
         ..request(vec![user(vec![text("ping")])])
     }
 }

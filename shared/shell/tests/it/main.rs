@@ -15,11 +15,18 @@ mod random;
 mod rules;
 mod shows;
 
-use chela_shell::{Rule, Verdict, judge, judge_argv, verdict};
+use chela_core::agent_id::AgentId;
+use chela_core::approval::{Rule, listed};
+use chela_core::tool::Consent;
+use chela_shell::{Verdict, script, verdict, verdict_argv};
 
-/// Rules that allow these programs whatever their arguments; what runs something else has no rule.
-pub(crate) fn allowing(programs: &[Vec<String>]) -> Vec<Rule> {
-    programs.iter().filter_map(|argv| Rule::of_words(&[argv[0].as_str(), "-**"]).ok()).collect()
+/// Whether a line runs without a person: its programs are told for sure, and each fits one of these rules, whose words
+/// stand with spaces between them.
+pub(crate) fn allowed(rules: &[&str], line: &str) -> bool {
+    let words = |rule: &&str| rule.split(' ').map(str::to_owned).collect();
+    let rules: Vec<Rule> = rules.iter().map(|rule| Rule::configured(words(rule))).collect();
+    let consent = Consent { shown: line.to_owned(), programs: programs(line) };
+    listed(&AgentId::default(), "exec", &consent, rules.iter())
 }
 
 /// The programs of a line that can be told for sure.
@@ -30,14 +37,12 @@ pub(crate) fn programs(line: &str) -> Option<Vec<Vec<String>>> {
     }
 }
 
-/// Asserts that a person is asked about each of these, even by an owner who allows every program that can be allowed.
+/// Asserts that a person is asked about each of these, whatever is allowed.
 pub(crate) fn assert_asked(lines: &[&str]) {
     for line in lines {
         let verdict = verdict(line);
         assert!(matches!(verdict, Verdict::NeedsPerson { .. }), "{line:?}: {verdict:?}");
-        let names: Vec<Vec<String>> = line.split_whitespace().map(|word| vec![word.to_owned()]).collect();
-        let judgement = judge(line, &allowing(&names));
-        assert!(!judgement.allowed && judgement.script.is_none(), "{line:?}: {judgement:?}");
+        assert_eq!(script(line), None, "{line:?}");
     }
 }
 
@@ -45,7 +50,7 @@ pub(crate) fn assert_asked(lines: &[&str]) {
 pub(crate) fn assert_asked_argv(lines: &[&str]) {
     for line in lines {
         let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
-        let judgement = judge_argv(&argv, &allowing(std::slice::from_ref(&argv)));
-        assert!(!judgement.allowed, "{line:?}: {judgement:?}");
+        let verdict = verdict_argv(&argv);
+        assert!(matches!(verdict, Verdict::NeedsPerson { .. }), "{line:?}: {verdict:?}");
     }
 }

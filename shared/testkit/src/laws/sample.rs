@@ -19,7 +19,13 @@ pub(super) fn event(id: &str) -> EventKey {
 }
 
 pub(super) fn task(prompt: &str) -> Task {
-    Task::Heartbeat { name: "sample".into(), scheduled_at: NOW, prompt: prompt.into(), deliver_to: None }
+    Task::Heartbeat {
+        name: "sample".into(),
+        scheduled_at: NOW,
+        prompt: prompt.into(),
+        deliver_to: None,
+        made_for: None,
+    }
 }
 
 pub(super) fn envelope(session: &SessionKey, id: &str, prompt: &str) -> Envelope {

@@ -1,0 +1,214 @@
+//! Which tools a turn may use, and that what it begins may use no more.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chela_agent::{AgentSettings, Outcome};
+use chela_core::agent_id::AgentId;
+use chela_core::clock::Clock;
+use chela_core::model::{Block, Delta, Model, ModelAnswer, ModelError, ModelRequest, Stop, Usage};
+use chela_core::queue::{Authority, Envelope, Lane, MadeFor, Queue, Task};
+use chela_core::session_key::cron_session_key;
+use chela_core::tool::Effect;
+use chela_core::tool_policy::{Limit, ModelToolRules, Scope, ToolPolicy, ToolRules, Who};
+use chela_testkit::model::{Line, ScriptedModel, assert_valid};
+use chela_tools::sessions::{House, Member, tools};
+use serde_json::{Value, json};
+
+use crate::world::{World, calls, choice, keyed_channel, says, settings};
+
+/// More operations than the three turns of a spawn have.
+const EVERY_OPERATION: u32 = 80;
+
+fn denied(tool: &str) -> ToolRules {
+    ToolRules { deny: vec![tool.to_owned()], ..ToolRules::default() }
+}
+
+/// Nobody but some may use a tool.
+fn by_sender(rules: &[(&str, ToolRules)]) -> Arc<ToolPolicy> {
+    let by_sender = rules.iter().map(|(key, rules)| ((*key).to_owned(), rules.clone())).collect();
+    let all = Scope { at: "tools".into(), by_sender, ..Scope::default() };
+    Arc::new(ToolPolicy { all, ..ToolPolicy::default() })
+}
+
+/// Whoever talks to it, in whichever conversation: it switches the lamp, and says what came of it. A person's request it
+/// gives to a sub-agent first.
+struct Eager;
+
+#[async_trait]
+impl Model for Eager {
+    async fn call(
+        &self,
+        request: &ModelRequest,
+        _: &mut (dyn for<'d> FnMut(&'d Delta) + Send),
+    ) -> Result<ModelAnswer, ModelError> {
+        assert_valid(request);
+        let says = |text: String| (Block::Text { text }, Stop::End);
+        let uses = |name: &str, input: Value| {
+            let id = format!("{name}-{}", request.messages.len());
+            (Block::ToolUse { id, name: name.into(), input }, Stop::ToolUse)
+        };
+        let (block, stop) = match request.messages.last().and_then(|message| message.blocks.last()) {
+            Some(Block::Text { text }) if text == "light!" => uses("sessions_spawn", json!({"task": "light it"})),
+            Some(Block::ToolResult { text, .. }) if text.starts_with("Accepted") => says("I have asked.".into()),
+            Some(Block::ToolResult { text, .. }) => says(text.clone()),
+            Some(Block::Text { .. }) => uses("lamp", json!({})),
+            other => panic!("asked {other:?}"),
+        };
+        Ok(ModelAnswer { blocks: vec![block], stop, usage: Usage::default() })
+    }
+}
+
+fn world() -> World {
+    let mut world = World::with([], keyed_channel(), Effect::None);
+    let member = Member { models: vec!["test/scripted".into()], ..Member::default() };
+    let house = House {
+        agents: BTreeMap::from([(AgentId::new("main"), member)]),
+        max_depth: 1,
+        max_children: 5,
+        max_concurrent: 8,
+        ..House::default()
+    };
+    let mut tools = tools(&Arc::new(house));
+    tools.push(world.lamp.clone());
+    let settings = AgentSettings { tools, ..settings(Arc::new(Eager), world.lamp.clone()) };
+    world.installation.agents.insert(AgentId::new("main"), settings);
+    world
+}
+
+async fn next(world: &World) -> Option<Envelope> {
+    for lane in Lane::ALL {
+        if let Some(delivery) = world.embedded.queue.receive(lane, 1, 60).await.unwrap().pop() {
+            world.embedded.queue.delete(lane, &delivery.receipt).await.unwrap();
+            return Some(serde_json::from_str(&delivery.body).unwrap());
+        }
+    }
+    None
+}
+
+/// Answers everything that is queued, whatever dies meanwhile. How many attempts it took.
+async fn answer_all(world: &World, first: &Envelope) -> usize {
+    let mut open = vec![first.clone()];
+    for attempts in 0..200 {
+        let Some(envelope) = open.pop() else { return attempts };
+        if let Outcome::Again { .. } = world.answer(&envelope).await {
+            world.store.revive();
+            world.clock.advance(chela_agent::LEASE_MS + 1_000);
+            open.push(envelope);
+        } else if let Some(next) = next(world).await {
+            open.push(next);
+        }
+    }
+    panic!("never done");
+}
+
+fn told(world: &World) -> String {
+    world.channel.shown().last().unwrap().clone()
+}
+
+/// X22: the sub-agent of somebody who may not use a tool asks for it, and so does the turn that hears its report.
+#[tokio::test]
+async fn x22_nobody_gets_by_a_sub_agent_what_they_may_not_use_wherever_it_dies() {
+    let mut died = 0;
+    for (operation, applied) in (0..EVERY_OPERATION).flat_map(|operation| [(operation, false), (operation, true)]) {
+        let mut world = world();
+        world.installation.tools = by_sender(&[("channel:recording:7", denied("lamp")), ("*", ToolRules::default())]);
+        world.store.dies_at(operation, applied);
+        let attempts = answer_all(&world, &world.says("1", "light!")).await;
+        assert_eq!(world.lamp.switched(), 0, "operation {operation}, applied {applied}");
+        let why = "\"lamp\" may not be used in this conversation: tools.toolsBySender.channel:recording:7.deny does not \
+                   allow it.";
+        assert_eq!(told(&world), why, "operation {operation}, applied {applied}");
+        died += usize::from(attempts > 3);
+        if attempts == 3 {
+            break;
+        }
+    }
+    assert!(died > 25, "the three turns have more operations than {died}");
+}
+
+#[tokio::test]
+async fn a_sub_agent_has_the_tools_of_whoever_it_works_for() {
+    let mut world = world();
+    world.installation.tools = by_sender(&[("id:7", ToolRules::default()), ("*", denied("lamp"))]);
+    answer_all(&world, &world.says("1", "light!")).await;
+    assert_eq!((world.lamp.switched(), told(&world).as_str()), (2, "the lamp is on"));
+}
+
+/// The owner takes a tool away while the work waits: it is gone at once.
+#[tokio::test]
+async fn what_is_taken_away_meanwhile_is_gone() {
+    let mut world = world();
+    world.answer_until_done(&world.says("1", "light!")).await;
+    let work = next(&world).await.unwrap();
+    world.installation.tools = by_sender(&[("id:7", denied("lamp"))]);
+    world.answer_until_done(&work).await;
+    assert_eq!(world.lamp.switched(), 0);
+}
+
+/// Queued before letters had limits: nobody knows for whom, so what is said of anybody holds.
+#[tokio::test]
+async fn work_that_says_not_for_whom_it_is_has_the_tools_that_everybody_has() {
+    let mut world = world();
+    world.answer_until_done(&world.says("1", "light!")).await;
+    let work = next(&world).await.unwrap();
+    let mut old = serde_json::to_value(&work).unwrap();
+    assert!(old["task"].as_object_mut().unwrap().remove("limit").is_some());
+    let old: Envelope = serde_json::from_value(old).unwrap();
+    world.installation.tools = by_sender(&[("id:somebody-else", denied("lamp"))]);
+    world.answer_until_done(&old).await;
+    assert_eq!(world.lamp.switched(), 0);
+}
+
+fn beat(world: &World, made_for: Option<MadeFor>) -> Envelope {
+    let task = Task::Heartbeat {
+        name: "n".into(),
+        scheduled_at: world.clock.now(),
+        prompt: "switch it".into(),
+        deliver_to: None,
+        made_for: made_for.map(Box::new),
+    };
+    Envelope { task, session: cron_session_key("n"), ..world.says(&world.clock.unique(), "") }
+}
+
+#[tokio::test]
+async fn x22_a_schedule_may_no_more_than_whoever_had_it_made() {
+    let mut world = world();
+    world.installation.tools = by_sender(&[("id:7", denied("lamp"))]);
+    world.answer_until_done(&beat(&world, None)).await;
+    assert_eq!(world.lamp.switched(), 1, "the owner's own");
+    let mut limit = Limit::default();
+    let senders = vec!["7".into()];
+    limit.add_who(Who { channel: "recording".into(), account: "default".into(), senders, ..Who::default() });
+    let made = MadeFor { authority: Authority::Guest, limit };
+    let envelope = beat(&world, Some(made));
+    assert_eq!(envelope.task.authority(), Authority::Guest);
+    world.answer_until_done(&envelope).await;
+    assert_eq!(world.lamp.switched(), 1);
+}
+
+#[tokio::test]
+async fn each_model_is_offered_what_it_may_use_and_may_call_no_more() {
+    let away = || ModelError::Unavailable { provider: "test".into(), reason: "away".into() };
+    let mut world = World::new([Line::Fails(away), calls(&["a"]), says("I may not.")]);
+    let other = Arc::new(ScriptedModel::new([says("hello"), calls(&["b"]), says("done")]));
+    world.models().push(choice("other/one", [("other:default", other.clone())]));
+    let rules = ModelToolRules { deny: vec!["lamp".into()], ..ModelToolRules::default() };
+    let by_provider = BTreeMap::from([("test".to_owned(), rules)]);
+    let all = Scope { at: "tools".into(), by_provider, ..Scope::default() };
+    world.installation.tools = Arc::new(ToolPolicy { all, ..ToolPolicy::default() });
+    let agent = world.installation.agents.values_mut().next().unwrap();
+    agent.tools.extend(chela_tools::all(&chela_tools::ToolSettings::default()));
+    world.answer_until_done(&world.says("1", "hi")).await;
+    let offered = |model: &ScriptedModel| -> Vec<bool> {
+        let offers = |request: &ModelRequest| request.tools.iter().any(|tool| tool.name == "lamp");
+        model.asked().iter().map(offers).collect()
+    };
+    assert_eq!((offered(&world.model), offered(&other)), (vec![false], vec![true]));
+    world.clock.advance(600_000);
+    world.answer_until_done(&world.says("2", "light!")).await;
+    assert_eq!(world.lamp.switched(), 0, "a model may call what nobody offered to it");
+    let asked = world.model.asked().pop().unwrap();
+    assert!(format!("{:?}", asked.messages.last()).contains("tools.byProvider.test.deny"), "{asked:?}");
+}
