@@ -154,10 +154,8 @@ impl Link {
     async fn attached(&mut self, params: &Value) -> Result<(), CdpError> {
         let (session, target) = (text(params, "/sessionId"), text(params, "/targetInfo/targetId"));
         let (kind, context) = (text(params, "/targetInfo/type"), text(params, "/targetInfo/browserContextId"));
-        if self.contexts.contains(&context) && kind == "page" {
-            if self.tabs.values().filter(|tab| tab.context == context).count() >= MOST_TABS {
-                return self.pipe.tell("", "Target.closeTarget", json!({ "targetId": target })).await.map(drop);
-            }
+        let too_many = self.tabs.values().filter(|tab| tab.context == context).count() >= MOST_TABS;
+        if self.contexts.contains(&context) && kind == "page" && !too_many {
             for (method, params) in [
                 ("Page.enable", json!({})),
                 ("DOM.enable", json!({})),
@@ -166,9 +164,14 @@ impl Link {
             ] {
                 self.pipe.tell(&session, method, params).await?;
             }
-            self.tabs.insert(session.clone(), Tab { target, context, ..Tab::default() });
+            self.tabs.insert(session.clone(), Tab { target: target.clone(), context, ..Tab::default() });
         }
-        self.pipe.tell(&session, "Runtime.runIfWaitingForDebugger", json!({})).await.map(drop)
+        // One that waits holds up whoever opened it, so that also what is closed at once is let go first.
+        self.pipe.tell(&session, "Runtime.runIfWaitingForDebugger", json!({})).await?;
+        if kind == "page" && too_many {
+            self.pipe.tell("", "Target.closeTarget", json!({ "targetId": target })).await?;
+        }
+        Ok(())
     }
 }
 

@@ -48,6 +48,11 @@ impl Page<'_> {
         self.link.call(self.session, method, params).await
     }
 
+    /// Brings it before all others.
+    pub(crate) async fn show(&mut self) -> Result<(), CdpError> {
+        self.call("Page.bringToFront", json!({})).await.map(drop)
+    }
+
     /// Opens a URL, which must have been judged.
     pub(crate) async fn navigate(&mut self, url: &str) -> Result<(), CdpError> {
         let gone = self.call("Page.navigate", json!({ "url": url })).await?;

@@ -84,6 +84,8 @@ impl Running {
         let session = self.page_of(conversation, asked, url.is_some()).await?;
         let before: Vec<String> = self.link.tabs.keys().cloned().collect();
         let mut page = Page { link: &mut self.link, session: &session };
+        // Another page may have come before it, and Chromium does not tell those behind of clicks.
+        page.show().await?;
         let words = asked.text.as_deref().filter(|words| !words.is_empty());
         let element = asked.element.as_deref().map(|name| page.element(name)).transpose()?;
         let named = || element.ok_or_else(|| refused("say which element: ref"));

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::Stdio;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
@@ -26,6 +27,12 @@ fn folder(process: &Path) -> PathBuf {
     let words = words_of(process, "cmdline");
     let profile = words.iter().find_map(|word| word.strip_prefix("--user-data-dir=")).unwrap();
     Path::new(profile).parent().unwrap().to_owned()
+}
+
+/// The group of processes it is in (proc_pid_stat(5)).
+fn group_of(process: &Path) -> Option<i32> {
+    let status = std::fs::read_to_string(process.join("stat")).ok()?;
+    status.rsplit(')').next()?.split_whitespace().nth(2)?.parse().ok()
 }
 
 async fn proxy_of(tool: &Browser) -> String {
@@ -61,14 +68,14 @@ async fn chromium_has_its_sandbox_no_rights_and_nothing_of_ours() {
         let status = std::fs::read_to_string(process.join("status")).unwrap_or_default();
         status.lines().find_map(|line| line.strip_prefix(key).map(|rest| rest.trim().to_owned())).unwrap_or_default()
     };
-    let of_group = processes(&proxy);
-    let browser = of_group.iter().find(|process| !words_of(process, "cmdline").iter().any(|word| word.starts_with("--type=")));
+    let processes = processes(&proxy);
+    let browser = processes.iter().find(|process| !words_of(process, "cmdline").iter().any(|word| word.starts_with("--type=")));
     let browser = browser.unwrap();
     assert!(!status(browser, "Uid:").split_whitespace().any(|id| id == "0"), "it runs as root");
-    let renders = |process: &Path| words_of(process, "cmdline").iter().any(|word| word == "--type=renderer");
     let all = std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok().map(|entry| entry.path()));
-    let of_ours = |process: &Path| words_of(process, "cmdline").iter().any(|word| word.contains(&*folder.to_string_lossy()));
-    let renderers: Vec<PathBuf> = all.filter(|process| renders(process) && of_ours(process)).collect();
+    let group = group_of(browser);
+    let renders = |process: &PathBuf| group_of(process) == group && words_of(process, "cmdline").join(" ").contains("--type=renderer");
+    let renderers: Vec<PathBuf> = all.filter(renders).collect();
     assert!(!renderers.is_empty());
     for renderer in renderers {
         assert_eq!(status(&renderer, "Seccomp:"), "2", "a renderer without filter of system calls");
@@ -112,10 +119,7 @@ async fn unused_it_ends_with_its_profile() {
 async fn one_that_dies_is_told_and_replaced() {
     let (site, world, tool, proxy, folder) = opened().await;
     let browser = processes(&proxy).into_iter().min_by_key(|process| words_of(process, "cmdline").len()).unwrap();
-    let id: i32 = browser.file_name().unwrap().to_str().unwrap().parse().unwrap();
-    let id = rustix::process::Pid::from_raw(id).unwrap();
-    let group = rustix::process::getpgid(Some(id)).unwrap();
-    rustix::process::kill_process_group(group, rustix::process::Signal::KILL).unwrap();
+    kill_process_group(Pid::from_raw(group_of(&browser).unwrap()).unwrap(), Signal::KILL).unwrap();
     assert!(gone(&proxy).await);
     let told = world.err(&tool, json!({ "action": "snapshot" })).await;
     assert!(told.contains("navigate"), "{told}");

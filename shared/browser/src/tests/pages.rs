@@ -90,7 +90,7 @@ async fn what_a_page_does_by_itself_does_no_harm() {
 #[tokio::test]
 async fn a_page_opens_no_more_pages_than_there_is_room_for() {
     let (site, world) = (shop().await, World::new());
-    let many = "<button onclick=\"for (let n = 0; n < 30; n++) open('/list?' + n, '_blank')\">More</button>";
+    let many = "<button onclick=\"for (let n = 0; n < 30; n++) window.open('/list?' + n, '_blank')\">More</button>";
     site.html("/many", many);
     let tool = browser(&[&site]);
     let page = world.open(&tool, &site.at("/many")).await;
