@@ -35,7 +35,7 @@ const END_WITHIN: Duration = Duration::from_secs(3);
 const PIPES: &str = "exec \"$@\" 3<&0 4>&1 </dev/null >/dev/null";
 
 /// <https://github.com/GoogleChrome/chrome-launcher/blob/main/docs/chrome-flags-for-tools.md>
-const FLAGS: [&str; 24] = [
+const FLAGS: [&str; 30] = [
     "--remote-debugging-pipe",
     // Loopback too goes to the proxy, which refuses it.
     "--proxy-bypass-list=<-loopback>",
@@ -48,7 +48,14 @@ const FLAGS: [&str; 24] = [
     "--webrtc-ip-handling-policy=disable_non_proxied_udp",
     // Looks for televisions in the network.
     "--media-router=0",
-    "--disable-features=MediaRouter,DialMediaRouteProvider,OptimizationHints,Translate,AutofillServerCommunication",
+    "--disable-features=MediaRouter,DialMediaRouteProvider,OptimizationHints,Translate,AutofillServerCommunication,Prerender2",
+    // Otherwise it speaks with its maker by itself.
+    "--allow-browser-signin=false",
+    "--disable-client-side-phishing-detection",
+    "--disable-component-extensions-with-background-pages",
+    "--disable-domain-reliability",
+    "--disable-field-trial-config",
+    "--no-pings",
     "--no-first-run",
     "--no-default-browser-check",
     "--disable-background-networking",
@@ -123,7 +130,11 @@ impl Chromium {
         if as_nobody {
             command.uid(NOBODY).gid(NOBODY);
         }
-        command.env("HOME", home).env("TMPDIR", home).env("PATH", "/usr/local/bin:/usr/bin:/bin").env("LANG", "C.UTF-8");
+        command
+            .env("HOME", home)
+            .env("TMPDIR", home)
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+            .env("LANG", "C.UTF-8");
         command.current_dir(home).arg("about:blank").process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().map_err(|error| cannot(&launch.executable.display().to_string(), &error))?;
@@ -178,7 +189,8 @@ impl Drop for Chromium {
 
 /// An empty profile that only its user can look into.
 fn profile(as_nobody: bool) -> std::io::Result<TempDir> {
-    let folder = tempfile::Builder::new().prefix("chela-browser-").permissions(Permissions::from_mode(0o700)).tempdir()?;
+    let folder =
+        tempfile::Builder::new().prefix("chela-browser-").permissions(Permissions::from_mode(0o700)).tempdir()?;
     let inner = folder.path().join("profile");
     std::fs::create_dir(&inner)?;
     std::fs::write(inner.join("Local State"), LOCAL_STATE)?;

@@ -2,6 +2,7 @@
 //! with a script thinks, and both what it was sent and what the person got are looked at.
 
 mod agents;
+mod browser;
 mod commands;
 mod context;
 mod dialect;

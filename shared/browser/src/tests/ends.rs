@@ -69,12 +69,15 @@ async fn chromium_has_its_sandbox_no_rights_and_nothing_of_ours() {
         status.lines().find_map(|line| line.strip_prefix(key).map(|rest| rest.trim().to_owned())).unwrap_or_default()
     };
     let processes = processes(&proxy);
-    let browser = processes.iter().find(|process| !words_of(process, "cmdline").iter().any(|word| word.starts_with("--type=")));
+    let browser =
+        processes.iter().find(|process| !words_of(process, "cmdline").iter().any(|word| word.starts_with("--type=")));
     let browser = browser.unwrap();
     assert!(!status(browser, "Uid:").split_whitespace().any(|id| id == "0"), "it runs as root");
     let all = std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok().map(|entry| entry.path()));
     let group = group_of(browser);
-    let renders = |process: &PathBuf| group_of(process) == group && words_of(process, "cmdline").join(" ").contains("--type=renderer");
+    let renders = |process: &PathBuf| {
+        group_of(process) == group && words_of(process, "cmdline").join(" ").contains("--type=renderer")
+    };
     let renderers: Vec<PathBuf> = all.filter(renders).collect();
     assert!(!renderers.is_empty());
     for renderer in renderers {

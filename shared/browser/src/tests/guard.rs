@@ -81,7 +81,9 @@ async fn the_page_that_tries_would_be_noticed() {
     world.open(&browser(&[&site, &hidden]), &site.at("/escape")).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let asked = hidden.asked().join("\n");
-    for path in ["css", "img", "js", "frame", "fetch", "xhr", "beacon", "ws", "events", "worker", "w", "redirect", "object"] {
+    for path in
+        ["css", "img", "js", "frame", "fetch", "xhr", "beacon", "ws", "events", "worker", "w", "redirect", "object"]
+    {
         assert!(asked.contains(&format!(" /{path} ")), "{path}: {asked}");
     }
 }

@@ -41,7 +41,10 @@ async fn a_form_is_filled_and_sent_by_its_refs() {
     assert!(typed.contains("\"Ada & Söhne\""), "{typed}");
     let pin = json!({ "action": "type", "ref": reference(&page, "textbox \"PIN\""), "text": "correct horse" });
     let typed = world.ok(&tool, pin).await;
-    assert!(typed.contains("textbox \"PIN\" [focused]") && typed.contains("[filled]") && !typed.contains("horse"), "{typed}");
+    assert!(
+        typed.contains("textbox \"PIN\" [focused]") && typed.contains("[filled]") && !typed.contains("horse"),
+        "{typed}"
+    );
     world.ok(&tool, json!({ "action": "select", "ref": reference(&page, "combobox"), "text": "Wheat" })).await;
     let ticked = world.click(&tool, &reference(&page, "checkbox")).await;
     assert!(ticked.contains("checkbox \"Sliced\" [checked]"), "{ticked}");
@@ -116,6 +119,17 @@ async fn a_long_page_is_shown_in_parts() {
     assert!(last.contains("Row 899 of") && !last.contains("\"Row 0 of"), "{last}");
     let clicked = world.ok(&tool, json!({ "action": "scroll", "ref": reference(&last, "Row 899 of") })).await;
     assert_eq!(reference(&clicked, "Row 0 of"), "e1", "what has a ref keeps it");
+}
+
+#[tokio::test]
+async fn a_page_behind_a_login_says_so_at_once() {
+    let (site, world) = (Site::open().await, World::new());
+    site.serve(
+        "/private",
+        response(401, &[("www-authenticate", "Basic realm=\"x\""), ("content-type", "text/html")], b"Members"),
+    );
+    let answer = world.call(&browser(&[&site]), json!({ "action": "navigate", "url": site.at("/private") })).await;
+    assert!(answer.text.contains("Members") || answer.text.contains("AUTH"), "{}", answer.text);
 }
 
 #[tokio::test]
