@@ -262,3 +262,34 @@ fn short(text: &str, most: usize) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if text.chars().count() <= most { text } else { text.chars().take(most).chain(['…']).collect() }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Seen red: without the bound, where it overflows the stack.
+    #[test]
+    fn a_page_may_nest_as_deep_as_it_likes() {
+        for role in ["generic", "group"] {
+            let node = |n: u32| {
+                let next = (n + 1).to_string();
+                json!({ "nodeId": n.to_string(), "role": { "value": role }, "childIds": [next] })
+            };
+            let trees = Trees { main: (0..100_000).map(node).collect(), frames: BTreeMap::new() };
+            assert!(render(&trees, &mut Refs::default()).lines().count() <= DEEPEST + 1);
+        }
+    }
+
+    #[test]
+    fn parts_hold_every_line_once() {
+        let text: String = (0..3_000).map(|n| format!("- link \"Row {n}\"\n")).collect();
+        let (_, all) = part(&text, 1);
+        assert!(all > 2);
+        let parts: Vec<String> = (1..=all).map(|number| part(&text, number).0).collect();
+        assert!(parts.iter().all(|part| !part.is_empty() && part.chars().count() <= PART_CHARS));
+        assert_eq!(parts.concat(), text);
+        assert_eq!((part(&text, all + 1).0, part("", 1)), (String::new(), (String::new(), 1)));
+    }
+}

@@ -90,6 +90,25 @@ async fn chromium_has_its_sandbox_no_rights_and_nothing_of_ours() {
     assert_eq!(mode & 0o077, 0, "others can look into the profile");
 }
 
+/// Seen red: with downloads allowed. (Without a word about them a Chromium without a window keeps none either.)
+#[tokio::test]
+async fn nothing_is_downloaded() {
+    let (site, world, tool, _proxy, folder) = opened().await;
+    site.serve("/rye.zip", response(200, &[("content-type", "application/zip")], b"PK"));
+    site.html("/offer", "<a href=/rye.zip download>Take it</a>");
+    world.err(&tool, json!({ "action": "navigate", "url": site.at("/rye.zip") })).await;
+    let page = world.open(&tool, &site.at("/offer")).await;
+    world.click(&tool, &reference(&page, "Take it")).await;
+    assert_eq!(files(&folder).iter().find(|name| name.contains("rye") || name.ends_with("crdownload")), None);
+    assert!(!std::env::temp_dir().join("rye.zip").exists());
+}
+
+/// The names of all files below.
+fn files(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path.display().to_string()] }).collect()
+}
+
 #[tokio::test]
 async fn closed_it_ends_with_its_profile() {
     let (_site, world, tool, proxy, folder) = opened().await;
