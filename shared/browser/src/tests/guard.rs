@@ -60,8 +60,10 @@ async fn s03_s09_s16_a_page_reaches_nothing_private_by_any_way() {
     let tool = browser(&[&site]);
     let first = world.call(&tool, json!({ "action": "navigate", "url": site.at("/escape") })).await.text;
     for words in ["link \"Link\"", "link \"Moved\""] {
-        let page = world.open(&tool, &site.at("/links")).await;
-        world.click(&tool, &reference(&page, words)).await;
+        let page = world.call(&tool, json!({ "action": "navigate", "url": site.at("/links") })).await.text;
+        if page.contains(words) {
+            world.call(&tool, json!({ "action": "click", "ref": reference(&page, words) })).await;
+        }
     }
     let mut told = Vec::new();
     for path in ["/moved", "/meta"] {
