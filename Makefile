@@ -29,7 +29,7 @@ fmt: ## Formats the Rust code
 	cargo fmt --all
 
 test: ## Every test; installs the tools it needs into .tools first
-	tools/bootstrap emulator lint sam oracles synapse irc bubblewrap litellm mcp mcp-v1
+	tools/bootstrap emulator lint sam oracles synapse irc bubblewrap litellm mcp mcp-v1 browser
 	cargo build --workspace --all-targets --locked
 	CHELA_BUILT=1 CHELA_REPORT_DIR=$(CURDIR)/target/reports cargo $(if $(NEXTEST),nextest run,test) --workspace --locked
 	.tools/emulator/bin/python -m unittest discover -s tests/infra

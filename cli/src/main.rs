@@ -3,6 +3,7 @@
 mod approvals;
 mod audit;
 mod bridge;
+mod browser;
 mod channels;
 mod chat;
 mod config;

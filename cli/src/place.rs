@@ -66,7 +66,7 @@ impl Place {
         })
     }
 
-    /// Where commands can run: in a jail of bubblewrap, and, if the configuration wants it, without one.
+    /// Which programs can be started: a browser, and commands: in a jail of bubblewrap, and, if the configuration wants it, without one.
     pub(crate) async fn commands() -> Commands {
         let Ok(stage) = std::env::current_exe() else { return Commands::default() };
         let path = variable("PATH").unwrap_or_default();
@@ -79,7 +79,13 @@ impl Place {
             None => Err("there is no bubblewrap to make one of (on Debian: apt install bubblewrap)".to_owned()),
         };
         let sandbox = jail.map(|jail| Arc::new(jail) as Arc<dyn Sandbox>).map_err(|why| format!("no sandbox: {why}"));
-        Commands { sandbox: Some(sandbox), gateway: Some(Arc::new(Unjailed::new(&stage))), ..Commands::default() }
+        let browser = Some(crate::browser::opener(path));
+        Commands {
+            sandbox: Some(sandbox),
+            gateway: Some(Arc::new(Unjailed::new(&stage))),
+            browser,
+            ..Commands::default()
+        }
     }
 
     /// The configuration and its accounts, without the store: a running gateway holds that.

@@ -89,6 +89,7 @@ fn adapters_do_not_know_one_another_nor_what_they_serve() {
     assert_within("chela-shell", &[]);
     assert_within("chela-memory", &["chela-core", "chela-http"]);
     assert_within("chela-web", &["chela-core", "chela-http", "chela-media"]);
+    assert_within("chela-browser", &["chela-core", "chela-http", "chela-media"]);
     assert_within("chela-config", &["chela-core"]);
     assert_within("chela-http", &["chela-core"]);
     assert_within("chela-archive", &[]);
@@ -126,6 +127,13 @@ fn vendors_stay_behind_their_one_crate() {
         // The simulation is a test as a whole.
         let of_tests = !needs.contains("chela-testkit") || package == "chela-simulation";
         assert!(of_tests, "{package} must need chela-testkit in tests only");
+    }
+}
+
+#[test]
+fn a_browser_is_started_by_the_command_and_never_by_a_function() {
+    for (package, needs) in needs() {
+        assert!(!needs.contains("chela-browser") || package == "chela", "{package} must not need chela-browser");
     }
 }
 

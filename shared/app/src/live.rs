@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chela_agent::Installation;
-use chela_config::{ChannelKeys, Config, LiveConfig, LoadError, MissingVariable, Refreshed, Report, Surroundings};
+use chela_config::{
+    BrowserTool, ChannelKeys, Config, LiveConfig, LoadError, MissingVariable, Refreshed, Report, Surroundings,
+};
 use chela_core::agent_id::AgentId;
 use chela_core::blob::BlobStore;
 use chela_core::channel::Channel;
@@ -16,6 +18,8 @@ use chela_core::route::RoutingTable;
 use chela_core::sandbox::Sandbox;
 use chela_core::schedule::Schedule;
 use chela_core::secret::{Secret, SecretStore};
+use chela_core::tool::Tool;
+use chela_http::HttpClient;
 use chela_mcp::Servers;
 use chela_memory::Memory;
 use chela_skills::Shelf;
@@ -52,7 +56,7 @@ pub struct Ground {
     pub mcp: McpHome,
 }
 
-/// Where commands can run here; the configuration chooses.
+/// Which programs can be started here: commands, and a browser; the configuration chooses.
 #[derive(Clone, Default)]
 pub struct Commands {
     /// With walls around them; or why there are none and how to get them. `None` where no commands ever run.
@@ -61,7 +65,13 @@ pub struct Commands {
     pub gateway: Option<Arc<dyn Sandbox>>,
     /// Those that were begun in the background.
     pub runs: Arc<Runs>,
+    /// A browser. `None` where none ever runs: a function starts no program.
+    pub browser: Option<OpenBrowser>,
 }
+
+/// Opens the browser of this machine as the configuration wants it: the tool, `None` if there is no such program here, or
+/// what is wrong.
+pub type OpenBrowser = Arc<dyn Fn(&BrowserTool, &HttpClient) -> Result<Option<Arc<dyn Tool>>, String> + Send + Sync>;
 
 /// Looks up a variable of the environment.
 pub type Variables = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;

@@ -11,7 +11,7 @@ use chela_http::{HostPort, HttpClient};
 use chela_web::{FetchSettings, PROVIDERS, Provider, SearchSettings, WebFetch, WebSearch, find_provider};
 
 use crate::install::resolve;
-use crate::live::Built;
+use crate::live::{Built, Commands};
 use crate::usage::tariff;
 
 /// Places that the owner has configured: they may be private.
@@ -37,6 +37,21 @@ pub(crate) async fn open(
         tools.push(Arc::new(WebFetch::new(http, fetch(&config.tools.web.fetch))));
     }
     tools
+}
+
+/// The browser, where this place can start one and the configuration wants it.
+pub(crate) fn browser(
+    config: &Config,
+    commands: &Commands,
+    http: &HttpClient,
+    problems: &mut Vec<String>,
+) -> Option<Arc<dyn Tool>> {
+    let section = &config.tools.browser;
+    let open = commands.browser.as_ref().filter(|_| section.enabled)?;
+    open(section, http).unwrap_or_else(|why| {
+        problems.push(format!("tools.browser: {why}"));
+        None
+    })
 }
 
 /// What agents could see of the web and do not, each with what would help.

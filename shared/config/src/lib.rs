@@ -71,7 +71,7 @@ pub use spend::{SpendLimits, SpendPrices, SpendSection};
 pub use subagents::{SessionTools, SessionVisibility, SubagentDefaults, Subagents};
 pub use tools::{AgentTools, SubagentTools};
 pub use variables::{MissingVariable, SecretUse};
-pub use web::{SearchProvider, WebFetch, WebSearch, WebTools};
+pub use web::{BrowserTool, SearchProvider, WebFetch, WebSearch, WebTools};
 
 /// The reference manual: every key with its default, as a configuration that changes nothing.
 pub const DEFAULT_TEXT: &str = include_str!("../chela.default.json5");

@@ -24,7 +24,7 @@ use crate::skills::{PromptTemplate, SkillsSection};
 use crate::spend::SpendSection;
 use crate::subagents::SessionTools;
 use crate::tools::SubagentTools;
-use crate::web::WebTools;
+use crate::web::{BrowserTool, WebTools};
 
 /// The whole configuration. Everything has a default: an empty file is a configuration.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -270,6 +270,8 @@ pub struct ToolsSection {
     pub media: MediaTools,
     /// Pages and searches.
     pub web: WebTools,
+    /// A browser for the owner.
+    pub browser: BrowserTool,
 }
 
 /// `logging`.

@@ -1,4 +1,4 @@
-//! What agents see of the web: `tools.web`.
+//! What agents see of the web: `tools.web` and `tools.browser`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -139,6 +139,30 @@ impl Default for WebFetch {
     }
 }
 
+/// `tools.browser`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BrowserTool {
+    /// Whether the owner's agents can use a browser, where Chela runs on a machine that has one. On AWS there is none.
+    pub enabled: bool,
+    /// Chromium or Chrome, if it is not on the `PATH`.
+    pub executable_path: Option<String>,
+    /// Whether it runs without a window.
+    pub headless: bool,
+    /// Whether Chromium's own sandbox is off. Only for containers that cannot have it: without it a page that breaks
+    /// Chromium can do what the user can who runs it, which is `nobody` where Chela is run by root.
+    pub no_sandbox: bool,
+    /// Servers of one's own that pages may reach although they are private or speak plain http, such as
+    /// `http://wiki.lan:8080`: this host and port, any path, for every page that is opened.
+    pub private_urls: Vec<String>,
+}
+
+impl Default for BrowserTool {
+    fn default() -> Self {
+        Self { enabled: true, executable_path: None, headless: true, no_sandbox: false, private_urls: Vec::new() }
+    }
+}
+
 /// What contradicts itself among all this.
 pub(crate) fn inspect(config: &Config) -> Vec<Misfit> {
     let mut misfits = Vec::new();
@@ -168,9 +192,18 @@ pub(crate) fn inspect(config: &Config) -> Vec<Misfit> {
             "raise maxCharsCap, or lower this",
         );
     }
-    if fetch.private_urls.iter().any(|url| !is_http_url(url)) {
-        const PRIVATE_URLS: &[&str] = &["tools", "web", "fetch", "privateUrls"];
-        refuse(PRIVATE_URLS, false, "holds something that is no web address", "write each as http://wiki.lan:8080");
+    let browser = &config.tools.browser;
+    let of_fetch: &[&str] = &["tools", "web", "fetch", "privateUrls"];
+    let of_browser: &[&str] = &["tools", "browser", "privateUrls"];
+    for (keys, urls) in [(of_fetch, &fetch.private_urls), (of_browser, &browser.private_urls)] {
+        if urls.iter().any(|url| !is_http_url(url)) {
+            refuse(keys, false, "holds something that is no web address", "write each as http://wiki.lan:8080");
+        }
+    }
+    if browser.no_sandbox {
+        let message = "Chromium runs without its sandbox, so that a page that breaks it can do what its user can";
+        let keys = &["tools", "browser", "noSandbox"];
+        refuse(keys, true, message, "leave it out, unless a container forbids the sandbox and is itself the wall");
     }
     misfits
 }

@@ -10,7 +10,7 @@ use http::header::{ACCEPT, HOST, LOCATION, USER_AGENT};
 use http::{HeaderMap, Method, StatusCode};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::address::Reach;
@@ -18,7 +18,7 @@ use crate::error::HttpError;
 use crate::request::{Request, Response};
 use crate::resolver::{Lookup, Refused, VettedResolver, system_lookup, vetted};
 use crate::stream::StreamingResponse;
-use crate::target::{HostPort, Target};
+use crate::target::{HostPort, Target, origin_of};
 
 /// Longest way to a connection: name, TCP and TLS. Shorter than any request's own timeout should be, so that a dead
 /// network is told apart ([`HttpError::NotSent`]) from a slow answer ([`HttpError::Unknown`]).
@@ -58,8 +58,6 @@ struct Shared {
     configured: reqwest::Client,
     not_loopback: reqwest::Client,
     lookup: Lookup,
-    user_agent: String,
-    tls: rustls::ClientConfig,
 }
 
 impl HttpClient {
@@ -72,9 +70,9 @@ impl HttpClient {
         let tls = tls_config(options.extra_roots)?;
         let public = inner_client(&options.user_agent, tls.clone(), Reach::Public, lookup.clone())?;
         let configured = inner_client(&options.user_agent, tls.clone(), Reach::Configured, lookup.clone())?;
-        let not_loopback = inner_client(&options.user_agent, tls.clone(), Reach::NotLoopback, lookup.clone())?;
-        let HttpOptions { allow_hosts, user_agent, .. } = options;
-        let shared = Shared { public, configured, not_loopback, lookup, user_agent, tls };
+        let not_loopback = inner_client(&options.user_agent, tls, Reach::NotLoopback, lookup.clone())?;
+        let allow_hosts = options.allow_hosts;
+        let shared = Shared { public, configured, not_loopback, lookup };
         Ok(Self { shared: Arc::new(shared), allow: allow_hosts.into(), only: None })
     }
 
@@ -98,9 +96,23 @@ impl HttpClient {
         Self { only: Some(place), ..self.clone() }
     }
 
-    /// The addresses at which a URL may be spoken to right now, by the rules of every request: for what has to dial by
-    /// itself, such as a browser's proxy. Nothing is sent to them. They must be dialled as they stand here, for the same
-    /// name asked again may answer differently.
+    /// A bare connection to where a URL leads, by the rules of every request, for what speaks for itself: the tunnels of a
+    /// browser. The name is looked up once, and the addresses that were judged are dialled as they were judged.
+    pub async fn connect(&self, url: &str) -> Result<TcpStream, HttpError> {
+        let mut last = String::new();
+        for address in self.vet(url).await? {
+            match tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect(address)).await {
+                Ok(Ok(connection)) => return Ok(connection),
+                Ok(Err(error)) => last = error.to_string(),
+                Err(_) => last = "it took too long".to_owned(),
+            }
+        }
+        Err(HttpError::NotSent { origin: origin_of(url), reason: last })
+    }
+
+    /// The addresses at which a URL may be spoken to right now, by the rules of every request. Nothing is sent to them. This
+    /// says early why a URL would be refused; whoever then dials by [`HttpClient::connect`] is judged anew, for the same name
+    /// asked again may answer differently.
     pub async fn vet(&self, url: &str) -> Result<Vec<SocketAddr>, HttpError> {
         let target = Target::parse(url)?;
         let reach = self.reach(&target, &self.allow)?;
@@ -148,31 +160,6 @@ impl HttpClient {
             hops -= 1;
             target = next;
         }
-    }
-
-    /// Asks for another protocol on the connection (RFC 9110 §7.8), a WebSocket as a rule: the connection, or the status of
-    /// the answer if the other side does not change. The connection has no limits of its own.
-    pub async fn upgrade(
-        &self,
-        request: Request,
-    ) -> Result<Result<impl AsyncRead + AsyncWrite + Send + Unpin + use<>, StatusCode>, HttpError> {
-        let target = Target::parse(&request.url)?;
-        let reach = self.reach(&target, &self.allow)?;
-        // HTTP/2 has no such change, and which one is spoken is agreed on before the first request.
-        let mut tls = self.shared.tls.clone();
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let client = inner_client(&self.shared.user_agent, tls, reach, self.shared.lookup.clone())?;
-        let Request { method, mut headers, timeout, .. } = request;
-        headers.remove(HOST);
-        let origin = target.origin();
-        let asked = client.request(method, target.url).headers(headers).send();
-        let late = || HttpError::Unknown { origin: origin.clone(), reason: "it took too long".to_owned() };
-        let answer = tokio::time::timeout(timeout, asked).await.map_err(|_| late())?;
-        let answer = answer.map_err(|error| HttpError::before_answer(&origin, &error))?;
-        if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(Err(answer.status()));
-        }
-        answer.upgrade().await.map(Ok).map_err(|error| HttpError::during_answer(&origin, &error))
     }
 
     /// The same as [`HttpClient::send`] in the words of the `http` crate, for SDKs that bring their own requests.
@@ -402,33 +389,6 @@ mod tests {
         assert!(matches!(vet(&nowhere, "https://a.example").await, Err(HttpError::NotSent { .. })));
     }
 
-    #[tokio::test]
-    async fn a_connection_that_changes_its_protocol_is_handed_over_and_others_are_not() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://127.0.0.1:{}/", listener.local_addr().unwrap().port());
-        let (client, _) = client_where(&[&url], &[]);
-        let serve = async {
-            for answer in ["HTTP/1.1 101 Yes\r\nconnection: upgrade\r\nupgrade: x\r\n\r\nhi", "HTTP/1.1 403 No\r\n\r\n"]
-            {
-                let (mut socket, _) = listener.accept().await.unwrap();
-                assert!(socket.read(&mut [0; 1024]).await.unwrap() > 0);
-                socket.write_all(answer.as_bytes()).await.unwrap();
-            }
-        };
-        let asks = get(&url).header(http::header::CONNECTION, HeaderValue::from_static("upgrade"));
-        let ask = asks.header(http::header::UPGRADE, HeaderValue::from_static("x"));
-        let both = async {
-            let mut line = client.upgrade(ask.clone()).await.unwrap().ok().unwrap();
-            let mut heard = [0; 2];
-            line.read_exact(&mut heard).await.unwrap();
-            assert_eq!(&heard, b"hi");
-            assert_eq!(client.upgrade(ask.clone()).await.unwrap().err(), Some(StatusCode::FORBIDDEN));
-        };
-        tokio::join!(serve, both);
-        let refused = client.public_only().upgrade(ask).await.err();
-        assert!(matches!(refused, Some(HttpError::Blocked { .. })), "{refused:?}");
-    }
-
     /// The addresses that were vetted are the ones that are dialled; there is no second look-up to lie to.
     #[tokio::test]
     async fn s09_the_connection_goes_to_a_vetted_address_after_one_look_up() {
@@ -443,6 +403,26 @@ mod tests {
         let (answer, ()) = tokio::join!(client.send(get(&url)), serve);
         assert_eq!(answer.unwrap().status, StatusCode::NO_CONTENT);
         assert_eq!(asked.load(Ordering::Relaxed), 1);
+    }
+
+    /// The tunnels of a browser: the same rules, one look-up, and the address that was judged.
+    #[tokio::test]
+    async fn s09_a_bare_connection_goes_to_a_vetted_address_or_nowhere() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://box.example:{}/", listener.local_addr().unwrap().port());
+        let (client, asked) = client_where(&[&url], &["169.254.169.254", "127.0.0.1"]);
+        let mut line = client.connect(&url).await.unwrap();
+        let (mut other, _) = listener.accept().await.unwrap();
+        other.write_all(b"hi").await.unwrap();
+        let mut heard = [0; 2];
+        line.read_exact(&mut heard).await.unwrap();
+        assert_eq!((&heard, asked.load(Ordering::Relaxed)), (b"hi", 1));
+        let (stranger, _) = client_where(&[], &["127.0.0.1"]);
+        for url in [url.replace("http:", "https:"), url.replace("box.example", "127.0.0.1")] {
+            assert!(matches!(stranger.connect(&url).await, Err(HttpError::Blocked { .. })), "{url}");
+        }
+        let nobody = tokio::time::timeout(Duration::from_millis(100), listener.accept()).await;
+        assert!(nobody.is_err(), "a refused connection was made");
     }
 
     #[tokio::test]

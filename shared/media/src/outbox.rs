@@ -24,7 +24,7 @@ pub(crate) async fn made(call: &ToolCall<'_>) -> Result<Option<String>, String> 
 }
 
 /// Keeps what was made and answers its path within the workspace.
-pub(crate) async fn keep(call: &ToolCall<'_>, bytes: Bytes, extension: &str) -> Result<String, String> {
+pub async fn keep(call: &ToolCall<'_>, bytes: Bytes, extension: &str) -> Result<String, String> {
     let path = format!("{}.{extension}", stem(call));
     let key = format!("agents/{}/{path}", call.agent.as_str());
     call.files.put(&key, bytes, Precondition::None).await.map_err(|error| error.to_string())?;
@@ -32,6 +32,6 @@ pub(crate) async fn keep(call: &ToolCall<'_>, bytes: Bytes, extension: &str) -> 
 }
 
 /// What a tool answers about a file it made.
-pub(crate) fn answer(what: &str, path: &str) -> ToolAnswer {
+pub fn answer(what: &str, path: &str) -> ToolAnswer {
     ToolAnswer::ok(format!("{what} To send it, put this on a line of its own in your answer:\nMEDIA:{path}"))
 }

@@ -3,6 +3,7 @@
 
 mod agents;
 mod attacks;
+mod browser;
 mod commands;
 mod context;
 mod dialect;

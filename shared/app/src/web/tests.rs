@@ -69,6 +69,46 @@ async fn who_is_named_is_asked_else_whose_key_is_there() {
     assert_eq!(base_urls(&config(own)), ["http://127.0.0.1:8888"]);
 }
 
+/// A tool that is only there.
+struct Present;
+
+#[async_trait]
+impl Tool for Present {
+    fn spec(&self) -> chela_core::model::ToolSpec {
+        chela_core::model::ToolSpec { name: "browser".into(), description: String::new(), input_schema: true.into() }
+    }
+
+    fn effect(&self) -> chela_core::tool::Effect {
+        chela_core::tool::Effect::Unkeyed
+    }
+
+    async fn run(&self, _: chela_core::tool::ToolCall<'_>) -> chela_core::tool::ToolAnswer {
+        chela_core::tool::ToolAnswer::ok("")
+    }
+}
+
+#[test]
+fn a_browser_is_there_where_one_can_be_started_and_is_wished() {
+    let http = HttpClient::new(HttpOptions { allow_hosts: vec![], user_agent: "t".into(), extra_roots: None }).unwrap();
+    let asked = |text: &str, commands: &Commands| {
+        let mut problems = Vec::new();
+        let tool = browser(&config(text), commands, &http, &mut problems);
+        (tool.is_some(), problems)
+    };
+    let here = Commands {
+        browser: Some(Arc::new(|section: &chela_config::BrowserTool, _: &HttpClient| match &section.executable_path {
+            Some(path) => Err(format!("nothing at {path}")),
+            None => Ok(Some(Arc::new(Present) as Arc<dyn Tool>)),
+        })),
+        ..Commands::default()
+    };
+    assert_eq!(asked("{}", &here), (true, vec![]));
+    assert_eq!(asked("{ tools: { browser: { enabled: false } } }", &here), (false, vec![]));
+    assert_eq!(asked("{}", &Commands::default()), (false, vec![]), "as in a function");
+    let wrong = asked("{ tools: { browser: { executablePath: '/x' } } }", &here);
+    assert_eq!(wrong, (false, vec!["tools.browser: nothing at /x".to_owned()]));
+}
+
 /// A key belongs to an address. Of a provider that is asked somewhere else, it stays at home.
 #[tokio::test]
 async fn a_key_of_a_variable_goes_to_no_configured_address() {
