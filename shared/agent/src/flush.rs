@@ -86,6 +86,8 @@ impl Compactor<'_> {
         let key = idempotency_key(&self.session, &event, "flush");
         let caller = Caller { authority: Authority::Owner, depth: self.depth, ..Caller::default() };
         let run = tool.run(ToolCall {
+            again: false,
+            post: &chela_core::post::Nowhere,
             input,
             idempotency_key: &key,
             agent: self.attempt_agent,

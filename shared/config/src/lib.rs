@@ -34,6 +34,7 @@ mod spend;
 mod subagents;
 mod variables;
 mod web;
+mod writing;
 
 pub use agents::{Agent, AgentDefaults, AgentsSection, Heartbeat, ModelChoice, Ownership, SystemAgent};
 pub use approvals::{ApprovalsSection, Ask, ExecApprovals, ExecHost, ExecTools, Security};
@@ -69,6 +70,7 @@ pub use spend::{SpendLimits, SpendPrices, SpendSection};
 pub use subagents::{SessionTools, SessionVisibility, SubagentDefaults, Subagents};
 pub use variables::{MissingVariable, SecretUse};
 pub use web::{SearchProvider, WebFetch, WebSearch, WebTools};
+pub use writing::{CronTool, MessageTool};
 
 /// The reference manual: every key with its default, as a configuration that changes nothing.
 pub const DEFAULT_TEXT: &str = include_str!("../chela.default.json5");

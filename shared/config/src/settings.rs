@@ -24,6 +24,7 @@ use crate::skills::{PromptTemplate, SkillsSection};
 use crate::spend::SpendSection;
 use crate::subagents::SessionTools;
 use crate::web::WebTools;
+use crate::writing::{CronTool, MessageTool};
 
 /// The whole configuration. Everything has a default: an empty file is a configuration.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -264,6 +265,10 @@ pub struct ToolsSection {
     pub media: MediaTools,
     /// Pages and searches.
     pub web: WebTools,
+    /// Messages beside replies.
+    pub message: MessageTool,
+    /// Schedules that agents make.
+    pub cron: CronTool,
 }
 
 impl ToolsSection {

@@ -18,4 +18,5 @@ mod spend;
 mod streaming;
 mod telegram;
 mod web;
+mod writing;
 mod wrong;
