@@ -9,9 +9,10 @@ use chela_core::channel::{OutboundPart, SendError, Unconfirmed};
 use chela_core::clock::Millis;
 use chela_core::message::{ChannelId, EventKey, ReplyAddress};
 use chela_core::post::{Errand, Undone};
-use chela_core::queue::Task;
+use chela_core::queue::{Authority, Task};
 
 use crate::answer::{Agent, Attempt};
+use crate::blocks::{is_for_guests, without_private_files};
 use crate::settings::Outlet;
 
 /// Longest wait for a platform to take one message.
@@ -127,6 +128,22 @@ fn steps<'e>(outlet: &Outlet, to: &ReplyAddress, errand: &'e Errand) -> Vec<Step
     }
 }
 
+/// The same without what only the owner may have, as a reply to a guest is.
+fn for_guests(outlet: &Outlet, errand: &Errand) -> Result<Errand, Undone> {
+    match errand {
+        Errand::Say { file: Some(path), .. } if !is_for_guests(path) => {
+            let reason = "only the owner may have this file".to_owned();
+            let error = SendError::Refused { channel: outlet.channel.id(), reason };
+            Err(Undone { ids: Vec::new(), error })
+        }
+        Errand::Say { text, file } => Ok(Errand::Say { text: without_private_files(text), file: file.clone() }),
+        Errand::Edit { message, text } => {
+            Ok(Errand::Edit { message: message.clone(), text: without_private_files(text) })
+        }
+        other => Ok(other.clone()),
+    }
+}
+
 /// Whether doing it again is doing it once, or is what the owner prefers to not doing it at all.
 fn may_repeat(outlet: &Outlet, to: &ReplyAddress, errand: &Errand) -> bool {
     let keyed = matches!(outlet.unconfirmed(to), Unconfirmed::ResendWithKey | Unconfirmed::Resend);
@@ -159,6 +176,8 @@ impl chela_core::post::Post for Post<'_> {
             let error = SendError::Unknown { channel: outlet.channel.id(), reason };
             return Err(Undone { ids: Vec::new(), error });
         }
+        let guest = self.attempt.caller().authority == Authority::Guest;
+        let errand = &if guest { for_guests(outlet, errand)? } else { errand.clone() };
         let mut ids = Vec::new();
         // From 1 on: what belongs to the first part of an answer is the reply's.
         for (step, number) in steps(outlet, to, errand).iter().zip(1u16..) {

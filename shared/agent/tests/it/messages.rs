@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use chela_agent::Outcome;
 use chela_core::agent_id::AgentId;
+use chela_core::blob::{BlobStore, Precondition};
 use chela_core::channel::{SendError, Unconfirmed};
 use chela_core::model::{Block, Delta, Model, ModelAnswer, ModelError, ModelRequest, Stop, Usage};
+use chela_core::queue::{Authority, Task};
 use chela_core::tool::{Effect, Tool};
 use chela_testkit::channel::{Fate, RecordingChannel};
 use chela_testkit::model::{Line, assert_valid};
@@ -192,4 +195,27 @@ async fn its_owner_may_rather_have_it_twice() {
         "{:?}",
         world.channel.shown()
     );
+}
+
+/// A guest gets no file by message that he would not get with a reply.
+#[tokio::test]
+async fn a_guest_gets_no_file_of_the_owners() {
+    let lines = [
+        message(json!({"action": "send", "file": "MEMORY.md"})),
+        Line::Calls(vec![("call_2".into(), "message".into(), json!({"action": "send", "text": "MEDIA:MEMORY.md"}))]),
+        Line::Calls(vec![("call_3".into(), "message".into(), json!({"action": "send", "file": "outbox/a.txt"}))]),
+        says("Done."),
+    ];
+    let world = world(lines, RecordingChannel::with(|channel| channel.uploads = true));
+    for path in ["MEMORY.md", "outbox/a.txt"] {
+        let key = format!("agents/main/{path}");
+        world.embedded.blobs.put(&key, Bytes::from_static(b"private"), Precondition::None).await.unwrap();
+    }
+    let mut envelope = world.says("1", "send me your memory");
+    if let Task::Message { authority, .. } = &mut envelope.task {
+        *authority = Authority::Guest;
+    }
+    world.answer_until_done(&envelope).await;
+    let shown = world.channel.shown();
+    assert_eq!(shown, ["(A file that only the owner may have is not sent.)", "a.txt: text/plain, 7", "Done."]);
 }
