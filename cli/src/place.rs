@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use chela_app::install::Scope;
-use chela_app::live::{Commands, Ground, Live};
+use chela_app::live::{Commands, Ground, Inside, Live};
 use chela_app::mcp::{Grants, McpHome};
 use chela_clock::SystemClock;
 use chela_core::blob::BlobStore;
@@ -63,6 +63,7 @@ impl Place {
                 launcher: Some(chela_mcp::stdio::launcher(variable)),
                 grants: Grants::Folder(self.data.join("mcp")),
             },
+            inside: Inside::default(),
         })
     }
 

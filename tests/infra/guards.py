@@ -9,10 +9,12 @@ LANES = ["Live", "Scheduled", "Background"]
 # The contract with the functions. Nothing secret is among them: secrets are read from their store.
 VARIABLES = {
     "CHANNEL", "CHELA_STAGE", "CHELA_LOG", "CHELA_TABLE", "CHELA_BUCKET", "CHELA_BUS", "CHELA_SANDBOX",
-    "CHELA_QUEUE_LIVE", "CHELA_QUEUE_SCHEDULED", "CHELA_QUEUE_BACKGROUND",
+    "CHELA_QUEUE_LIVE", "CHELA_QUEUE_SCHEDULED", "CHELA_QUEUE_BACKGROUND", "CHELA_HEARTBEAT_ARN", "CHELA_SCHEDULER_ROLE_ARN",
 }
 
 INDEX = "agents/*/index/memory.sqlite"
+# Schedules of agents' making, and no other of the account.
+MADE = ":schedule/chela-${Stage}/job.*"
 # What the owner names of Amazon Bedrock; nothing else of it is ours.
 MODELS = (":bedrock:*::foundation-model/${BedrockModels}", ":inference-profile/*.${BedrockModels}")
 
@@ -44,9 +46,19 @@ def resources_are_ours(template):
     for name, statement in allowed(template):
         for resource in as_list(statement.get("Resource", "*")):
             text = plain(resource)
-            named = "/chela/${Stage}/" in text or text.endswith((":identity/${MailDomain}", *MODELS))
+            named = "/chela/${Stage}/" in text or text.endswith((":identity/${MailDomain}", MADE, *MODELS))
             if not references(text) & set(template["Resources"]) and not named:
                 yield f"{name}: {text}"
+
+
+def only_the_role_that_fires_is_passed_on(template):
+    """Whoever hands a role to a service can do what the role can."""
+    for name, statement in allowed(template):
+        if any(action.startswith("iam:") for action in as_list(statement["Action"])):
+            passed = [plain(resource) for resource in as_list(statement.get("Resource", "*"))]
+            to = statement.get("Condition", {}).get("StringEquals", {}).get("iam:PassedToService")
+            if as_list(statement["Action"]) != ["iam:PassRole"] or passed != ["${SchedulerRole.Arn}"] or to != "scheduler.amazonaws.com":
+                yield f"{name}: {statement}"
 
 
 def nobody_scans_or_drops(template):

@@ -71,7 +71,13 @@ MUTANTS = {
         allow("AgentRole", Action=["sqs:SendMessage", "dynamodb:Get*"]),
         allow("AgentRole", NotAction="s3:PutObject"),
     ],
+    guards.only_the_role_that_fires_is_passed_on: [
+        allow("AgentRole", Action="iam:PassRole", Resource={"Fn::GetAtt": ["AgentRole", "Arn"]}),
+        allow("AgentRole", Action="iam:PassRole", Resource={"Fn::GetAtt": ["SchedulerRole", "Arn"]}),
+        allow("AgentRole", Action="iam:CreateRole", Resource={"Fn::GetAtt": ["SchedulerRole", "Arn"]}),
+    ],
     guards.resources_are_ours: [
+        allow("AgentRole", Action="scheduler:DeleteSchedule", Resource={"Fn::Sub": "arn:aws:scheduler:eu-west-1:1:schedule/chela-${Stage}/*"}),
         allow("AgentRole", Resource="*"),
         allow("AgentRole", Resource=["arn:aws:s3:::*"]),
         allow("AgentRole", Action="ses:SendEmail", Resource={"Fn::Sub": "arn:aws:ses:eu-west-1:1:identity/*"}),

@@ -16,12 +16,12 @@ use chela_app::answer::Answerer;
 use chela_app::api::Api;
 use chela_app::beat::Beater;
 use chela_app::install::Scope;
-use chela_app::live::Live;
+use chela_app::live::{Inside, Live, Records};
 use chela_app::metrics::Metrics;
 use chela_app::receive::{Ports, Receiver};
 use chela_app::wished::Wished;
 use chela_core::agent_id::AgentId;
-use chela_core::clock::Clock;
+use chela_core::clock::{Clock, Millis};
 use chela_core::queue::Lane;
 use chela_embedded::Embedded;
 use clap::Args;
@@ -84,6 +84,7 @@ impl Gateway {
         let clock = Place::clock();
         let mut ground = place.ground(store.blobs.clone(), Scope::Everything)?;
         ground.commands = Place::commands().await;
+        ground.inside = inside(&store, clock.now());
         let live = Arc::new(Live::open(ground).await?);
         let built = live.current().await;
         for id in built.config.agents.ids() {
@@ -128,6 +129,19 @@ impl Gateway {
         }
         Ok(())
     }
+}
+
+/// What tools for the house itself work on.
+fn inside(store: &Embedded, since: Millis) -> Inside {
+    let sessions = &store.sessions;
+    let records = Records {
+        channels: sessions.clone(),
+        cooldowns: sessions.clone(),
+        spend: sessions.clone(),
+        place: "chela run, on a machine of its own",
+        since,
+    };
+    Inside { schedules: Some(store.schedules.clone()), records: Some(records) }
 }
 
 fn doors(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chela_app::beat::Beater;
 use chela_app::live::{Heartbeat, Live};
 use chela_core::clock::Clock;
-use chela_core::schedule::{Firing, Schedules};
+use chela_core::schedule::{Firing, MADE, Schedules};
 use chela_embedded::SqliteSchedules;
 
 /// Longest sleep: a changed configuration is noticed at the latest then.
@@ -37,6 +37,8 @@ impl Timer {
             let wait = self.fire().await;
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
+                // A schedule that an agent made just now may be due before.
+                Ok(()) = self.schedules.wait() => {}
                 () = &mut stopped => return Ok(()),
             }
         }
@@ -45,7 +47,9 @@ impl Timer {
     /// Makes the stored schedules those of the configuration.
     async fn adopt(&self, wanted: &[Heartbeat]) {
         let stored = self.schedules.list().await.unwrap_or_default();
-        for old in stored.iter().filter(|old| !wanted.iter().any(|new| new.schedule.name == old.name)) {
+        // Those of agents' making come and go with their books.
+        let configured = stored.iter().filter(|old| !old.name.starts_with(MADE));
+        for old in configured.filter(|old| !wanted.iter().any(|new| new.schedule.name == old.name)) {
             if let Err(error) = self.schedules.delete(&old.name).await {
                 tracing::warn!(schedule = old.name, %error, "cannot remove a schedule");
             }

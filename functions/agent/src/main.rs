@@ -9,7 +9,7 @@ use aws_lambda_events::event::sqs::SqsEvent;
 use chela_agent::{Agent, ChannelNotes, Known, Slice};
 use chela_app::answer::Answerer;
 use chela_app::install::Scope;
-use chela_app::live::Live;
+use chela_app::live::{Ground, Live};
 use chela_app::wished::Wished;
 use chela_aws::Bus;
 use chela_core::clock::Millis;
@@ -24,7 +24,7 @@ async fn main() -> Result<(), Error> {
     let deployment = Deployment::open()?;
     let table = deployment.table()?;
     let events = Arc::new(Bus::new(&deployment.clients, &deployment.environment)?);
-    let ground = deployment.ground(Scope::Everything);
+    let ground = Ground { inside: deployment.inside(&table)?, ..deployment.ground(Scope::Everything) };
     // The queue is not warmed: only a turn that has to wait speaks to it.
     let (live, warm) = tokio::join!(Live::open(ground), table.warm());
     warm?;

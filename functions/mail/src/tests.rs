@@ -41,6 +41,7 @@ async fn house(folder: &std::path::Path) -> (Postman, Embedded) {
         commands: Default::default(),
         scope: Scope::Channel("email".to_owned()),
         mcp: chela_app::mcp::McpHome::default(),
+        inside: Default::default(),
     };
     let live = Arc::new(Live::open(ground).await.unwrap());
     let (queue, sessions, files) = (store.queue.clone(), store.sessions.clone(), store.blobs.clone());

@@ -9,9 +9,10 @@ use chela_core::clock::Millis;
 use chela_core::message::ReplyAddress;
 use chela_core::reply::Said;
 use chela_core::tool::{ToolAnswer, ToolCall};
-use chela_core::turn::{Command, Input, Part, PlannedCall, idempotency_key};
+use chela_core::turn::{Command, Fate, Input, Part, PlannedCall, idempotency_key};
 
 use crate::answer::{Agent, Attempt};
+use crate::post::Post;
 use crate::purse::Purse;
 use crate::relay::is_relay;
 use crate::repeats::with_warning;
@@ -102,14 +103,19 @@ impl Agent {
             (None, Some(message)) => channel.edit(message, &part).await.map(|()| message.to_owned()),
             (None, None) => channel.send(&part).await.map(|receipt| receipt.message_id),
         };
-        let happening = match &sent {
+        self.note_sending(part.to, &sent).await;
+        sent
+    }
+
+    /// Notes what became of a sending, for those who look after the account.
+    pub(crate) async fn note_sending(&self, to: &ReplyAddress, sent: &Result<String, SendError>) {
+        let happening = match sent {
             Ok(_) => Happening::Sent,
             Err(error) => Happening::Failed(error.to_string()),
         };
-        if !is_relay(part.to) {
-            self.channels.note(&part.to.channel, &part.to.account, happening, self.clock.now()).await;
+        if !is_relay(to) {
+            self.channels.note(&to.channel, &to.account, happening, self.clock.now()).await;
         }
-        sent
     }
 
     pub(crate) async fn run_tool(
@@ -132,10 +138,11 @@ impl Agent {
         {
             return answer;
         }
-        let purse = Purse::of(self, attempt);
+        let (purse, post) = (Purse::of(self, attempt), Post::of(self, attempt, until));
         let run = tool.run(ToolCall {
             input: &call.input,
             idempotency_key,
+            again: call.fate == Fate::Begun,
             agent: attempt.agent,
             session: attempt.machine.session(),
             caller: &caller,
@@ -143,6 +150,7 @@ impl Agent {
             sessions: self.sessions.as_ref(),
             directory: self.directory.as_ref(),
             queue: self.queue.as_ref(),
+            post: &post,
             purse: &purse,
             clock: self.clock.as_ref(),
             status: &status,

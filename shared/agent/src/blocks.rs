@@ -54,12 +54,17 @@ pub(crate) fn said(blocks: &[Block], heartbeat: bool) -> String {
 /// Where tools put what they made to be sent: the one folder of a workspace whose files may go to guests.
 const OUTBOX: &str = "outbox/";
 
+/// Whether a file of the workspace was made to be sent, to whomever.
+pub(crate) fn is_for_guests(path: &str) -> bool {
+    path.starts_with(OUTBOX) && !path.contains("..")
+}
+
 /// The answer without files of the workspace that were not made to be sent: whoever can make an agent write `MEDIA:` and
 /// the name of a file must not get the owner's notes by it.
 pub(crate) fn without_private_files(text: &str) -> String {
     let shown = |piece: Piece| match piece {
         Piece::Text(text) => text,
-        Piece::File(path) if path.starts_with(OUTBOX) && !path.contains("..") => format!("MEDIA:{path}"),
+        Piece::File(path) if is_for_guests(&path) => format!("MEDIA:{path}"),
         Piece::File(_) => "(A file that only the owner may have is not sent.)".to_owned(),
     };
     pieces(text).into_iter().map(shown).collect::<Vec<_>>().join("\n")

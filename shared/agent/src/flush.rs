@@ -85,6 +85,8 @@ impl Compactor<'_> {
         let event = EventKey::of("flush", &upto.to_string(), &number.to_string());
         let key = idempotency_key(&self.session, &event, "flush");
         let run = tool.run(ToolCall {
+            again: false,
+            post: &chela_core::post::Nowhere,
             input,
             idempotency_key: &key,
             agent: self.attempt_agent,

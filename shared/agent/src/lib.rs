@@ -32,6 +32,7 @@ mod media;
 mod notes;
 mod offer;
 mod outlook;
+mod post;
 mod prune;
 mod purse;
 mod question;

@@ -150,23 +150,33 @@ impl Agent {
         part: &OutboundPart<'_>,
     ) -> Result<Receipt, SendError> {
         let name = path.rsplit('/').next().unwrap_or(path);
-        let reason = match self.readable(agent, path).await {
-            Ok((key, bytes)) => {
-                let (content_type, _) = judged(&bytes).unwrap_or(UNKNOWN);
-                let url = self.files.link(&key, LINK_VALID).await.ok().flatten();
-                let file = OutboundFile { name, content_type, bytes, url: url.as_deref() };
-                match outlet.channel.attach(&file, &OutboundPart { markdown: "", ..part.clone() }).await {
-                    Err(SendError::Refused { reason, .. }) => reason,
-                    other => return other,
-                }
+        match self.offer(outlet, agent, path, part).await {
+            Err(SendError::Refused { reason, .. }) => {
+                let instead = format!("`{name}` could not be sent: {reason}");
+                outlet.channel.send(&OutboundPart { markdown: &instead, ..part.clone() }).await
             }
-            Err(Unreadable::Never(reason)) => reason,
-            Err(Unreadable::Now(reason)) => {
-                return Err(SendError::NotSent { channel: outlet.channel.id(), reason });
-            }
-        };
-        let instead = format!("`{name}` could not be sent: {reason}");
-        outlet.channel.send(&OutboundPart { markdown: &instead, ..part.clone() }).await
+            sent => sent,
+        }
+    }
+
+    /// The same without a word instead: a file that cannot be sent is refused.
+    pub(crate) async fn offer(
+        &self,
+        outlet: &Outlet,
+        agent: &AgentId,
+        path: &str,
+        part: &OutboundPart<'_>,
+    ) -> Result<Receipt, SendError> {
+        let (channel, name) = (&outlet.channel, path.rsplit('/').next().unwrap_or(path));
+        let (key, bytes) = self.readable(agent, path).await.map_err(|unreadable| match unreadable {
+            Unreadable::Never(reason) => SendError::Refused { channel: channel.id(), reason },
+            Unreadable::Now(reason) => SendError::NotSent { channel: channel.id(), reason },
+        })?;
+        // What cannot be judged is sent as bytes.
+        let (content_type, _) = judged(&bytes).unwrap_or(UNKNOWN);
+        let url = self.files.link(&key, LINK_VALID).await.ok().flatten();
+        let file = OutboundFile { name, content_type, bytes, url: url.as_deref() };
+        channel.attach(&file, &OutboundPart { markdown: "", ..part.clone() }).await
     }
 
     async fn readable(&self, agent: &AgentId, path: &str) -> Result<(String, Bytes), Unreadable> {

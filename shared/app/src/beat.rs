@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
+use chela_core::agent_id::AgentId;
 use chela_core::clock::{Clock, Millis};
+use chela_core::job::{self, STALE_MS};
 use chela_core::message::EventKey;
 use chela_core::queue::{ENVELOPE_VERSION, Envelope, Lane, Queue, QueueError, Task};
-use chela_core::schedule::Firing;
+use chela_core::schedule::{Firing, MADE};
 use chela_core::session_key::cron_session_key;
 
-use crate::live::Live;
-
-/// A firing this old is not worth a turn any more: the scheduler had been down for hours.
-const STALE_MS: u64 = 6 * 60 * 60 * 1000;
+use crate::live::{Built, Live};
 
 /// Turns firings into turns.
 pub struct Beater {
@@ -36,6 +35,9 @@ impl Beater {
     /// Queues the turn of a firing. The same firing twice is one turn: its event is made of name and due time.
     pub async fn beat(&self, firing: &Firing) -> Result<Beat, QueueError> {
         let built = self.live.current().await;
+        if firing.name.starts_with(MADE) {
+            return self.beat_job(&built, firing).await;
+        }
         let Some(heartbeat) = built.heartbeat(&firing.name) else {
             return Ok(Beat::Skipped("no schedule of this name is configured"));
         };
@@ -60,6 +62,30 @@ impl Beater {
                 made_for: None,
             },
         };
+        self.queue.push(Lane::Scheduled, &envelope).await?;
+        Ok(Beat::Queued)
+    }
+
+    /// A schedule of an agent's making: what it means stands in that agent's book and nowhere else.
+    async fn beat_job(&self, built: &Built, firing: &Firing) -> Result<Beat, QueueError> {
+        let config = &built.config;
+        if !config.cron.enabled || config.tools.cron.max_jobs == 0 {
+            return Ok(Beat::Skipped("schedules of agents' making do not fire"));
+        }
+        let agents = config.agents.ids().into_iter().map(|id| AgentId::new(&id));
+        let Some(agent) = agents.into_iter().find(|agent| job::is_of(&firing.name, agent)) else {
+            return Ok(Beat::Skipped("no agent that is configured made it"));
+        };
+        let book = job::book(self.live.files().as_ref(), &agent).await;
+        let book = book.map_err(|error| QueueError::Unavailable(error.to_string()))?;
+        let Some(job) = book.jobs.iter().find(|job| job.schedule.name == firing.name && job.schedule.enabled) else {
+            return Ok(Beat::Skipped("it was removed or is disabled"));
+        };
+        let now = self.clock.now();
+        if now.since(firing.scheduled_at) > STALE_MS {
+            return Ok(Beat::Skipped("the firing is more than six hours old"));
+        }
+        let envelope = job.envelope(&agent, firing_event(firing), firing.scheduled_at, now);
         self.queue.push(Lane::Scheduled, &envelope).await?;
         Ok(Beat::Queued)
     }

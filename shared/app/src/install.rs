@@ -25,13 +25,13 @@ use chela_core::secret::{Secret, SecretRef, SecretSource, SecretStore};
 use chela_core::tool::{TOOL_SEARCH, Tool};
 use chela_http::{HostPort, HttpClient, HttpOptions};
 use chela_skills::Shelf;
-use chela_tools::{ExecSettings, ToolSettings, workspace};
+use chela_tools::{CronSettings, ExecSettings, ToolSettings, workspace};
 
 use crate::house;
 use crate::knowledge::equip;
 use crate::live::{Built, Commands, Ground, Heartbeat, OpenAccount};
 use crate::usage;
-use crate::{media, memory, models, web};
+use crate::{gateway, media, memory, models, web};
 
 /// Model calls in one turn: room for work with two dozen steps. What repeats itself is stopped long before
 /// (`shared/agent/src/repeats.rs`), and what it costs by `spend.limits`.
@@ -102,9 +102,12 @@ pub(crate) async fn open(config: Arc<Config>, ground: &Ground) -> Built {
             let further_models = opener.further_models_of(&id, &mut problems).await;
             let thinking = config.agents.thinking_of(&id);
             let exec = exec_settings(&config, &id, &ground.commands, &mut problems);
-            let tools = tools(&config, &agent, &id, &ToolSettings { memory: memory.clone(), exec }, &outside);
+            let cron = cron_settings(&config, ground);
+            let written_to = config.tools.message.allow.iter().map(address).collect();
+            let tools =
+                tools(&config, &agent, &id, &ToolSettings { memory: memory.clone(), exec, written_to, cron }, &outside);
             let timezone = config.agents.defaults.user_timezone.as_deref().unwrap_or("UTC").into();
-            let settings = AgentSettings {
+            let mut settings = AgentSettings {
                 models,
                 further_models,
                 thinking,
@@ -118,6 +121,10 @@ pub(crate) async fn open(config: Arc<Config>, ground: &Ground) -> Built {
                 approvals: approval_rules(&config, &id),
                 ..AgentSettings::default()
             };
+            let mut open: Vec<_> = outlets.keys().cloned().collect();
+            open.sort();
+            let gateway = gateway::tool(ground, &config, open, &settings);
+            settings.tools.extend(gateway.filter(|tool| config.tool_allowed(&agent, &tool.spec().name)));
             agents.insert(agent, settings);
         }
     }
@@ -157,6 +164,18 @@ fn tools(
 ) -> Vec<Arc<dyn Tool>> {
     let tools = chela_tools::all(settings).into_iter().chain(outside.iter().cloned());
     tools.chain(house::tools(config, agent, id)).collect()
+}
+
+/// Schedules of agents' making, where there is a scheduler.
+fn cron_settings(config: &Config, ground: &Ground) -> Option<CronSettings> {
+    let limits = &config.tools.cron;
+    Some(CronSettings {
+        schedules: ground.inside.schedules.clone()?,
+        min_interval_minutes: limits.min_interval_minutes,
+        max_jobs: limits.max_jobs as usize,
+        timezone: config.agents.defaults.user_timezone.clone().unwrap_or_else(|| "UTC".to_owned()),
+        enabled: config.cron.enabled,
+    })
 }
 
 /// Where an agent's commands run; `None` where none ever do.

@@ -6,6 +6,7 @@ pub mod answer;
 pub mod api;
 pub mod beat;
 mod broadcast;
+mod gateway;
 mod house;
 pub mod install;
 mod knowledge;

@@ -11,13 +11,16 @@ use chela_config::{
 use chela_core::agent_id::AgentId;
 use chela_core::blob::BlobStore;
 use chela_core::channel::Channel;
+use chela_core::channel_log::ChannelLog;
 use chela_core::clock::{Clock, Millis};
+use chela_core::cooldown::CooldownStore;
 use chela_core::gate::GatePolicy;
 use chela_core::message::ReplyAddress;
 use chela_core::route::RoutingTable;
 use chela_core::sandbox::Sandbox;
-use chela_core::schedule::Schedule;
+use chela_core::schedule::{Schedule, Schedules};
 use chela_core::secret::{Secret, SecretStore};
+use chela_core::spend::SpendStore;
 use chela_core::tool::Tool;
 use chela_http::HttpClient;
 use chela_mcp::Servers;
@@ -54,6 +57,32 @@ pub struct Ground {
     pub scope: Scope,
     /// What it knows of servers of the Model Context Protocol.
     pub mcp: McpHome,
+    /// What tools for the house itself work on; nothing where no turns are made.
+    pub inside: Inside,
+}
+
+/// What tools for the house itself work on.
+#[derive(Clone, Default)]
+pub struct Inside {
+    /// What fires schedules of agents' making.
+    pub schedules: Option<Arc<dyn Schedules>>,
+    /// What was noted of accounts, models and money.
+    pub records: Option<Records>,
+}
+
+/// What was noted of accounts, models and money.
+#[derive(Clone)]
+pub struct Records {
+    /// Of accounts.
+    pub channels: Arc<dyn ChannelLog>,
+    /// Of credentials that rest.
+    pub cooldowns: Arc<dyn CooldownStore>,
+    /// Of money.
+    pub spend: Arc<dyn SpendStore>,
+    /// Where the house runs, in words.
+    pub place: &'static str,
+    /// Since when.
+    pub since: Millis,
 }
 
 /// Which programs can be started here: commands, and a browser; the configuration chooses.

@@ -3,10 +3,12 @@
 use async_trait::async_trait;
 use aws_sdk_scheduler::Client;
 use aws_sdk_scheduler::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_scheduler::types::{FlexibleTimeWindow, FlexibleTimeWindowMode, RetryPolicy, ScheduleState, Target};
+use aws_sdk_scheduler::types::{
+    ActionAfterCompletion, FlexibleTimeWindow, FlexibleTimeWindowMode, RetryPolicy, ScheduleState, Target,
+};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use chela_core::clock::Millis;
-use chela_core::schedule::{Firing, Schedule, ScheduleError, ScheduleExpression, Schedules};
+use chela_core::schedule::{Firing, MADE, Schedule, ScheduleError, ScheduleExpression, Schedules};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -88,6 +90,7 @@ impl ScheduleGroup {
             .schedule_expression(&schedule.expression.0)
             .schedule_expression_timezone(&schedule.timezone)
             .state(state(schedule))
+            .action_after_completion(after(schedule))
             .flexible_time_window(on_time()?)
             .target(self.target(&schedule.name)?);
         update.send().await.map(drop).map_err(|error| self.failed(&schedule.name, &error))
@@ -133,6 +136,7 @@ impl Schedules for ScheduleGroup {
             .schedule_expression(&schedule.expression.0)
             .schedule_expression_timezone(&schedule.timezone)
             .state(state(schedule))
+            .action_after_completion(after(schedule))
             .flexible_time_window(on_time()?)
             .target(self.target(&schedule.name)?);
         match create.send().await {
@@ -172,6 +176,12 @@ impl Schedules for ScheduleGroup {
 
 fn state(schedule: &Schedule) -> ScheduleState {
     if schedule.enabled { ScheduleState::Enabled } else { ScheduleState::Disabled }
+}
+
+/// What fired for good and is of an agent's making goes: nobody else takes it away.
+/// <https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-delete.html>
+fn after(schedule: &Schedule) -> ActionAfterCompletion {
+    if schedule.name.starts_with(MADE) { ActionAfterCompletion::Delete } else { ActionAfterCompletion::None }
 }
 
 fn on_time() -> Result<FlexibleTimeWindow, ScheduleError> {

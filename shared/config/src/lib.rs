@@ -35,6 +35,7 @@ mod subagents;
 mod tools;
 mod variables;
 mod web;
+mod writing;
 
 pub use agents::{Agent, AgentDefaults, AgentsSection, Heartbeat, ModelChoice, Ownership, SystemAgent};
 pub use approvals::{ApprovalsSection, Ask, ExecApprovals, ExecHost, ExecTools, Security};
@@ -72,6 +73,7 @@ pub use subagents::{SessionTools, SessionVisibility, SubagentDefaults, Subagents
 pub use tools::{AgentTools, SubagentTools};
 pub use variables::{MissingVariable, SecretUse};
 pub use web::{BrowserTool, SearchProvider, WebFetch, WebSearch, WebTools};
+pub use writing::{CronTool, MessageTool};
 
 /// The reference manual: every key with its default, as a configuration that changes nothing.
 pub const DEFAULT_TEXT: &str = include_str!("../chela.default.json5");

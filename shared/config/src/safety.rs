@@ -416,6 +416,9 @@ impl Inspection<'_> {
                     "is not a name of a schedule",
                     "use up to 64 letters, digits, '-', '_' and '.'",
                 );
+            } else if job.name.starts_with(chela_core::schedule::MADE) {
+                let fix = "choose another beginning";
+                self.error(path.key("name"), "begins like the names of schedules that agents make", fix);
             } else if !names.insert(job.name.to_ascii_lowercase()) {
                 self.error(path.key("name"), "another schedule has this name", "choose another name");
             }
@@ -429,6 +432,9 @@ impl Inspection<'_> {
                 self.error(path.key("agent"), "there is no such agent", "name one of agents.entries, or add it there");
             }
             self.destination(&path.key("deliverTo"), job.deliver_to.as_ref());
+        }
+        for (at, place) in self.config.tools.message.allow.iter().enumerate() {
+            self.destination(&Path::of(&["tools", "message", "allow"]).index(at), Some(place));
         }
     }
 

@@ -25,6 +25,7 @@ use crate::spend::SpendSection;
 use crate::subagents::SessionTools;
 use crate::tools::SubagentTools;
 use crate::web::{BrowserTool, WebTools};
+use crate::writing::{CronTool, MessageTool};
 
 /// The whole configuration. Everything has a default: an empty file is a configuration.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -272,6 +273,10 @@ pub struct ToolsSection {
     pub web: WebTools,
     /// A browser for the owner.
     pub browser: BrowserTool,
+    /// Messages beside replies.
+    pub message: MessageTool,
+    /// Schedules that agents make.
+    pub cron: CronTool,
 }
 
 /// `logging`.

@@ -200,6 +200,17 @@ pub struct Choice {
     pub value: String,
 }
 
+/// A question that readers vote on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Poll {
+    /// The question.
+    pub question: String,
+    /// What can be voted for, at least two.
+    pub options: Vec<String>,
+    /// Whether a reader may choose several.
+    pub multiple: bool,
+}
+
 /// A file to be sent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OutboundFile<'a> {
@@ -368,6 +379,33 @@ pub trait Channel: Send + Sync {
     /// Puts an emoji under a message somebody wrote ([`Inbound::message_id`]). The same again is no error.
     async fn react(&self, _to: &ReplyAddress, _message_id: &str, _emoji: &str) -> Result<(), SendError> {
         Err(SendError::Refused { channel: self.id(), reason: "there are no reactions here".to_owned() })
+    }
+
+    /// Takes away a message; one that is gone already is no error.
+    async fn delete(&self, _to: &ReplyAddress, _message_id: &str) -> Result<(), SendError> {
+        Err(SendError::Refused { channel: self.id(), reason: "messages cannot be deleted here".to_owned() })
+    }
+
+    /// Pins a message to the place it stands in, or unpins it; the same again is no error.
+    async fn pin(&self, _to: &ReplyAddress, _message_id: &str, _pinned: bool) -> Result<(), SendError> {
+        Err(SendError::Refused { channel: self.id(), reason: "messages cannot be pinned here".to_owned() })
+    }
+
+    /// Asks for votes; of `part` only the address, the key and the time count. Asking twice shows it twice unless
+    /// [`Unconfirmed::ResendWithKey`].
+    async fn poll(&self, _poll: &Poll, _part: &OutboundPart<'_>) -> Result<Receipt, SendError> {
+        Err(SendError::Refused { channel: self.id(), reason: "there are no polls here".to_owned() })
+    }
+
+    /// Begins a thread, under `message_id` where one is named, and gives what [`ReplyAddress::thread`] says of it. Twice is
+    /// two threads.
+    async fn open_thread(
+        &self,
+        _to: &ReplyAddress,
+        _name: &str,
+        _message_id: Option<&str>,
+    ) -> Result<String, SendError> {
+        Err(SendError::Refused { channel: self.id(), reason: "threads cannot be begun here".to_owned() })
     }
 
     /// Fetches a file of a message; one over `most` bytes is refused.

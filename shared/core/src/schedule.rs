@@ -11,6 +11,9 @@ mod cron;
 
 pub use cron::Cron;
 
+/// Begins the names of schedules that agents make; no other schedule's name begins so.
+pub const MADE: &str = "job.";
+
 /// When a schedule fires. Text forms are those of EventBridge Scheduler:
 /// <https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html>
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::message::ReplyAddress;
 use crate::model::ToolSpec;
+use crate::post::Post;
 use crate::purse::Purse;
 use crate::queue::{Authority, Queue};
 use crate::session::SessionStore;
@@ -33,6 +34,8 @@ pub struct ToolCall<'a> {
     pub input: &'a Value,
     /// The same for every attempt of this call, different for every other call.
     pub idempotency_key: &'a str,
+    /// An attempt before this one began the call, and nobody knows how far it came.
+    pub again: bool,
     /// Whose workspace.
     pub agent: &'a AgentId,
     /// Which conversation.
@@ -47,6 +50,8 @@ pub struct ToolCall<'a> {
     pub directory: &'a dyn Directory,
     /// Where work for other conversations is left.
     pub queue: &'a dyn Queue,
+    /// Writes to people, beside the reply.
+    pub post: &'a dyn Post,
     /// Pays for what costs money: whatever does asks it first.
     pub purse: &'a dyn Purse,
     /// Time.

@@ -6,12 +6,13 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use chela_agent::ChannelNotes;
 use chela_app::install::Scope;
-use chela_app::live::{CONFIG_KEY, Commands, Ground};
+use chela_app::live::{CONFIG_KEY, Commands, Ground, Inside, Records};
 use chela_app::mcp::{Grants, McpHome};
 use chela_app::receive::Ports;
-use chela_aws::{AwsClients, AwsEnvironment, Bucket, Lanes, SandboxFunction, Secrets, Table, variable};
+use chela_aws::{AwsClients, AwsEnvironment, Bucket, Lanes, SandboxFunction, ScheduleGroup, Secrets, Table, variable};
 use chela_clock::SystemClock;
 use chela_core::channel::Ack;
+use chela_core::clock::Clock as _;
 use chela_core::sandbox::Sandbox;
 use chela_http::HttpClient;
 use lambda_http::{Body, Response};
@@ -58,7 +59,21 @@ impl Deployment {
             scope,
             // A function starts no program.
             mcp: McpHome { launcher: None, grants },
+            inside: Inside::default(),
         }
+    }
+
+    /// What tools for the house itself work on, in the one function that makes turns.
+    pub fn inside(&self, table: &Arc<Table>) -> anyhow::Result<Inside> {
+        let records = Records {
+            channels: table.clone(),
+            cooldowns: table.clone(),
+            spend: table.clone(),
+            place: "functions on AWS",
+            since: self.clock.now(),
+        };
+        let schedules = ScheduleGroup::new(&self.clients, &self.environment)?;
+        Ok(Inside { schedules: Some(Arc::new(schedules)), records: Some(records) })
     }
 
     /// Where commands run, in the one function that was told where.

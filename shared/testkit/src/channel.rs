@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use chela_core::channel::{
-    Channel, Choice, Fetched, Health, Limits, MenuEntry, OutboundFile, OutboundPart, Parsed, RawRequest, Receipt,
+    Channel, Choice, Fetched, Health, Limits, MenuEntry, OutboundFile, OutboundPart, Parsed, Poll, RawRequest, Receipt,
     Registration, Rejected, SendError, Unconfirmed, Verified,
 };
 use chela_core::message::{Media, ReplyAddress};
@@ -34,6 +34,8 @@ pub struct RecordingChannel {
     reactions: Mutex<Vec<String>>,
     choices: Mutex<Vec<Choice>>,
     shown: Mutex<Vec<(String, String)>>,
+    places: Mutex<Vec<String>>,
+    done: Mutex<Vec<String>>,
     sends: Mutex<Vec<String>>,
     typed: Mutex<u32>,
 }
@@ -49,6 +51,8 @@ impl Default for RecordingChannel {
             reactions: Mutex::default(),
             choices: Mutex::default(),
             shown: Mutex::default(),
+            places: Mutex::default(),
+            done: Mutex::default(),
             sends: Mutex::default(),
             typed: Mutex::default(),
         }
@@ -76,6 +80,16 @@ impl RecordingChannel {
     /// Idempotency keys of all sendings, in order.
     pub fn keys(&self) -> Vec<String> {
         self.sends.lock().unwrap().clone()
+    }
+
+    /// Where each message that is shown went.
+    pub fn places(&self) -> Vec<String> {
+        self.places.lock().unwrap().clone()
+    }
+
+    /// What was done to messages that stood there, as `delete id` or `pin id`.
+    pub fn done(&self) -> Vec<String> {
+        self.done.lock().unwrap().clone()
     }
 
     /// What was put under messages, as `id emoji`.
@@ -133,6 +147,7 @@ impl Channel for RecordingChannel {
         let known = shown.iter().any(|(key, _)| key == part.idempotency_key);
         if !(known && self.unconfirmed == Unconfirmed::ResendWithKey) {
             shown.push((part.idempotency_key.to_owned(), part.markdown.to_owned()));
+            self.places.lock().unwrap().push(part.to.to.clone());
         }
         match fate {
             Some(Fate::ShownButLost) => Err(SendError::Unknown { channel: "recording", reason: "no answer".into() }),
@@ -168,6 +183,23 @@ impl Channel for RecordingChannel {
     async fn react(&self, _: &ReplyAddress, message_id: &str, emoji: &str) -> Result<(), SendError> {
         self.reactions.lock().unwrap().push(format!("{message_id} {emoji}"));
         Ok(())
+    }
+
+    async fn delete(&self, _: &ReplyAddress, message_id: &str) -> Result<(), SendError> {
+        self.done.lock().unwrap().push(format!("delete {message_id}"));
+        Ok(())
+    }
+
+    async fn pin(&self, _: &ReplyAddress, message_id: &str, pinned: bool) -> Result<(), SendError> {
+        let what = if pinned { "pin" } else { "unpin" };
+        self.done.lock().unwrap().push(format!("{what} {message_id}"));
+        Ok(())
+    }
+
+    /// Shown as `question (option, option)`.
+    async fn poll(&self, poll: &Poll, part: &OutboundPart<'_>) -> Result<Receipt, SendError> {
+        let shown = format!("{} ({})", poll.question, poll.options.join(", "));
+        self.send(&OutboundPart { markdown: &shown, ..part.clone() }).await
     }
 
     async fn fetch(&self, media: &Media, most: usize, _: Duration) -> Result<Fetched, SendError> {

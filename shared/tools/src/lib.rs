@@ -6,6 +6,7 @@
 mod apply_patch;
 mod arguments;
 mod carry;
+mod cron;
 mod edit;
 mod exec;
 mod find;
@@ -15,6 +16,7 @@ mod memory_get;
 mod memory_graph;
 mod memory_save;
 mod memory_search;
+mod message;
 pub mod on_demand;
 mod patch;
 mod pattern;
@@ -29,9 +31,11 @@ mod write;
 
 use std::sync::Arc;
 
+use chela_core::message::ReplyAddress;
 use chela_core::tool::Tool;
 use chela_memory::Memory;
 
+pub use cron::CronSettings;
 pub use exec::ExecSettings;
 pub use process::Runs;
 
@@ -42,6 +46,10 @@ pub struct ToolSettings {
     pub memory: Arc<Memory>,
     /// Where commands run; without it there is no tool for them.
     pub exec: Option<ExecSettings>,
+    /// Places that may be written to unasked.
+    pub written_to: Vec<ReplyAddress>,
+    /// Schedules of agents' making; without it there is no tool for them.
+    pub cron: Option<CronSettings>,
 }
 
 /// All tools, in the order in which models see them.
@@ -65,6 +73,10 @@ pub fn all(settings: &ToolSettings) -> Vec<Arc<dyn Tool>> {
         if exec.sandbox.as_ref().is_ok_and(|sandbox| sandbox.outlives_a_turn()) {
             tools.push(Arc::new(process::Process(exec.runs.clone())));
         }
+    }
+    tools.push(Arc::new(message::Message { allow: settings.written_to.clone() }));
+    if let Some(cron) = settings.cron.as_ref().filter(|cron| cron.max_jobs > 0) {
+        tools.push(Arc::new(cron::Cron(cron.clone())));
     }
     tools
 }

@@ -64,6 +64,8 @@ impl World {
     async fn call_on(&self, files: &dyn BlobStore, name: &str, input: Value, key: &str) -> ToolAnswer {
         let tool = all(&self.settings).into_iter().find(|tool| tool.spec().name == name).unwrap();
         let call = ToolCall {
+            again: false,
+            post: &chela_core::post::Nowhere,
             input: &input,
             idempotency_key: key,
             agent: &self.agent,
@@ -183,6 +185,7 @@ fn every_tool_describes_itself_as_an_object_of_named_arguments() {
         ("ls", Effect::None),
         ("find", Effect::None),
         ("grep", Effect::None),
+        ("message", Effect::Keyed),
     ];
     assert_eq!(names, expected.map(|(name, effect)| (name.to_owned(), effect)));
 }

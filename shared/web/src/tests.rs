@@ -47,6 +47,8 @@ impl World {
 
     pub(crate) async fn call(&self, tool: &dyn Tool, input: Value) -> ToolAnswer {
         let call = ToolCall {
+            again: false,
+            post: &chela_core::post::Nowhere,
             input: &input,
             idempotency_key: "key",
             agent: &AgentId::new("main"),

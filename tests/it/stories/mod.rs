@@ -22,4 +22,5 @@ mod streaming;
 mod telegram;
 mod tools;
 mod web;
+mod writing;
 mod wrong;

@@ -14,6 +14,7 @@ mod failover;
 mod faults;
 mod flow;
 mod media;
+mod messages;
 mod models;
 mod on_demand;
 mod redelivery;

@@ -89,6 +89,7 @@ impl House {
             commands: Default::default(),
             scope: Scope::Channel("telegram".into()),
             mcp: crate::mcp::McpHome::default(),
+            inside: Default::default(),
         };
         let live = Arc::new(Live::open(ground).await.unwrap());
         let queue = Arc::new(Refusing { inner: store.queue.clone(), refuses_in: AtomicU32::new(u32::MAX) });

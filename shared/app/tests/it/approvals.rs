@@ -44,6 +44,7 @@ impl Desk {
             commands: Default::default(),
             scope: Scope::Api,
             mcp: chela_app::mcp::McpHome::default(),
+            inside: Default::default(),
         };
         let sessions = store.sessions.clone();
         let api = Api {

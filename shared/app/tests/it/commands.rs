@@ -102,6 +102,7 @@ impl House {
             commands: Default::default(),
             scope: Scope::Everything,
             mcp: chela_app::mcp::McpHome::default(),
+            inside: Default::default(),
         };
         let live = Arc::new(Live::open(ground).await.unwrap());
         let sessions = store.sessions.clone();

@@ -19,8 +19,8 @@ use chela_channel_kit::{
     AccountSettings, Api, ChannelDescriptor, ConfigProblem, Features, OptionSpec, ProofKeys, SecretSpec, bridge,
 };
 use chela_core::channel::{
-    Channel, Fetched, Health, Limits, MenuEntry, OutboundFile, OutboundPart, Parsed, RawRequest, Receipt, Registration,
-    Rejected, SendError, Unconfirmed, Verified,
+    Channel, Fetched, Health, Limits, MenuEntry, OutboundFile, OutboundPart, Parsed, Poll, RawRequest, Receipt,
+    Registration, Rejected, SendError, Unconfirmed, Verified,
 };
 use chela_core::clock::Clock;
 use chela_core::message::{Media, ReplyAddress};
@@ -186,6 +186,22 @@ impl Channel for Discord {
 
     async fn react(&self, to: &ReplyAddress, message_id: &str, emoji: &str) -> Result<(), SendError> {
         self.put_reaction(to, message_id, emoji).await
+    }
+
+    async fn delete(&self, to: &ReplyAddress, message_id: &str) -> Result<(), SendError> {
+        self.take_away(to, message_id).await
+    }
+
+    async fn pin(&self, to: &ReplyAddress, message_id: &str, pinned: bool) -> Result<(), SendError> {
+        self.put_pin(to, message_id, pinned).await
+    }
+
+    async fn poll(&self, poll: &Poll, part: &OutboundPart<'_>) -> Result<Receipt, SendError> {
+        self.ask_votes(poll, part).await
+    }
+
+    async fn open_thread(&self, to: &ReplyAddress, name: &str, message_id: Option<&str>) -> Result<String, SendError> {
+        self.begin_thread(to, name, message_id).await
     }
 
     async fn fetch(&self, media: &Media, most: usize, timeout: Duration) -> Result<Fetched, SendError> {

@@ -1,5 +1,7 @@
 //! What the bot says.
 
+mod standing;
+
 use std::time::Duration;
 
 use chela_channel_kit::ApiCall;
@@ -173,13 +175,9 @@ impl Discord {
 
     /// A custom emoji is `name:id`, with or without its angle brackets.
     pub(crate) async fn put_reaction(&self, to: &ReplyAddress, message_id: &str, emoji: &str) -> Result<(), SendError> {
-        let place = self.place(to)?;
-        if place.is_guest() {
-            return Err(self.rest.api.refused("the bot is no member of the channel"));
-        }
-        let path = self.message_path(&place, message_id)?;
+        let (channel, id) = self.standing(to, message_id).await?;
         let emoji = emoji.trim_matches(['<', '>']).trim_start_matches("a:").trim_start_matches(':');
-        let path = format!("{path}/reactions/{}/@me", segment(emoji));
+        let path = format!("/channels/{channel}/messages/{id}/reactions/{}/@me", segment(emoji));
         let put = self.rest.call(As::Bot, Method::PUT, &path, Some(&json!({})), TYPING).await;
         put.map(drop).map_err(|failure| failure.error)
     }
@@ -227,6 +225,9 @@ impl Discord {
     fn message_path(&self, place: &Place<'_>, message_id: &str) -> Result<String, SendError> {
         let bare = message_id.trim_start_matches(OF_INTERACTION);
         let (channel, id) = match (bare.split_once('/'), place.room) {
+            (Some((channel, _)), Room::Channel(own)) if channel != own => {
+                return Err(self.rest.api.refused("the message stands in another channel"));
+            }
             (Some(whole), _) => whole,
             (None, Room::Channel(channel)) => (channel, bare),
             (None, Room::User(_)) => ("", bare),

@@ -5,11 +5,11 @@ mod files;
 mod inbound;
 mod mrkdwn;
 mod outbound;
-mod reactions;
 mod settings;
 mod setup;
 #[cfg(feature = "simulator")]
 mod simulator;
+mod standing;
 mod verify;
 
 use std::sync::Arc;
@@ -145,6 +145,20 @@ impl Channel for Slack {
 
     async fn react(&self, to: &ReplyAddress, message_id: &str, emoji: &str) -> Result<(), SendError> {
         self.web.react(to, message_id, emoji).await
+    }
+
+    async fn delete(&self, to: &ReplyAddress, message_id: &str) -> Result<(), SendError> {
+        self.web.delete(to, message_id).await
+    }
+
+    async fn pin(&self, to: &ReplyAddress, message_id: &str, pinned: bool) -> Result<(), SendError> {
+        self.web.pin(to, message_id, pinned).await
+    }
+
+    /// A thread is what answers a message; it has no name, and nothing is to be done to begin it.
+    async fn open_thread(&self, to: &ReplyAddress, _name: &str, message_id: Option<&str>) -> Result<String, SendError> {
+        let refused = || self.web.api.refused("a thread is begun under a message: name one");
+        self.web.standing(to, message_id.ok_or_else(refused)?).map(|(_, ts)| ts.to_owned())
     }
 
     async fn fetch(&self, media: &Media, most: usize, timeout: Duration) -> Result<Fetched, SendError> {

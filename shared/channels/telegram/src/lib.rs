@@ -22,8 +22,8 @@ use chela_channel_kit::{
     AccountSettings, Api, ChannelDescriptor, ConfigProblem, Features, OptionSpec, ProofKeys, SecretSpec,
 };
 use chela_core::channel::{
-    Channel, Fetched, Health, Limits, MenuEntry, OutboundFile, OutboundPart, Parsed, RawRequest, Receipt, Registration,
-    Rejected, SendError, Unconfirmed, Verified,
+    Channel, Fetched, Health, Limits, MenuEntry, OutboundFile, OutboundPart, Parsed, Poll, RawRequest, Receipt,
+    Registration, Rejected, SendError, Unconfirmed, Verified,
 };
 use chela_core::message::{Media, ReplyAddress};
 use chela_core::secret::Secret;
@@ -163,6 +163,22 @@ impl Channel for Telegram {
 
     async fn react(&self, to: &ReplyAddress, message_id: &str, emoji: &str) -> Result<(), SendError> {
         self.set_reaction(to, message_id, emoji).await
+    }
+
+    async fn delete(&self, to: &ReplyAddress, message_id: &str) -> Result<(), SendError> {
+        self.delete_message(to, message_id).await
+    }
+
+    async fn pin(&self, to: &ReplyAddress, message_id: &str, pinned: bool) -> Result<(), SendError> {
+        self.pin_message(to, message_id, pinned).await
+    }
+
+    async fn poll(&self, poll: &Poll, part: &OutboundPart<'_>) -> Result<Receipt, SendError> {
+        self.send_poll(poll, part).await
+    }
+
+    async fn open_thread(&self, to: &ReplyAddress, name: &str, message_id: Option<&str>) -> Result<String, SendError> {
+        self.open_topic(to, name, message_id).await
     }
 
     async fn fetch(&self, media: &Media, most: usize, timeout: Duration) -> Result<Fetched, SendError> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chela_channel_kit::{ApiCall, ApiReply};
-use chela_core::channel::{OutboundPart, Receipt, SendError};
+use chela_core::channel::{OutboundPart, Poll, Receipt, SendError};
 use chela_core::message::ReplyAddress;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -14,6 +14,9 @@ use crate::html::{LONGEST, html};
 
 /// Typing is a courtesy; it never holds up an answer.
 const TYPING_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// For what is done to messages that stand there.
+const OTHER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The shape of every answer: <https://core.telegram.org/bots/api#making-requests>.
 #[derive(Deserialize)]
@@ -73,12 +76,71 @@ impl Telegram {
 
     /// Only some emoji are taken. <https://core.telegram.org/bots/api#reactiontypeemoji>
     pub(crate) async fn set_reaction(&self, to: &ReplyAddress, message_id: &str, emoji: &str) -> Result<(), SendError> {
-        let mut body = address(to);
-        body.shift_remove("message_thread_id");
-        body.insert("message_id".to_owned(), json!(self.message(message_id)?));
+        let mut body = self.about(to, message_id)?;
         body.insert("reaction".to_owned(), json!([{ "type": "emoji", "emoji": emoji }]));
         let set = self.call("setMessageReaction", &body.into(), TYPING_TIMEOUT).await;
         set.map(drop).map_err(|why| self.plainly(why))
+    }
+
+    /// One that is not there any more is not to be deleted either.
+    pub(crate) async fn delete_message(&self, to: &ReplyAddress, message_id: &str) -> Result<(), SendError> {
+        let body = self.about(to, message_id)?;
+        match self.call("deleteMessage", &body.into(), OTHER_TIMEOUT).await.map_err(|why| self.plainly(why)) {
+            Err(SendError::Refused { reason, .. }) if reason.contains("message to delete not found") => Ok(()),
+            done => done.map(drop),
+        }
+    }
+
+    /// Nobody is told: a pin is for those who look. A message that is not pinned is unpinned already.
+    pub(crate) async fn pin_message(&self, to: &ReplyAddress, message_id: &str, pinned: bool) -> Result<(), SendError> {
+        let mut body = self.about(to, message_id)?;
+        let method = if pinned { "pinChatMessage" } else { "unpinChatMessage" };
+        if pinned {
+            body.insert("disable_notification".to_owned(), json!(true));
+        }
+        match self.call(method, &body.into(), OTHER_TIMEOUT).await.map_err(|why| self.plainly(why)) {
+            Err(SendError::Refused { reason, .. }) if !pinned && reason.contains("message to unpin not found") => {
+                Ok(())
+            }
+            done => done.map(drop),
+        }
+    }
+
+    /// <https://core.telegram.org/bots/api#sendpoll>
+    pub(crate) async fn send_poll(&self, poll: &Poll, part: &OutboundPart<'_>) -> Result<Receipt, SendError> {
+        let mut body = answer_to(part.to);
+        let options: Vec<Value> = poll.options.iter().map(|option| json!({ "text": option })).collect();
+        body.insert("question".to_owned(), json!(poll.question));
+        body.insert("options".to_owned(), json!(options));
+        body.insert("allows_multiple_answers".to_owned(), json!(poll.multiple));
+        let sent = self.call("sendPoll", &body.into(), part.timeout).await.map_err(|why| self.plainly(why))?;
+        self.receipt(&sent)
+    }
+
+    /// A topic of a forum; there are no threads under messages.
+    pub(crate) async fn open_topic(
+        &self,
+        to: &ReplyAddress,
+        name: &str,
+        message_id: Option<&str>,
+    ) -> Result<String, SendError> {
+        if message_id.is_some() {
+            return Err(self.api.refused("a topic is not begun under a message: leave the message out"));
+        }
+        let mut body = address(to);
+        body.shift_remove("message_thread_id");
+        body.insert("name".to_owned(), json!(name));
+        let made = self.call("createForumTopic", &body.into(), OTHER_TIMEOUT).await.map_err(|why| self.plainly(why))?;
+        let id = made.get("message_thread_id").and_then(Value::as_i64);
+        id.map(|id| id.to_string()).ok_or_else(|| self.api.unknown("the answer has no message_thread_id"))
+    }
+
+    /// The chat and the message in it.
+    fn about(&self, to: &ReplyAddress, message_id: &str) -> Result<Map<String, Value>, SendError> {
+        let mut body = address(to);
+        body.shift_remove("message_thread_id");
+        body.insert("message_id".to_owned(), json!(self.message(message_id)?));
+        Ok(body)
     }
 
     fn message(&self, id: &str) -> Result<i64, SendError> {

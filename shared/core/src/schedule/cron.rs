@@ -6,6 +6,8 @@ use jiff::civil::{Date, DateTime, Weekday};
 const MONTHS: [&str; 12] = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
 const WEEKDAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 
+const DAY_MINUTES: u16 = 24 * 60;
+
 /// A set of times a clock may show, to the minute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cron {
@@ -98,6 +100,20 @@ impl Cron {
             Days::OfWeek(days) => days.iter().any(|day| day.matches(date)),
         };
         day && contains(&self.years, year) && contains(&self.months, month)
+    }
+
+    /// Least minutes between two of its times: as if every day were one of its days, so that it may be farther.
+    pub fn least_gap(&self) -> u16 {
+        let day = |hours: &Numbers, minutes: &Numbers| -> Vec<u16> {
+            let hours = (0..24).filter(|hour| contains(hours, *hour));
+            let times = hours.flat_map(|hour| {
+                (0..60).filter(|minute| contains(minutes, *minute)).map(move |minute| hour * 60 + minute)
+            });
+            times.collect()
+        };
+        let times = day(&self.hours, &self.minutes);
+        let next = times.iter().skip(1).copied().chain(times.first().map(|first| first.saturating_add(DAY_MINUTES)));
+        times.iter().zip(next).map(|(time, next)| next.saturating_sub(*time)).min().unwrap_or(DAY_MINUTES)
     }
 
     /// Whether it fires in the minute this time lies in.
@@ -260,6 +276,22 @@ mod tests {
         let expected: Vec<_> =
             [8, 10, 12, 14, 16, 18].into_iter().flat_map(|h| [0, 15, 30, 45, 59].map(|m| (h, m))).collect();
         assert_eq!(fires, expected);
+    }
+
+    #[test]
+    fn the_least_gap_goes_over_midnight_too() {
+        for (fields, gap) in [
+            ("* * * * ? *", 1),
+            ("0/15 * * * ? *", 15),
+            ("0,59 * * * ? *", 1),
+            ("0,30 8 * * ? *", 30),
+            ("0 8 * * ? *", 24 * 60),
+            ("0 8,20 * * ? *", 12 * 60),
+            ("58 0,23 * * ? *", 60),
+            ("0/7 * 1 1 ? 2030", 4),
+        ] {
+            assert_eq!(Cron::parse(fields).unwrap().least_gap(), gap, "{fields}");
+        }
     }
 
     #[test]

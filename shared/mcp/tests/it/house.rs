@@ -55,6 +55,8 @@ impl House {
         let caller = owner();
         let (agent, session) = (AgentId::new("main"), SessionKey::from_stored("agent:main:main"));
         tool.run(ToolCall {
+            again: false,
+            post: &chela_core::post::Nowhere,
             input: &input,
             idempotency_key: "key",
             agent: &agent,

@@ -196,6 +196,8 @@ impl Turn {
         let (agent, session) = (AgentId::new("main"), SessionKey::from_stored("agent:main:main"));
         let (caller, status) = (Caller::default(), Value::Null);
         tool.run(ToolCall {
+            again: false,
+            post: &chela_core::post::Nowhere,
             input: &input,
             idempotency_key: key,
             agent: &agent,

@@ -54,6 +54,8 @@ impl Place {
         let tool = SkillTool { shelf: self.shelf.clone(), settings: settings.clone() };
         let (session, caller) = (SessionKey::from_stored("agent:main:main"), Caller::default());
         tool.run(ToolCall {
+            again: false,
+            post: &chela_core::post::Nowhere,
             input: &input,
             idempotency_key: "k",
             agent: &self.agent,

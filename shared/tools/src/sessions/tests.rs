@@ -67,6 +67,8 @@ impl World {
 
     async fn call(&self, name: &str, input: Value, key: &str) -> ToolAnswer {
         let call = ToolCall {
+            again: false,
+            post: &chela_core::post::Nowhere,
             input: &input,
             idempotency_key: key,
             agent: &AgentId::new("main"),

@@ -156,6 +156,8 @@ fn p01_no_string_gets_out_of_the_workspace() {
     let world = World::new();
     let input = json!({});
     let call = ToolCall {
+        again: false,
+        post: &chela_core::post::Nowhere,
         input: &input,
         idempotency_key: "key",
         agent: &world.agent,

@@ -279,6 +279,7 @@ async fn the_messages_of_a_slow_turn_stay_hidden() {
         commands: Default::default(),
         scope: Scope::Everything,
         mcp: chela_app::mcp::McpHome::default(),
+        inside: Default::default(),
     };
     let queue = Arc::new(FifoQueue::that_ignores_order(false));
     let rows = Arc::new(Rows::broken(None));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chela_core::channel::{
-    Channel, Choice, Fetched, Health, OutboundFile, OutboundPart, Registration, SendError, Unconfirmed,
+    Channel, Choice, Fetched, Health, OutboundFile, OutboundPart, Poll, Registration, SendError, Unconfirmed,
 };
 use chela_core::message::{Media, ReplyAddress};
 use chela_testkit::laws::channel::platform::{Answer, Platform, Seen};
@@ -306,5 +306,75 @@ async fn health_tells_what_is_missing() {
     assert!(!wrong.ok);
     for words in ["channels register discord", "publicKey", "applicationId must be \"7\""] {
         assert!(wrong.summary.contains(words), "{words} is not in {}", wrong.summary);
+    }
+}
+
+#[tokio::test]
+async fn messages_are_deleted_and_pinned_where_they_stand() {
+    let (platform, channel) = discord().await;
+    let to = to("guild-mention");
+    channel.delete(&to, &format!("{ROOM}/{MADE}")).await.unwrap();
+    channel.pin(&to, MADE, true).await.unwrap();
+    channel.pin(&to, MADE, false).await.unwrap();
+    let wanted = [
+        format!("DELETE /channels/{ROOM}/messages/{MADE}"),
+        format!("PUT /channels/{ROOM}/messages/pins/{MADE}"),
+        format!("DELETE /channels/{ROOM}/messages/pins/{MADE}"),
+    ];
+    assert_eq!(asked(&platform), wanted);
+    platform.next(no(404, 10_008));
+    channel.delete(&to, MADE).await.unwrap();
+    platform.next(no(403, 50_013));
+    assert!(matches!(channel.delete(&to, MADE).await, Err(SendError::Refused { .. })));
+}
+
+/// The ids of messages name their channel, and a caller may be let into one and not into another.
+#[tokio::test]
+async fn a_message_of_another_channel_is_none_of_this_one() {
+    let (platform, channel) = discord().await;
+    let (to, other) = (to("guild-mention"), format!("{DM}/{MADE}"));
+    let refused = [
+        channel.delete(&to, &other).await,
+        channel.pin(&to, &other, true).await,
+        channel.react(&to, &other, "👍").await,
+        channel.edit(&other, &part(&to, "x")).await,
+        channel.open_thread(&to, "x", Some(&other)).await.map(drop),
+    ];
+    for refused in refused {
+        assert!(matches!(refused, Err(SendError::Refused { .. })), "{refused:?}");
+    }
+    assert_eq!(asked(&platform), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_poll_has_a_key_and_a_thread_begins_under_a_message_or_alone() {
+    let (platform, channel) = discord().await;
+    let to = to("guild-mention");
+    let poll = Poll { question: "Lunch?".into(), options: vec!["Pizza".into(), "Ramen".into()], multiple: false };
+    let receipt = channel.poll(&poll, &part(&to, "")).await.unwrap();
+    assert_eq!(receipt.message_id, format!("{ROOM}/{MADE}"));
+    let seen = one(&platform);
+    assert_eq!(format!("{} {}", seen.method, seen.path), format!("POST /channels/{ROOM}/messages"));
+    let mut body = seen.json();
+    assert_eq!(body["nonce"].take().as_str().unwrap().len(), 25);
+    let wanted = json!({
+        "allowed_mentions": { "parse": [], "replied_user": false },
+        "nonce": null,
+        "enforce_nonce": true,
+        "poll": {
+            "question": { "text": "Lunch?" },
+            "answers": [{ "poll_media": { "text": "Pizza" } }, { "poll_media": { "text": "Ramen" } }],
+            "duration": 24,
+            "allow_multiselect": false,
+        },
+    });
+    assert_eq!(body, wanted);
+    for (message, path) in
+        [(Some(MADE), format!("/channels/{ROOM}/messages/{MADE}/threads")), (None, format!("/channels/{ROOM}/threads"))]
+    {
+        platform.next(Answer::json(201, &json!({ "id": "77", "name": "Plans" })));
+        assert_eq!(channel.open_thread(&to, "Plans", message).await.unwrap(), "77");
+        let seen = one(&platform);
+        assert_eq!((seen.method.as_str(), &*seen.path, &seen.json()["name"]), ("POST", &*path, &json!("Plans")));
     }
 }

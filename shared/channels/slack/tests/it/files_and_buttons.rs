@@ -218,7 +218,7 @@ async fn choices_are_buttons_under_the_text_until_an_edit_takes_them_away() {
 #[tokio::test]
 async fn a_reaction_has_a_name_and_may_be_there_already() {
     let (platform, channel) = slack().await;
-    let to = address("U1", None);
+    let to = address("C1", None);
     for answer in [ok(json!({})), error("already_reacted")] {
         platform.next(answer);
         channel.react(&to, "C1:7.000100", "👀").await.unwrap();

@@ -64,6 +64,64 @@ async fn an_edit_that_escapes_grow_beyond_the_limit_becomes_blocks() {
 }
 
 #[tokio::test]
+async fn messages_are_deleted_and_pinned_where_they_stand_and_twice_is_once() {
+    let slack = Slack::start().await;
+    for _ in 0..3 {
+        slack.answers(&json!({ "ok": true }));
+    }
+    let (account, to) = (slack.account(), address("C1", None));
+    account.delete(&to, "C1:7.000100").await.unwrap();
+    account.pin(&to, "7.000100", true).await.unwrap();
+    account.pin(&to, "C1:7.000100", false).await.unwrap();
+    let pin = json!({ "channel": "C1", "timestamp": "7.000100" });
+    let wanted = [
+        call("chat.delete", json!({ "channel": "C1", "ts": "7.000100" })),
+        call("pins.add", pin.clone()),
+        call("pins.remove", pin),
+    ];
+    assert_eq!(slack.calls(), wanted);
+    for done in ["message_not_found", "already_pinned", "no_pin", "cant_delete_message"] {
+        slack.answers(&json!({ "ok": false, "error": done }));
+    }
+    account.delete(&to, "C1:7.000100").await.unwrap();
+    account.pin(&to, "C1:7.000100", true).await.unwrap();
+    account.pin(&to, "C1:7.000100", false).await.unwrap();
+    assert!(matches!(account.delete(&to, "C1:7.000100").await, Err(SendError::Refused { .. })));
+}
+
+/// The ids of messages name their conversation, and a caller may be let into one and not into another.
+#[tokio::test]
+async fn a_message_of_another_conversation_is_none_of_this_one() {
+    let slack = Slack::start().await;
+    let account = slack.account();
+    for (own, message) in [("C1", "C2:7.000100"), ("#general", "C2:7.000100"), ("U1", "C2:7.000100")] {
+        let to = address(own, None);
+        let refused = [
+            account.delete(&to, message).await,
+            account.pin(&to, message, true).await,
+            account.react(&to, message, "👍").await,
+            account.open_thread(&to, "x", Some(message)).await.map(drop),
+        ];
+        for refused in refused {
+            assert!(matches!(refused, Err(SendError::Refused { .. })), "{own} {message}: {refused:?}");
+        }
+    }
+    assert_eq!(slack.calls(), []);
+    slack.answers(&json!({ "ok": true }));
+    account.delete(&address("U1", None), "D9:7.000100").await.unwrap();
+    assert_eq!(slack.calls().len(), 1);
+}
+
+#[tokio::test]
+async fn a_thread_is_begun_by_answering_a_message() {
+    let slack = Slack::start().await;
+    let (account, to) = (slack.account(), address("C1", None));
+    assert_eq!(account.open_thread(&to, "Plans", Some("C1:7.000100")).await.unwrap(), "7.000100");
+    assert!(matches!(account.open_thread(&to, "Plans", None).await, Err(SendError::Refused { .. })));
+    assert_eq!(slack.calls(), []);
+}
+
+#[tokio::test]
 async fn typing_is_shown_in_threads_of_direct_messages_only() {
     let slack = Slack::start().await;
     slack.answers(&json!({ "ok": true }));

@@ -1,6 +1,6 @@
 //! The calls of the Bot API, word for word.
 
-use chela_core::channel::{Channel, OutboundPart, Parsed, SendError};
+use chela_core::channel::{Channel, OutboundPart, Parsed, Poll, SendError};
 use chela_core::message::ReplyAddress;
 use chela_testkit::laws::channel::MENU;
 use chela_testkit::laws::channel::platform::{Answer, Platform, Seen};
@@ -138,6 +138,54 @@ async fn typing_is_shown_in_the_topic() {
     channel.typing(&to("@news", Some("5"), None)).await.unwrap();
     let body = json!({"chat_id": "@news", "message_thread_id": 5, "action": "typing"});
     assert_eq!(calls(&platform), [("sendChatAction".to_owned(), body)]);
+}
+
+#[tokio::test]
+async fn messages_are_deleted_and_pinned_where_they_stand_and_twice_is_once() {
+    let (platform, channel) = telegram().await;
+    let room = to("-1001234567890", Some("5"), Some("13"));
+    let message = json!({"chat_id": -1_001_234_567_890_i64, "message_id": 321});
+    let pinned = json!({"chat_id": -1_001_234_567_890_i64, "message_id": 321, "disable_notification": true});
+    channel.delete(&room, "321").await.unwrap();
+    channel.pin(&room, "321", true).await.unwrap();
+    channel.pin(&room, "321", false).await.unwrap();
+    let named = |method: &str, body: &Value| (method.to_owned(), body.clone());
+    let wanted =
+        [named("deleteMessage", &message), named("pinChatMessage", &pinned), named("unpinChatMessage", &message)];
+    assert_eq!(calls(&platform), wanted);
+    platform.next(refusal(400, "Bad Request: message to delete not found", json!({})));
+    channel.delete(&room, "321").await.unwrap();
+    platform.next(refusal(400, "Bad Request: message to unpin not found", json!({})));
+    channel.pin(&room, "321", false).await.unwrap();
+    for description in
+        ["Bad Request: message can't be deleted", "Bad Request: not enough rights to manage pinned messages"]
+    {
+        platform.next(refusal(400, description, json!({})));
+        platform.next(refusal(400, description, json!({})));
+        assert!(matches!(channel.delete(&room, "321").await, Err(SendError::Refused { .. })));
+        assert!(matches!(channel.pin(&room, "321", true).await, Err(SendError::Refused { .. })));
+    }
+    platform.take();
+    assert!(matches!(channel.delete(&room, "x").await, Err(SendError::Refused { .. })));
+    assert_eq!(calls(&platform), []);
+}
+
+#[tokio::test]
+async fn a_poll_is_asked_in_the_topic_and_a_topic_is_opened() {
+    let (platform, channel) = telegram().await;
+    let room = to("-1001234567890", Some("5"), None);
+    let poll = Poll { question: "Lunch?".into(), options: vec!["Pizza".into(), "Ramen".into()], multiple: true };
+    platform.next(Answer::json(200, &json!({"ok": true, "result": {"message_id": 321, "poll": {"id": "1"}}})));
+    assert_eq!(channel.poll(&poll, &part(&room, "")).await.unwrap().message_id, "321");
+    platform.next(Answer::json(200, &json!({"ok": true, "result": {"message_thread_id": 77, "name": "Plans"}})));
+    assert_eq!(channel.open_thread(&room, "Plans", None).await.unwrap(), "77");
+    let poll = json!({
+        "chat_id": -1_001_234_567_890_i64, "message_thread_id": 5, "question": "Lunch?",
+        "options": [{"text": "Pizza"}, {"text": "Ramen"}], "allows_multiple_answers": true,
+    });
+    let topic = json!({"chat_id": -1_001_234_567_890_i64, "name": "Plans"});
+    assert_eq!(calls(&platform), [("sendPoll".to_owned(), poll), ("createForumTopic".to_owned(), topic)]);
+    assert!(matches!(channel.open_thread(&room, "Plans", Some("321")).await, Err(SendError::Refused { .. })));
 }
 
 #[tokio::test]
