@@ -97,7 +97,7 @@ fn a_configuration_of_openclaw_is_read_with_warnings_only() {
         whatsapp: { allowFrom: ["+15555550123"] },
       },
       messages: { queue: { mode: "steer", drop: "summarize" }, ackReaction: "x" },
-      gateway: { port: 18789, bind: "loopback", auth: { mode: "token", token: "0123456789abcdef" } },
+      gateway: { port: 18789, bind: "loopback", auth: { mode: "token", token: "0123456789abcdef01234567" } },
       plugins: {}, hooks: {},
     }"#;
     let found = checked(text);
@@ -237,7 +237,7 @@ fn the_api_is_not_opened_by_accident() {
         errors("{ gateway: { listen: '[::]:80', auth: { token: ' ' } } }").first().unwrap().contains("without a key")
     );
     assert_eq!(
-        warnings("{ gateway: { listen: '0.0.0.0:80', auth: { token: '0123456789abcdef' } } }"),
+        warnings("{ gateway: { listen: '0.0.0.0:80', auth: { token: '0123456789abcdef01234567' } } }"),
         Vec::<String>::new()
     );
     assert_eq!(warnings("{ gateway: { listen: '[::1]:80' } }"), Vec::<String>::new());
