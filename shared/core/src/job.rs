@@ -11,7 +11,7 @@ use crate::agent_id::AgentId;
 use crate::blob::{BlobError, BlobStore, Precondition};
 use crate::clock::Millis;
 use crate::message::{EventKey, ReplyAddress};
-use crate::queue::{Authority, ENVELOPE_VERSION, Envelope, Task};
+use crate::queue::{ENVELOPE_VERSION, Envelope, MadeFor, Task};
 use crate::schedule::{MADE, Schedule};
 use crate::session_key::SessionKey;
 
@@ -39,11 +39,8 @@ pub struct Job {
     /// Where an answer goes; nowhere if `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deliver_to: Option<ReplyAddress>,
-    /// What whoever had it made may do: never more is done for it.
-    pub authority: Authority,
-    /// The platform ids of those who spoke when it was made.
-    #[serde(default)]
-    pub senders: Vec<String>,
+    /// For whom it was made: never more is done for it than for them then.
+    pub made_for: MadeFor,
     /// When it was made or changed.
     pub made_at: Millis,
     /// When it fires, if it fires once.
@@ -61,8 +58,9 @@ impl Job {
             serde_json::Value::from(self.name.as_str()),
             self.text
         );
-        let task =
-            Task::Heartbeat { name: self.name.clone(), scheduled_at, prompt, deliver_to: self.deliver_to.clone() };
+        let (name, deliver_to) = (self.name.clone(), self.deliver_to.clone());
+        let made_for = Some(Box::new(self.made_for.clone()));
+        let task = Task::Heartbeat { name, scheduled_at, prompt, deliver_to, made_for };
         let (agent, session) = (agent.clone(), self.session.clone());
         Envelope { version: ENVELOPE_VERSION, event, session, agent, accepted_at: now, task }
     }

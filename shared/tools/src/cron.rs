@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use chela_core::job::{self, Book, BookError, Job};
 use chela_core::message::{EventKey, ReplyAddress};
 use chela_core::model::ToolSpec;
-use chela_core::queue::{Authority, Lane};
+use chela_core::queue::{Authority, Lane, MadeFor};
 use chela_core::relay;
 use chela_core::schedule::{Schedule, ScheduleError, Schedules};
 use chela_core::session_key::cron_session_key;
@@ -281,8 +281,7 @@ impl Cron {
             text,
             session,
             deliver_to,
-            authority: call.caller.authority,
-            senders: call.caller.senders.clone(),
+            made_for: MadeFor { authority: call.caller.authority, limit: call.caller.limit.clone() },
             made_at: call.clock.now(),
             once_at,
         })

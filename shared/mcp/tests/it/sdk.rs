@@ -15,7 +15,11 @@ async fn does_everything(house: &House, tools: &[Arc<dyn Tool>]) {
     assert_eq!(add.spec().input_schema["required"], json!(["a", "b"]));
     assert!(add.on_demand() && add.effect() == Effect::None && add.consent(&json!({}), &owner()).is_none());
     let sum = house.call(&add, json!({"a": 20, "b": 22})).await;
-    assert!(!sum.is_error && sum.text.contains("\n42\n") && sum.text.starts_with("[From outside: the MCP server sdk."), "{}", sum.text);
+    assert!(
+        !sum.is_error && sum.text.contains("\n42\n") && sum.text.starts_with("[From outside: the MCP server sdk."),
+        "{}",
+        sum.text
+    );
     let echo = house.call(&named(tools, "sdk__echo"), json!({"text": "Grüß Gott 🦀\u{202e}"})).await;
     assert!(!echo.is_error && echo.text.contains("\nGrüß Gott 🦀\n"), "{}", echo.text);
     let failed = house.call(&named(tools, "sdk__fail"), json!({})).await;
