@@ -27,10 +27,9 @@ const CONFIG: &str = r#"{channels: {email: {dmPolicy: "open", allowFrom: ["*"], 
     accessKeyId: "a", secretAccessKey: "b", accounts: {one: {address: "bot@example.org"}, two: {address: "x@example.org"}}}}}"#;
 
 async fn house(folder: &std::path::Path) -> (Postman, Embedded) {
-    let clock = Arc::new(SystemClock);
+    let (clock, secrets) = (Arc::new(SystemClock), Arc::new(LocalSecrets::new(|_| None)));
     let store = Embedded::open(folder, clock.clone()).unwrap();
     store.blobs.put("config/chela.json5", Bytes::from_static(CONFIG.as_bytes()), Precondition::None).await.unwrap();
-    let secrets = Arc::new(LocalSecrets::new(|_| None));
     let ground = Ground {
         config_files: store.blobs.clone(),
         config_key: "config/chela.json5".to_owned(),

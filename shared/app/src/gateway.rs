@@ -1,11 +1,13 @@
 //! `gateway`: how the house is, and what its configuration says, for its owner. It changes nothing: the configuration is
 //! its owner's, who changes it with an editor or a deploy, so that nothing a model reads can talk it into another one.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use chela_agent::{AgentSettings, SpendRules};
+use chela_agent::{AgentSettings, Outlet, SpendRules};
 use chela_config::Config;
+use chela_core::agent_id::AgentId;
 use chela_core::blob::BlobStore;
 use chela_core::job;
 use chela_core::model::ToolSpec;
@@ -59,13 +61,16 @@ enum Action {
     ConfigGet,
 }
 
-/// The tool for an agent with these models, where the house keeps records.
+/// The tool of an agent with these settings, where the house keeps records and the agent may use it.
 pub(crate) fn tool(
     ground: &Ground,
     config: &Arc<Config>,
-    accounts: Vec<(String, String)>,
+    id: &AgentId,
+    outlets: &HashMap<(String, String), Outlet>,
     agent: &AgentSettings,
 ) -> Option<Arc<dyn Tool>> {
+    let mut accounts: Vec<_> = outlets.keys().cloned().collect();
+    accounts.sort();
     let gateway = Gateway {
         records: ground.inside.records.clone()?,
         config: config.clone(),
@@ -75,7 +80,7 @@ pub(crate) fn tool(
         spend: usage::rules(config),
         models: agent.models.iter().map(|choice| choice.name.clone()).collect(),
     };
-    Some(Arc::new(gateway))
+    config.tool_allowed(id, &gateway.spec().name).then(|| Arc::new(gateway) as Arc<dyn Tool>)
 }
 
 #[async_trait]

@@ -24,6 +24,7 @@ use chela_core::route::RoutingTable;
 use chela_core::secret::{Secret, SecretRef, SecretSource, SecretStore};
 use chela_core::tool::{TOOL_SEARCH, Tool};
 use chela_http::{HostPort, HttpClient, HttpOptions};
+use chela_memory::Memory;
 use chela_skills::Shelf;
 use chela_tools::{CronSettings, ExecSettings, ToolSettings, workspace};
 
@@ -100,19 +101,14 @@ pub(crate) async fn open(config: Arc<Config>, ground: &Ground) -> Built {
             let agent = AgentId::new(&id);
             let models = opener.models_of(&id, &mut problems).await;
             let further_models = opener.further_models_of(&id, &mut problems).await;
-            let thinking = config.agents.thinking_of(&id);
-            let exec = exec_settings(&config, &id, &ground.commands, &mut problems);
-            let cron = cron_settings(&config, ground);
-            let written_to = config.tools.message.allow.iter().map(address).collect();
-            let tools =
-                tools(&config, &agent, &id, &ToolSettings { memory: memory.clone(), exec, written_to, cron }, &outside);
-            let timezone = config.agents.defaults.user_timezone.as_deref().unwrap_or("UTC").into();
+            let own = own_tools(&config, &id, ground, &memory, &mut problems);
+            let tools = tools(&config, &agent, &id, &own, &outside);
             let mut settings = AgentSettings {
                 models,
                 further_models,
-                thinking,
+                thinking: config.agents.thinking_of(&id),
                 tools,
-                timezone,
+                timezone: zone(&config).into(),
                 max_steps: MAX_STEPS,
                 archive_after: archive_after(&config),
                 longest_turn: Some(Duration::from_secs(u64::from(config.agents.defaults.timeout_seconds))),
@@ -121,10 +117,7 @@ pub(crate) async fn open(config: Arc<Config>, ground: &Ground) -> Built {
                 approvals: approval_rules(&config, &id),
                 ..AgentSettings::default()
             };
-            let mut open: Vec<_> = outlets.keys().cloned().collect();
-            open.sort();
-            let gateway = gateway::tool(ground, &config, open, &settings);
-            settings.tools.extend(gateway.filter(|tool| config.tool_allowed(&agent, &tool.spec().name)));
+            settings.tools.extend(gateway::tool(ground, &config, &agent, &outlets, &settings));
             agents.insert(agent, settings);
         }
     }
@@ -166,6 +159,27 @@ fn tools(
     tools.chain(house::tools(config, agent, id)).collect()
 }
 
+/// What an agent's own tools are made with.
+fn own_tools(
+    config: &Config,
+    id: &str,
+    ground: &Ground,
+    memory: &Arc<Memory>,
+    problems: &mut Vec<String>,
+) -> ToolSettings {
+    ToolSettings {
+        memory: memory.clone(),
+        exec: exec_settings(config, id, &ground.commands, problems),
+        written_to: config.tools.message.allow.iter().map(address).collect(),
+        cron: cron_settings(config, ground),
+    }
+}
+
+/// The zone the owner lives in.
+fn zone(config: &Config) -> &str {
+    config.agents.defaults.user_timezone.as_deref().unwrap_or("UTC")
+}
+
 /// Schedules of agents' making, where there is a scheduler.
 fn cron_settings(config: &Config, ground: &Ground) -> Option<CronSettings> {
     let limits = &config.tools.cron;
@@ -173,7 +187,7 @@ fn cron_settings(config: &Config, ground: &Ground) -> Option<CronSettings> {
         schedules: ground.inside.schedules.clone()?,
         min_interval_minutes: limits.min_interval_minutes,
         max_jobs: limits.max_jobs as usize,
-        timezone: config.agents.defaults.user_timezone.clone().unwrap_or_else(|| "UTC".to_owned()),
+        timezone: zone(config).to_owned(),
         enabled: config.cron.enabled,
     })
 }

@@ -239,11 +239,10 @@ impl Cron {
             let _ = self.0.schedules.delete(&job.schedule.name).await;
         }
         self.0.schedules.put(&job.schedule).await.map_err(not_scheduled)?;
-        let mut answer = shown(&job);
-        if !self.0.enabled {
-            answer["note"] = json!("no schedule fires: cron.enabled is false");
+        if self.0.enabled {
+            return Ok(shown(&job));
         }
-        Ok(answer)
+        Ok(json!({ "made": shown(&job), "note": "no schedule fires: cron.enabled is false" }))
     }
 
     /// The schedule as it is to be: what is not given is as it was.
