@@ -207,3 +207,28 @@ pub(crate) fn inspect(config: &Config) -> Vec<Misfit> {
     }
     misfits
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{MissingVariable, Surroundings, check};
+
+    #[test]
+    fn a_browser_without_its_sandbox_is_warned_about_and_openclaws_is_passed_over() {
+        let found = |text: &str| {
+            let surroundings = Surroundings { variables: &|_| None, missing: MissingVariable::Defer, channels: &[] };
+            let checked = check("chela.json5", text, &|_| None, &surroundings);
+            let paths = |findings: &[crate::Finding]| findings.iter().map(|it| it.path.clone()).collect::<Vec<_>>();
+            let off = checked.config.as_ref().is_some_and(|config| config.tools.browser.no_sandbox);
+            (paths(&checked.report.errors), paths(&checked.report.warnings), off)
+        };
+        let at = |path: &str| vec![path.to_owned()];
+        let none = Vec::<String>::new;
+        assert_eq!(found("{ tools: { browser: { headless: false } } }"), (none(), none(), false));
+        let open = found("{ tools: { browser: { noSandbox: true } } }");
+        assert_eq!(open, (none(), at("tools.browser.noSandbox"), true));
+        let wrong = found("{ tools: { browser: { privateUrls: ['wiki.lan'] } } }");
+        assert_eq!(wrong, (at("tools.browser.privateUrls"), none(), false));
+        let copied = found("{ browser: { enabled: true, noSandbox: true, profiles: {} } }");
+        assert_eq!(copied, (none(), at("browser"), false), "not by a copied configuration");
+    }
+}

@@ -596,14 +596,3 @@ fn commands_without_walls_are_warned_about() {
     }
     assert_eq!(warnings("{ tools: {exec: {host: 'sandbox'}} }"), Vec::<String>::new());
 }
-
-#[test]
-fn a_browser_without_its_sandbox_is_warned_about_and_openclaws_is_passed_over() {
-    let open = warnings("{ tools: { browser: { noSandbox: true } } }");
-    assert!(open.len() == 1 && open[0].contains("tools.browser.noSandbox"), "{open:?}");
-    let wrong = errors("{ tools: { browser: { privateUrls: ['wiki.lan'] } } }");
-    assert!(wrong.len() == 1 && wrong[0].contains("tools.browser.privateUrls"), "{wrong:?}");
-    let copied = warnings("{ browser: { enabled: true, noSandbox: true, profiles: {} } }");
-    assert!(copied.len() == 1 && copied[0].contains("browser"), "{copied:?}");
-    assert!(!config("{ browser: { noSandbox: true } }").tools.browser.no_sandbox, "not by a copied configuration");
-}
