@@ -113,8 +113,14 @@ impl House {
         Self { platforms, gateway, folder }
     }
 
+    /// The key of the API.
+    fn word(&self) -> String {
+        std::fs::read_to_string(self.gateway.data.join("api-key")).unwrap()
+    }
+
+    /// The same as it is sent.
     fn key(&self) -> String {
-        format!("Bearer {}", std::fs::read_to_string(self.gateway.data.join("api-key")).unwrap())
+        format!("Bearer {}", self.word())
     }
 
     fn log(&self) -> String {

@@ -41,7 +41,7 @@ async fn a15_scopes_that_a_client_declares_are_worth_nothing() {
         ("x-scopes", "admin"),
         ("x-forwarded-user", "owner"),
         ("x-amzn-oidc-identity", "owner"),
-        ("cookie", &format!("token={0}; authorization=Bearer {0}; session=admin", &house.key()[7..])),
+        ("cookie", &format!("token={0}; authorization=Bearer {0}; session=admin", house.word())),
         ("authorization", "Basic b3duZXI6b3duZXI="),
     ]);
     let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-06-18",

@@ -212,6 +212,7 @@ fn open_needs_a_star_and_lists_need_ids() {
         ("dmPolicy: 'allowlist'", "channels.telegram.dmPolicy: the list of senders is empty"),
         ("dmPolicy: 'allowlist', allowFrom: []", "channels.telegram.dmPolicy: the list of senders is empty"),
         ("allowFrom: ['@ada']", "channels.telegram.allowFrom: an entry of this list is no id"),
+        ("allowFrom: ['ada']", "channels.telegram.allowFrom: an entry of this list is no id"),
         ("groups: { r: {} }", "channels.telegram.groups: rooms are listed, but no sender"),
         ("allowFrom: [1], groups: { r: { allowFrom: ['Ada L'] } }", "channels.telegram.groups.r.allowFrom: an entry"),
         ("mentionPatterns: ['\\\\bclaw\\\\b']", "channels.telegram.mentionPatterns: a pattern looks like a regular"),
@@ -220,14 +221,13 @@ fn open_needs_a_star_and_lists_need_ids() {
         let warnings = warnings(&telegram(keys));
         assert!(warnings.len() == 1 && warnings.first().unwrap().contains(expected), "{keys}: {warnings:?}");
     }
-    for fine in [
-        "allowFrom: [1]",
-        "dmPolicy: 'disabled'",
-        "groupAllowFrom: [1], groups: { r: {} }",
-        "allowFrom: ['@ada:server.org']",
-    ] {
+    for fine in
+        ["allowFrom: [1]", "dmPolicy: 'disabled'", "groupAllowFrom: [1], groups: { r: {} }", "allowFrom: ['tg:1', -7]"]
+    {
         assert_eq!(warnings(&telegram(fine)), Vec::<String>::new(), "{fine}");
     }
+    let matrix = "{ channels: { matrix: { allowFrom: ['@ada:server.org'] } } }";
+    assert!(!warnings(matrix).iter().any(|warning| warning.contains("is no id")));
 }
 
 #[test]
