@@ -83,7 +83,7 @@ fn is_of_word(c: char) -> bool {
 fn private_key(text: &str) -> Option<&str> {
     let inside = text.strip_prefix(KEY_BEGINS)?;
     let (kind, _) = inside.split_once("-----")?;
-    if !kind.ends_with("PRIVATE KEY") || kind.len() > 40 {
+    if !kind.ends_with("PRIVATE KEY") || !kind.chars().all(|c| c.is_ascii_uppercase() || c == ' ') {
         return None;
     }
     let end = format!("{KEY_ENDS}{kind}-----");
