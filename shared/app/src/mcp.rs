@@ -1,7 +1,6 @@
 //! The servers of the Model Context Protocol that a configuration names.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use chela_agent::AgentSettings;
