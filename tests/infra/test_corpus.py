@@ -86,7 +86,8 @@ def senders(template):
         yield f"{name} lets others in"
     wanted = {
         "LiveQueue": {"AgentRole", "ApiRole", *STRANGERS},
-        "ScheduledQueue": {"HeartbeatRole", "ApiRole"},
+        # The agent's: a schedule that its owner wants now.
+        "ScheduledQueue": {"AgentRole", "HeartbeatRole", "ApiRole"},
         "BackgroundQueue": {"AgentRole", "ApiRole"},
     }
     for queue, few in wanted.items():

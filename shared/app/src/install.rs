@@ -117,7 +117,7 @@ pub(crate) async fn open(config: Arc<Config>, ground: &Ground) -> Built {
                 approvals: approval_rules(&config, &id),
                 ..AgentSettings::default()
             };
-            settings.tools.extend(gateway::tool(ground, &config, &agent, &outlets, &settings));
+            settings.tools.extend(gateway::tool(ground, &config, &outlets, &settings));
             agents.insert(agent, settings);
         }
     }
