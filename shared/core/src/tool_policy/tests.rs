@@ -259,6 +259,17 @@ fn a_limit_stays_small_and_what_does_not_fit_is_in_doubt() {
     assert!(limit.unknown, "somebody whose place is not known");
 }
 
+/// What nobody in particular began stays bound by the rules for everybody else, whoever speaks later.
+#[test]
+fn a_sender_who_comes_later_adds_no_tool() {
+    let mut policy = all(ToolRules::default());
+    policy.all.by_sender = BTreeMap::from([("id:7".into(), ToolRules::default()), ("*".into(), deny(&["exec"]))]);
+    let mut limit = turn("main", "x/y", Who { senders: vec![], ..direct("") });
+    assert!(refused(&policy, &limit, "exec").is_some());
+    limit.add_sender("telegram", "7");
+    assert!(refused(&policy, &limit, "exec").is_some());
+}
+
 #[test]
 fn a_step_is_named_once() {
     let mut limit = Limit::default();
