@@ -12,6 +12,7 @@ use std::time::Duration;
 use chela_core::agent_id::AgentId;
 use chela_core::blob::BlobStore;
 use chela_core::clock::Millis;
+use chela_core::post::Nowhere;
 use chela_core::queue::Authority;
 use chela_core::session_key::SessionKey;
 use chela_core::tool::{Caller, Tool, ToolAnswer, ToolCall};
@@ -65,6 +66,7 @@ impl World {
         let call = ToolCall {
             input: &input,
             idempotency_key: "key",
+            again: false,
             agent: &AgentId::new("main"),
             session: &self.session,
             caller: &self.caller,
@@ -72,6 +74,7 @@ impl World {
             sessions: self.elsewhere.sessions.as_ref(),
             directory: self.elsewhere.sessions.as_ref(),
             queue: self.elsewhere.queue.as_ref(),
+            post: &Nowhere,
             purse: &self.till,
             clock: &self.clock,
             status: &json!({}),

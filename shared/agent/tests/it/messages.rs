@@ -25,9 +25,14 @@ fn tool() -> Arc<dyn Tool> {
     chela_tools::all(&ToolSettings::default()).into_iter().find(|tool| tool.spec().name == "message").unwrap()
 }
 
+/// Tools that have to be found first.
+fn found(tools: Vec<Arc<dyn Tool>>) -> Vec<Arc<dyn Tool>> {
+    on_demand::offered(tools, &Arc::default(), &AgentId::new("main"))
+}
+
 fn world(lines: impl IntoIterator<Item = Line>, channel: RecordingChannel) -> World {
     let mut world = World::with(lines, channel, Effect::None);
-    world.installation.agents.values_mut().next().unwrap().tools = on_demand::offered(vec![tool()]);
+    world.installation.agents.values_mut().next().unwrap().tools = found(vec![tool()]);
     world
 }
 
@@ -35,7 +40,7 @@ fn world(lines: impl IntoIterator<Item = Line>, channel: RecordingChannel) -> Wo
 fn steadfast(channel: RecordingChannel, input: Value) -> World {
     let mut world = world([], channel);
     let mut settings = settings(Arc::new(Steadfast(input)), tool());
-    settings.tools = on_demand::offered(settings.tools);
+    settings.tools = found(settings.tools);
     world.installation.agents.insert(AgentId::new("main"), settings);
     world
 }

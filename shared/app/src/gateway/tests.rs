@@ -1,4 +1,5 @@
 use bytes::Bytes;
+use chela_core::agent_id::AgentId;
 use chela_core::blob::Precondition;
 use chela_core::channel_log::{ChannelLog, Happening};
 use chela_core::clock::Millis;

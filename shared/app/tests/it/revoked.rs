@@ -50,6 +50,7 @@ impl Process {
             commands: Default::default(),
             scope: Scope::Everything,
             mcp: chela_app::mcp::McpHome::default(),
+            inside: Default::default(),
         };
         let (live, sessions) = (Arc::new(Live::open(ground).await.unwrap()), store.sessions.clone());
         let ports = Ports {

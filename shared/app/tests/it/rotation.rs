@@ -47,6 +47,7 @@ impl House {
             commands: Default::default(),
             scope: Scope::Everything,
             mcp: chela_app::mcp::McpHome::default(),
+            inside: Default::default(),
         };
         let sessions = store.sessions.clone();
         let ports = Ports {

@@ -47,7 +47,7 @@ fn telegram(to: &str, thread: Option<&str>) -> ReplyAddress {
 /// The owner in chat 7, in answer to message 42.
 fn owner() -> Caller {
     let here = ReplyAddress { message: Some("42".into()), ..telegram("7", None) };
-    Caller { authority: Authority::Owner, senders: vec!["7".into()], reply_to: Some(here), depth: 0, hops: 0 }
+    Caller { authority: Authority::Owner, senders: vec!["7".into()], reply_to: Some(here), ..Caller::default() }
 }
 
 fn guest() -> Caller {
