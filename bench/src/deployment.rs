@@ -43,6 +43,8 @@ pub(crate) fn variables(function: &str, endpoint: &str) -> Vec<(String, String)>
             "CHELA_QUEUE_BACKGROUND",
             "CHELA_BUS",
             "CHELA_SANDBOX",
+            "CHELA_HEARTBEAT_ARN",
+            "CHELA_SCHEDULER_ROLE_ARN",
         ],
         "heartbeat" => &["CHELA_STAGE", "CHELA_LOG", "CHELA_BUCKET", "CHELA_QUEUE_SCHEDULED"],
         "api" => &[
@@ -66,6 +68,8 @@ pub(crate) fn variables(function: &str, endpoint: &str) -> Vec<(String, String)>
         "CHELA_QUEUE_SCHEDULED" => queue_url(endpoint, "scheduled"),
         "CHELA_QUEUE_BACKGROUND" => queue_url(endpoint, "background"),
         "CHELA_BUS" => "chela-bench".to_owned(),
+        "CHELA_HEARTBEAT_ARN" => format!("arn:aws:lambda:us-east-1:{ACCOUNT}:function:chela-bench-heartbeat"),
+        "CHELA_SCHEDULER_ROLE_ARN" => format!("arn:aws:iam::{ACCOUNT}:role/chela-bench-scheduler"),
         _ => "chela-bench-sandbox".to_owned(),
     };
     let given = names.iter().map(|name| ((*name).to_owned(), value(name)));

@@ -65,6 +65,10 @@ fn a_channel_needs_the_core_the_kit_and_the_way_out() {
         if ["whatsapp", "messenger", "instagram"].iter().any(|id| channel.ends_with(id)) {
             may_need.push("chela-meta");
         }
+        // Amazon SES is the platform of mail.
+        if channel.ends_with("email") {
+            may_need.push("chela-sigv4");
+        }
         assert_within(channel, &may_need);
     }
     assert_within("chela-meta", &["chela-core", "chela-channel-kit"]);
@@ -80,9 +84,10 @@ fn the_turn_sees_ports_and_never_an_adapter() {
 #[test]
 fn adapters_do_not_know_one_another_nor_what_they_serve() {
     assert_within("chela-embedded", &["chela-core"]);
-    assert_within("chela-aws", &["chela-core", "chela-http"]);
+    assert_within("chela-aws", &["chela-core", "chela-http", "chela-sigv4"]);
+    assert_within("chela-sigv4", &["chela-core"]);
     // The clock signs requests to Bedrock with the time.
-    assert_within("chela-models", &["chela-clock", "chela-core", "chela-http"]);
+    assert_within("chela-models", &["chela-clock", "chela-core", "chela-http", "chela-sigv4"]);
     assert_within("chela-media", &["chela-core", "chela-http"]);
     assert_within("chela-mcp", &["chela-core", "chela-http"]);
     assert_within("chela-tools", &["chela-archive", "chela-core", "chela-memory", "chela-shell"]);
@@ -109,13 +114,12 @@ fn vendors_stay_behind_their_one_crate() {
     for (package, needs) in needs() {
         for name in needs.iter() {
             let aws = name.starts_with("aws-");
-            // Amazon SES is the platform of mail: its two requests are signed by AWS's own crate, and sent like all others.
-            let signs =
-                package == "chela-channel-email" && ["aws-sigv4", "aws-credential-types"].contains(&name.as_str());
-            // Bedrock is a provider of models: requests signed and frames read by AWS's own crates, sent like all others.
-            let asks = package == "chela-models";
+            // Few requests do not earn an SDK: they are signed by AWS's own crate, and sent like all others.
+            let signs = package == "chela-sigv4" && ["aws-sigv4", "aws-credential-types"].contains(&name.as_str());
+            // Bedrock is a provider of models: its frames are read by AWS's own crates.
+            let reads = package == "chela-models" && name.starts_with("aws-smithy-");
             assert!(
-                !aws || signs || asks || package == "chela-aws",
+                !aws || signs || reads || package == "chela-aws",
                 "{package} must not need {name}: AWS stays in chela-aws"
             );
             let client = ["reqwest", "hyper", "hyper-util", "ureq"].contains(&name.as_str());

@@ -24,9 +24,9 @@ impl Tool for ApplyPatch {
     fn spec(&self) -> ToolSpec {
         ToolSpec {
             name: "apply_patch".into(),
-            description: "Change several text files of your workspace at once: *** Begin Patch, then *** Add File: path with \
-                          +lines, *** Update File: path (and *** Move to: path) with @@ hunks of lines that begin with a space, - or +, \
-                          *** Delete File: path, then *** End Patch."
+            description: "Change several text files at once: *** Begin Patch, then any of *** Add File: a (+lines), *** Update \
+                          File: a (*** Move to: b, @@ hunks of lines that begin with a space, - or +) and *** Delete File: a, \
+                          then *** End Patch."
                 .into(),
             input_schema: json!({
                 "type": "object",

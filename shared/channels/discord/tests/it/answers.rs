@@ -361,6 +361,7 @@ async fn a_poll_has_a_key_and_a_thread_begins_under_a_message_or_alone() {
         "allowed_mentions": { "parse": [], "replied_user": false },
         "nonce": null,
         "enforce_nonce": true,
+        "flags": 4,
         "poll": {
             "question": { "text": "Lunch?" },
             "answers": [{ "poll_media": { "text": "Pizza" } }, { "poll_media": { "text": "Ramen" } }],
