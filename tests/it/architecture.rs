@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
+use chela_core::tool::TOOL_SEARCH;
+use chela_core::tool_policy::CATALOG;
 
 /// Packages of this workspace with the crates they need to run, by name.
 fn needs() -> BTreeMap<String, BTreeSet<String>> {
@@ -241,4 +243,28 @@ fn sources(folder: &Path) -> Vec<std::path::PathBuf> {
 
 pub(crate) fn root() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+/// Lists in the configuration know every tool there is, and none that is not: a tool that they do not know could be meant by
+/// no profile and no group.
+#[test]
+fn the_catalog_has_the_tools_that_are_there() {
+    let mut there = BTreeSet::new();
+    for file in sources(&root().join("shared")) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let (text, shown) = (text.split("#[cfg(test)]").next().unwrap(), file.display().to_string());
+        // Tests have tools of theirs.
+        if ["/tests", "/testkit/"].iter().any(|part| shown.contains(part)) {
+            continue;
+        }
+        let specs = text.split("ToolSpec {").skip(1).filter_map(|spec| spec.trim_start().strip_prefix("name: "));
+        let names = specs.filter_map(|spec| Some(spec.split_once(".into()")?.0));
+        // What is no literal is the name of another tool, or of a server's.
+        let literal = |name: &str| name.strip_prefix('"')?.strip_suffix('"').map(str::to_owned);
+        there.extend(
+            names.filter_map(|name| if name == "TOOL_SEARCH" { Some(TOOL_SEARCH.to_owned()) } else { literal(name) }),
+        );
+    }
+    let catalog: BTreeSet<String> = CATALOG.iter().map(|entry| entry.name.to_owned()).collect();
+    assert_eq!(there, catalog);
 }

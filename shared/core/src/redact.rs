@@ -161,7 +161,7 @@ mod tests {
         }
         let key = format!("a {KEY_BEGINS}RSA PRIVATE KEY-----\nMIIE\n{KEY_ENDS}RSA PRIVATE KEY----- b");
         assert_eq!(without_credentials(&key), format!("a {REMOVED} b"));
-        assert_eq!(without_credentials(&key[..40]), format!("a {REMOVED}"), "also one that was cut off");
+        assert_eq!(without_credentials(key.get(..40).unwrap()), format!("a {REMOVED}"), "also one that was cut off");
         for words in [
             "sk-learn is a library of science and knowledge-based-systems",
             "a ghost_town at 12:30:45",
