@@ -2,12 +2,14 @@
 //!
 //! No text is lost: what has no form here (HTML, images, tables, footnotes) is written as readable text.
 
+mod edited;
 #[cfg(test)]
 mod openclaw;
 mod read;
 mod unloaded;
 mod write;
 
+pub use self::edited::{Edit, edited};
 pub use self::read::blocks;
 pub use self::unloaded::unloaded;
 pub use self::write::{Dialect, Plain, render};

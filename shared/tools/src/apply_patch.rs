@@ -24,9 +24,8 @@ impl Tool for ApplyPatch {
     fn spec(&self) -> ToolSpec {
         ToolSpec {
             name: "apply_patch".into(),
-            description: "Change several text files at once: *** Begin Patch, then any of *** Add File: a (+lines), *** Update \
-                          File: a (*** Move to: b, @@ hunks of lines that begin with a space, - or +) and *** Delete File: a, \
-                          then *** End Patch."
+            description: "Change several text files at once: *** Begin Patch, *** Add File: a (+lines), *** Update File: a \
+                          (*** Move to: b, @@ hunks of lines with a space, - or + before), *** Delete File: a, *** End Patch."
                 .into(),
             input_schema: json!({
                 "type": "object",

@@ -1,25 +1,23 @@
 //! Approvals over the API: what is listed, who may decide, and that a decision is about what was seen.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use chela_app::api::Api;
 use chela_app::install::Scope;
-use chela_app::live::{Ground, Live};
 use chela_core::agent_id::AgentId;
 use chela_core::approval::{ApprovalStore, Request, State, VALID_MS, digest};
 use chela_core::audit::{self, What};
-use chela_core::blob::{BlobStore, Precondition};
 use chela_core::clock::{Clock, Millis};
 use chela_core::queue::{Envelope, Lane, Queue, Task};
-use chela_core::secret::Secret;
 use chela_core::session_key::SessionKey;
 use chela_core::tool::{Caller, Consent};
-use chela_embedded::{Embedded, LocalSecrets};
+use chela_embedded::Embedded;
 use chela_testkit::clock::ManualClock;
 use http::{HeaderMap, HeaderValue, Method};
 use serde_json::{Value, json};
+
+use crate::house::{api, configure, live};
 
 struct Desk {
     api: Api,
@@ -33,36 +31,8 @@ impl Desk {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(Millis(1_800_000_000_000)));
         let store = Embedded::open(folder.path(), clock.clone()).unwrap();
-        store.blobs.put("config/chela.json5", Bytes::from("{}"), Precondition::None).await.unwrap();
-        let ground = Ground {
-            config_files: store.blobs.clone(),
-            config_key: "config/chela.json5".to_owned(),
-            files: store.blobs.clone(),
-            secrets: Arc::new(LocalSecrets::new(|_| None)),
-            variables: Arc::new(|_| None),
-            clock: clock.clone(),
-            commands: Default::default(),
-            scope: Scope::Api,
-            mcp: chela_app::mcp::McpHome::default(),
-            inside: Default::default(),
-        };
-        let sessions = store.sessions.clone();
-        let api = Api {
-            queue: store.queue.clone(),
-            dead_letters: store.queue.clone(),
-            sessions: sessions.clone(),
-            directory: sessions.clone(),
-            access: sessions.clone(),
-            channels: sessions.clone(),
-            spend: sessions.clone(),
-            approvals: sessions.clone(),
-            audit: sessions,
-            live: Arc::new(Live::open(ground).await.unwrap()),
-            clock: clock.clone(),
-            metrics: Arc::default(),
-            own_key: Some(Secret::new("k3y")),
-            poll_every: Duration::from_millis(1),
-        };
+        configure(&store, &json!({})).await;
+        let api = api(&store, &clock, live(&store, &clock, Scope::Api).await, "k3y");
         Self { api, store, clock, _folder: folder }
     }
 

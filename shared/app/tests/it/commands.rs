@@ -9,23 +9,23 @@ use bytes::Bytes;
 use chela_agent::{Agent, ChannelNotes, Known, Slice};
 use chela_app::answer::Answerer;
 use chela_app::install::Scope;
-use chela_app::live::{Ground, Live};
-use chela_app::receive::{Ports, Receiver};
+use chela_app::receive::Receiver;
 use chela_app::wished::Wished;
 use chela_core::access::{AccessStore, SenderRef};
 use chela_core::agent_id::AgentId;
-use chela_core::blob::{BlobStore, Precondition};
 use chela_core::channel::RawRequest;
 use chela_core::clock::{Clock, Millis};
 use chela_core::directory::{Directory, Listing, Wishes};
 use chela_core::queue::{Lane, Queue};
 use chela_core::session::{SessionStore, StoreError};
 use chela_core::session_key::SessionKey;
-use chela_embedded::{Embedded, LocalSecrets};
+use chela_embedded::Embedded;
 use chela_testkit::clock::ManualClock;
 use chela_testkit::laws::channel::platform::{Answer, Platform};
 use http::{HeaderMap, HeaderValue, Method};
 use serde_json::{Value, json};
+
+use crate::house::{configure, live, ports};
 
 const ROOM: i64 = -100;
 const IN_ROOM: &str = "agent:main:telegram:group:-100";
@@ -90,33 +90,12 @@ impl House {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(Millis(1_800_000_000_000)));
         let store = Embedded::open(folder.path(), clock.clone()).unwrap();
-        let text = Bytes::from(config.to_string());
-        store.blobs.put("config/chela.json5", text, Precondition::None).await.unwrap();
-        let ground = Ground {
-            config_files: store.blobs.clone(),
-            config_key: "config/chela.json5".to_owned(),
-            files: store.blobs.clone(),
-            secrets: Arc::new(LocalSecrets::new(|_| None)),
-            variables: Arc::new(|_| None),
-            clock: clock.clone(),
-            commands: Default::default(),
-            scope: Scope::Everything,
-            mcp: chela_app::mcp::McpHome::default(),
-            inside: Default::default(),
-        };
-        let live = Arc::new(Live::open(ground).await.unwrap());
+        configure(&store, &config).await;
+        let live = live(&store, &clock, Scope::Everything).await;
         let sessions = store.sessions.clone();
         let (reads, broken) = (AtomicU32::new(0), AtomicBool::new(false));
         let directory = Arc::new(Counted { inner: sessions.clone(), reads, broken });
-        let ports = Ports {
-            queue: store.queue.clone(),
-            sessions: sessions.clone(),
-            directory: directory.clone(),
-            access: sessions.clone(),
-            channels: Arc::new(ChannelNotes::new(sessions.clone())),
-            files: store.blobs.clone(),
-            clock: clock.clone(),
-        };
+        let ports = ports(&store, &clock, directory.clone());
         let agent = Agent {
             sessions: sessions.clone(),
             access: sessions.clone(),

@@ -1,24 +1,19 @@
 //! A key that was taken away opens nothing any more, in any process.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use chela_agent::ChannelNotes;
 use chela_app::api::Api;
 use chela_app::install::Scope;
-use chela_app::live::{Ground, Live};
-use chela_app::receive::{Ports, Receiver};
-use chela_core::blob::{BlobStore, Precondition};
+use chela_app::receive::Receiver;
 use chela_core::channel::RawRequest;
 use chela_core::clock::{Clock, Millis};
-use chela_core::secret::Secret;
-use chela_embedded::{Embedded, LocalSecrets};
+use chela_embedded::Embedded;
 use chela_testkit::clock::ManualClock;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::json;
 
-const KEY: &str = "config/chela.json5";
+use crate::house::{self, api, live, ports};
 
 /// What the corpus allows between a revocation and its effect.
 const AT_THE_LATEST_MS: u64 = 60_000;
@@ -35,50 +30,15 @@ async fn configure(store: &Embedded, token: &str, secret: &str) {
         "botToken": "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw", "webhookSecret": secret, "dmPolicy": "open", "allowFrom": ["*"],
     });
     let config = json!({"gateway": {"auth": {"token": token}}, "channels": {"telegram": telegram}});
-    store.blobs.put(KEY, Bytes::from(config.to_string()), Precondition::None).await.unwrap();
+    house::configure(store, &config).await;
 }
 
 impl Process {
     async fn start(store: &Embedded, clock: &Arc<ManualClock>) -> Self {
-        let ground = Ground {
-            config_files: store.blobs.clone(),
-            config_key: KEY.to_owned(),
-            files: store.blobs.clone(),
-            secrets: Arc::new(LocalSecrets::new(|_| None)),
-            variables: Arc::new(|_| None),
-            clock: clock.clone(),
-            commands: Default::default(),
-            scope: Scope::Everything,
-            mcp: chela_app::mcp::McpHome::default(),
-            inside: Default::default(),
-        };
-        let (live, sessions) = (Arc::new(Live::open(ground).await.unwrap()), store.sessions.clone());
-        let ports = Ports {
-            queue: store.queue.clone(),
-            sessions: sessions.clone(),
-            directory: sessions.clone(),
-            access: sessions.clone(),
-            channels: Arc::new(ChannelNotes::new(sessions.clone())),
-            files: store.blobs.clone(),
-            clock: clock.clone(),
-        };
-        let api = Api {
-            queue: store.queue.clone(),
-            dead_letters: store.queue.clone(),
-            sessions: sessions.clone(),
-            directory: sessions.clone(),
-            access: sessions.clone(),
-            channels: sessions.clone(),
-            spend: sessions.clone(),
-            approvals: sessions.clone(),
-            audit: sessions,
-            live: live.clone(),
-            clock: clock.clone(),
-            metrics: Arc::default(),
-            // What a gateway made for itself opens nothing where the owner chose a key.
-            own_key: Some(Secret::new("the-gateways-own-key")),
-            poll_every: Duration::from_millis(1),
-        };
+        let live = live(store, clock, Scope::Everything).await;
+        // What a gateway made for itself opens nothing where the owner chose a key.
+        let api = api(store, clock, live.clone(), "the-gateways-own-key");
+        let ports = ports(store, clock, store.sessions.clone());
         Self { api, receiver: Receiver::new(ports, live, Arc::default()), clock: clock.clone() }
     }
 

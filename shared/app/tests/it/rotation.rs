@@ -4,17 +4,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use chela_agent::ChannelNotes;
 use chela_app::install::Scope;
-use chela_app::live::{Ground, Live};
-use chela_app::receive::{Ports, Receiver};
-use chela_core::blob::{BlobStore, Precondition};
+use chela_app::receive::Receiver;
 use chela_core::channel::RawRequest;
 use chela_core::clock::{Clock, Millis};
-use chela_embedded::{Embedded, LocalSecrets};
+use chela_embedded::Embedded;
 use chela_testkit::clock::ManualClock;
 use http::{HeaderMap, HeaderValue, Method};
 use serde_json::json;
+
+use crate::house::{configure, live, ports};
 
 const MINUTE: u64 = 60_000;
 
@@ -36,30 +35,9 @@ impl House {
             "botToken": "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw", "webhookSecret": {"source": "file", "id": file},
             "dmPolicy": "open", "allowFrom": ["*"],
         }}});
-        store.blobs.put("config/chela.json5", config.to_string().into(), Precondition::None).await.unwrap();
-        let ground = Ground {
-            config_files: store.blobs.clone(),
-            config_key: "config/chela.json5".to_owned(),
-            files: store.blobs.clone(),
-            secrets: Arc::new(LocalSecrets::new(|_| None)),
-            variables: Arc::new(|_| None),
-            clock: clock.clone(),
-            commands: Default::default(),
-            scope: Scope::Everything,
-            mcp: chela_app::mcp::McpHome::default(),
-            inside: Default::default(),
-        };
-        let sessions = store.sessions.clone();
-        let ports = Ports {
-            queue: store.queue.clone(),
-            sessions: sessions.clone(),
-            directory: sessions.clone(),
-            access: sessions.clone(),
-            channels: Arc::new(ChannelNotes::new(sessions)),
-            files: store.blobs.clone(),
-            clock: clock.clone(),
-        };
-        let live = Arc::new(Live::open(ground).await.unwrap());
+        configure(&store, &config).await;
+        let (ports, live) =
+            (ports(&store, &clock, store.sessions.clone()), live(&store, &clock, Scope::Everything).await);
         Self { receiver: Receiver::new(ports, live, Arc::default()), clock, folder }
     }
 

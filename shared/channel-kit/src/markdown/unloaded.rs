@@ -1,9 +1,9 @@
 //! Markdown that loads nothing by itself, for whoever is handed markdown and shows it in a way we do not know. A picture is
 //! fetched by every reader's program, with whatever a page talked the model into writing in its address.
 
-use std::ops::Range;
-
 use pulldown_cmark::{Event, Options, Parser, Tag};
+
+use super::edited::{Edit, edited};
 
 /// Mending can uncover what HTML had hidden, so it is done until nothing is left; each time leaves less.
 const MOST_PASSES: usize = 8;
@@ -22,9 +22,6 @@ pub fn unloaded(markdown: &str) -> String {
     // Never seen. Without these signs there is neither.
     text.replace(['!', '<'], "")
 }
-
-/// A range that is replaced.
-type Edit = (Range<usize>, &'static str);
 
 fn edits(text: &str) -> Vec<Edit> {
     let options = Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TABLES | Options::ENABLE_TASKLISTS;
@@ -45,22 +42,6 @@ fn edits(text: &str) -> Vec<Edit> {
         }
     }
     edits
-}
-
-fn edited(text: &str, mut edits: Vec<Edit>) -> String {
-    edits.sort_by_key(|(range, _)| range.start);
-    let mut edited = String::with_capacity(text.len().saturating_add(edits.len()));
-    let mut at = 0;
-    for (range, new) in edits {
-        if range.start < at {
-            continue;
-        }
-        edited.push_str(text.get(at..range.start).unwrap_or_default());
-        edited.push_str(new);
-        at = range.end;
-    }
-    edited.push_str(text.get(at..).unwrap_or_default());
-    edited
 }
 
 #[cfg(test)]

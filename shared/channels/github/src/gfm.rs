@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use chela_channel_kit::markdown::{Edit, edited};
 use pulldown_cmark::{Event, LinkType, Parser, Tag, TagEnd};
 
 use crate::mention::options;
@@ -29,25 +30,6 @@ pub(crate) fn comment(markdown: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
     format!("{fence}\n{text}\n{fence}")
-}
-
-/// A range that is replaced.
-type Edit = (Range<usize>, &'static str);
-
-fn edited(text: &str, mut edits: Vec<Edit>) -> String {
-    edits.sort_by_key(|(range, _)| (range.start, range.end));
-    let mut edited = String::with_capacity(text.len() + edits.len() * BREAK.len());
-    let mut at = 0;
-    for (range, new) in edits {
-        if range.start < at {
-            continue;
-        }
-        edited.push_str(text.get(at..range.start).unwrap_or_default());
-        edited.push_str(new);
-        at = range.end;
-    }
-    edited.push_str(text.get(at..).unwrap_or_default());
-    edited
 }
 
 fn edits(text: &str) -> Vec<Edit> {
