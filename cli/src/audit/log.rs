@@ -1,5 +1,6 @@
 //! `chela audit log`: who agreed to what, and whether the records are those that were written.
 
+use anyhow::Context as _;
 use chela_core::approval::visible;
 use chela_core::audit::{Record, verify};
 use clap::Args;
@@ -8,6 +9,10 @@ use serde_json::json;
 use crate::place::Place;
 use crate::remote::{Remote, RemoteOptions};
 use crate::show::{FAINT, GOOD, line, table};
+
+/// What to do about a log that does not verify.
+const ALTERED: &str = "the log is not as it was written: keep it as it is, find out who may write to the store, and compare it \
+                       with a backup (on AWS the table's point-in-time recovery)";
 
 /// Digits of a digest that the table shows.
 const SHORT: usize = 12;
@@ -50,7 +55,7 @@ impl Log {
     }
 
     fn verified(&self, records: &[Record]) -> anyhow::Result<()> {
-        verify(records, self.newest.as_deref())?;
+        unbroken(records, self.newest.as_deref())?;
         let newest = records.last().map(|record| record.digest_of_record.as_str());
         if self.json {
             line(&json!({"verified": records.len(), "newest": newest}).to_string());
@@ -62,6 +67,11 @@ impl Log {
         }
         Ok(())
     }
+}
+
+/// Whether these are the records that were written, and all of them up to the one of this digest.
+fn unbroken(records: &[Record], newest: Option<&str>) -> anyhow::Result<()> {
+    verify(records, newest).context(ALTERED)
 }
 
 /// All records, oldest first.
@@ -92,4 +102,83 @@ fn row(record: &Record) -> Vec<String> {
     let digest: String = it.digest.chars().take(SHORT).collect();
     let told = [what, it.agent.clone(), it.tool.clone(), it.programs.join(" "), it.by.clone(), digest];
     [record.number.to_string(), at].into_iter().chain(told.map(|text| visible(&text))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "what breaks here is a failed test")]
+
+    use axum::Router;
+    use axum::extract::RawQuery;
+    use axum::routing::get;
+    use chela_core::audit::{Happening, What};
+    use chela_core::clock::Millis;
+
+    use super::*;
+
+    /// Records on one page of the server below.
+    const PAGE: usize = 2;
+
+    fn records(count: u64) -> Vec<Record> {
+        let mut records: Vec<Record> = Vec::new();
+        for number in 1..=count {
+            let happening = Happening {
+                what: What::Ran,
+                name: number.to_string(),
+                agent: "main".into(),
+                session: "0123456789abcdef".into(),
+                tool: "exec".into(),
+                programs: vec!["git".into()],
+                digest: "d".into(),
+                by: "telegram:7".into(),
+                at: Millis(number),
+            };
+            records.push(Record::after(records.last(), happening));
+        }
+        records
+    }
+
+    /// What the command reads of a server that has these, newest first and page by page.
+    async fn read(kept: Vec<Record>) -> Vec<Record> {
+        let page = |RawQuery(asked): RawQuery| async move {
+            let before = asked.and_then(|asked| asked.strip_prefix("before=")?.parse().ok()).unwrap_or(u64::MAX);
+            let page: Vec<&Record> = kept.iter().rev().filter(|record| record.number < before).take(PAGE).collect();
+            json!({"records": page}).to_string()
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(axum::serve(listener, Router::new().route("/audit", get(page))).into_future());
+        let read = whole(&Remote::new(&url, None).unwrap()).await.unwrap();
+        server.abort();
+        read
+    }
+
+    fn verified(records: &[Record], newest: Option<&str>) -> Result<(), String> {
+        unbroken(records, newest).map_err(|error| format!("{error:#}"))
+    }
+
+    #[tokio::test]
+    async fn all_pages_are_read_and_verified() {
+        for count in [0, 1, 2, 5] {
+            let written = records(count);
+            assert_eq!(read(written.clone()).await, written);
+            assert_eq!(verified(&written, None), Ok(()));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_changed_left_out_or_cut_off_is_told_with_what_to_do() {
+        let written = records(5);
+        let mut changed = written.clone();
+        changed.get_mut(1).unwrap().happening.by = "telegram:8".into();
+        let told = verified(&read(changed).await, None).unwrap_err();
+        assert!(told.contains("record 2 was changed") && told.contains("compare it with a backup"), "{told}");
+        let mut gap = written.clone();
+        gap.remove(2);
+        assert!(verified(&read(gap).await, None).unwrap_err().contains("record 3 is missing"));
+        let newest = written.last().unwrap().digest_of_record.clone();
+        let cut = read(written.iter().take(4).cloned().collect()).await;
+        assert_eq!(verified(&cut, None), Ok(()), "an end that is cut off is seen by whoever kept its digest");
+        assert!(verified(&cut, Some(&newest)).unwrap_err().contains("record 5 is missing"));
+    }
 }
