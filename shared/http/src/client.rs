@@ -341,6 +341,33 @@ mod tests {
         assert_eq!(asked.load(Ordering::Relaxed), 2);
     }
 
+    /// Telegram has the bot's token in the path: no error tells more of a URL than its origin, however a request ends.
+    #[tokio::test]
+    async fn d01_an_error_tells_no_path_of_a_url() {
+        const TOKEN: &str = "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw";
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let client = client_where(&[&origin], &[]).0;
+        let server = tokio::spawn(async move {
+            // One connection ends before the answer, one in the midst of it, and then there is nobody.
+            for answer in ["", "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf"] {
+                let (mut connection, _) = listener.accept().await.unwrap();
+                let mut head = [0; 1024];
+                assert!(connection.read(&mut head).await.unwrap() > 0);
+                connection.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        let ask = async || client.send(get(&format!("{origin}/bot{TOKEN}/getMe?k={TOKEN}"))).await.unwrap_err();
+        let mut errors = vec![ask().await, ask().await];
+        server.await.unwrap();
+        errors.push(ask().await);
+        assert!(matches!(errors.last(), Some(HttpError::NotSent { .. })), "{errors:?}");
+        for error in errors {
+            let told = format!("{error} {error:?}");
+            assert!(told.contains(&origin) && !told.contains(TOKEN) && !told.contains("getMe"), "{told}");
+        }
+    }
+
     /// Names too: what a careless configuration lists is no way to Lambda's own APIs.
     #[tokio::test]
     async fn s03_a_configured_name_reaches_no_api_of_lambda() {
