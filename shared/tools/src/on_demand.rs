@@ -373,6 +373,19 @@ mod tests {
         assert!(!search.offered(&Caller { depth: 1, ..Caller::default() }), "nothing is there to be found");
     }
 
+    /// A tool that its agent may never use weighs nothing in the decision, and nobody is offered it.
+    #[test]
+    fn what_an_agent_may_never_use_is_not_there() {
+        use chela_core::tool_policy::{Scope, ToolRules};
+
+        let rules =
+            ToolRules { deny: MANY.iter().map(|(name, _)| (*name).to_owned()).collect(), ..ToolRules::default() };
+        let policy = Arc::new(ToolPolicy { all: Scope { rules, ..Scope::default() }, ..ToolPolicy::default() });
+        let names = |policy| super::offered(many(), policy, &AgentId::default()).len();
+        assert!(names(&Arc::default()) > CORE.len());
+        assert_eq!(names(&policy), CORE.len());
+    }
+
     #[test]
     fn names_of_hundreds_of_tools_do_not_fill_the_prompt() {
         let tool = |n: usize| Arc::new(Named(Box::leak(format!("server__tool_number_{n}").into_boxed_str()), ""));

@@ -66,6 +66,20 @@ async fn a_skill_that_the_scan_forbids_never_reaches_a_model() {
     assert!(told.contains("Brews tea") && !told.contains("trap"), "{told}");
 }
 
+/// A list of skills that nobody can load would be paid for with every message.
+#[tokio::test]
+async fn where_no_skill_may_be_loaded_none_is_told_of() {
+    for (denied, told) in [("tts", true), ("skill", false)] {
+        let plan = Plan::new().provider("claude", Speaks::Anthropic).with(json!({"tools": {"deny": [denied]}}));
+        let house = plan.open().await;
+        let folder = written(&house, "tea", "Warm the pot first.\n");
+        house.does(&["skills", "install", folder.to_str().unwrap()]).await;
+        let house = house.again().await;
+        house.ada().asks("Hello?").await;
+        assert_eq!(house.provider("claude").last().told().contains("Brews tea"), told, "{denied}");
+    }
+}
+
 #[tokio::test]
 async fn a_skill_that_was_changed_after_its_installation_is_not_used() {
     let house = Plan::new().provider("claude", Speaks::Anthropic).open().await;

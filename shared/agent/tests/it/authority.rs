@@ -19,7 +19,7 @@ use chela_testkit::model::Line;
 use serde_json::json;
 
 use crate::commands::told;
-use crate::world::{World, message, says};
+use crate::world::{World, calls, message, says};
 
 /// As the webhook leaves a message whose sender no list names.
 fn guest(world: &World, event: &str, text: &str, kind: PeerKind, standing: Standing) -> Envelope {
@@ -130,7 +130,7 @@ fn look() -> Line {
     Line::Calls(vec![("a".into(), "lamp".into(), json!({}))])
 }
 
-fn watched(lines: [Line; 4]) -> (World, Arc<Witness>) {
+fn watched(lines: impl IntoIterator<Item = Line>) -> (World, Arc<Witness>) {
     let mut world = World::new(lines);
     let witness = Arc::new(Witness::default());
     world.installation.agents.get_mut(&AgentId::new("main")).unwrap().tools = vec![witness.clone()];
@@ -221,11 +221,24 @@ async fn a11_while_nobody_knows_who_was_let_in_nobody_is_answered() {
 
 #[tokio::test]
 async fn others_are_guests_and_pairing_means_nothing_in_rooms() {
-    let (world, witness) = watched([look(), says("done"), look(), says("done")]);
+    let (world, witness) = watched((0..3).flat_map(|_| [look(), says("done")]));
     pair(&world).await;
     world.answer_until_done(&guest(&world, "1", "look", PeerKind::Direct, Standing::Allowed)).await;
     world.answer_until_done(&guest(&world, "2", "look", PeerKind::Group, Standing::Allowed)).await;
-    assert_eq!(*witness.0.lock().unwrap(), [Authority::Guest, Authority::Guest]);
+    world.answer_until_done(&guest(&world, "3", "look", PeerKind::Group, Standing::IfPaired)).await;
+    assert_eq!(*witness.0.lock().unwrap(), [Authority::Guest; 3]);
+}
+
+/// Whose words are in a turn decides what may be done in it, from the moment they are.
+#[tokio::test]
+async fn a_guest_who_speaks_up_takes_the_owners_rights_from_the_rest_of_the_turn() {
+    let (world, witness) = watched([look(), calls(&["b"]), says("done")]);
+    let first = world.says("1", "look");
+    world.clock.advance(10);
+    let meanwhile = guest(&world, "2", "and behind the door?", PeerKind::Group, Standing::Allowed);
+    world.embedded.sessions.leave(&meanwhile).await.unwrap();
+    world.answer_until_done(&first).await;
+    assert_eq!(*witness.0.lock().unwrap(), [Authority::Owner, Authority::Guest]);
 }
 
 /// Wherever the process dies: what was looked up is stored with the message, and looked up again where it was not.

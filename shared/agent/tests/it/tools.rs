@@ -8,10 +8,11 @@ use chela_agent::{AgentSettings, Outcome};
 use chela_core::agent_id::AgentId;
 use chela_core::clock::Clock;
 use chela_core::model::{Block, Delta, Model, ModelAnswer, ModelError, ModelRequest, Stop, Usage};
-use chela_core::queue::{Authority, Envelope, Lane, MadeFor, Queue, Task};
-use chela_core::session_key::cron_session_key;
+use chela_core::queue::{Authority, Envelope, Lane, MadeFor, Purpose, Queue, Task};
+use chela_core::relay::MOST_HOPS;
+use chela_core::session_key::{Peer, PeerKind, SessionKey, cron_session_key};
 use chela_core::tool::Effect;
-use chela_core::tool_policy::{Limit, ModelToolRules, Scope, ToolPolicy, ToolRules, Who};
+use chela_core::tool_policy::{Limit, ModelToolRules, Place, Room, Scope, ToolPolicy, ToolRules, Who};
 use chela_testkit::model::{Line, ScriptedModel, assert_valid};
 use chela_tools::sessions::{House, Member, tools};
 use serde_json::{Value, json};
@@ -211,4 +212,67 @@ async fn each_model_is_offered_what_it_may_use_and_may_call_no_more() {
     assert_eq!(world.lamp.switched(), 0, "a model may call what nobody offered to it");
     let asked = world.model.asked().pop().unwrap();
     assert!(format!("{:?}", asked.messages.last()).contains("tools.byProvider.test.deny"), "{asked:?}");
+}
+
+/// And so in its threads, which are rooms of their own.
+#[tokio::test]
+async fn a_rooms_rules_hold_in_it_and_nowhere_else() {
+    let mut world = World::new(["a", "b", "c"].iter().flat_map(|id| [calls(&[id]), says("so be it")]));
+    let room = Room { at: "channels.recording.groups.club".into(), rules: Some(denied("lamp")), ..Room::default() };
+    let place = Place { rooms: BTreeMap::from([("club".to_owned(), room)]), ..Place::default() };
+    let places = BTreeMap::from([(("recording".to_owned(), "default".to_owned()), place)]);
+    world.installation.tools = Arc::new(ToolPolicy { places, ..ToolPolicy::default() });
+    let room = |id: &str| Peer { kind: PeerKind::Group, id: id.to_owned() };
+    let rooms = [("club", None, 0), ("thread", Some("club"), 0), ("hall", None, 1)];
+    for (event, (id, around, switched)) in rooms.into_iter().enumerate() {
+        let mut envelope = world.says(&event.to_string(), "light!");
+        let Task::Message { inbound, .. } = &mut envelope.task else { panic!("a message") };
+        (inbound.peer, inbound.parent_peer) = (room(id), around.map(room));
+        world.answer_until_done(&envelope).await;
+        assert_eq!(world.lamp.switched(), switched, "{id}");
+    }
+}
+
+/// A letter to a conversation with a person, who knows `hops` others before it.
+fn letter(world: &World, text: &str, hops: u8) -> Envelope {
+    let mut limit = Limit::default();
+    let senders = vec!["7".into()];
+    limit.add_who(Who { channel: "recording".into(), account: "default".into(), senders, ..Who::default() });
+    let task = Task::Relay {
+        from: SessionKey::from_stored("agent:main:other"),
+        purpose: Purpose::Message,
+        label: None,
+        text: text.into(),
+        depth: 0,
+        hops,
+        authority: Authority::Owner,
+        limit,
+        deliver_to: world.says("", "").task.reply_to().cloned(),
+    };
+    Envelope { task, ..world.says(&world.clock.unique(), "") }
+}
+
+#[tokio::test]
+async fn whoever_speaks_up_meanwhile_brings_their_own_rules() {
+    for (sender, switched) in [("7", 2), ("8", 1)] {
+        let mut world = World::new([calls(&["a"]), calls(&["b"]), says("done")]);
+        world.installation.tools = by_sender(&[("id:8", denied("lamp"))]);
+        let first = letter(&world, "switch it", 1);
+        world.clock.advance(10);
+        let mut second = world.says("2", "And again!");
+        let Task::Message { inbound, .. } = &mut second.task else { panic!("a message") };
+        inbound.sender.id = sender.into();
+        world.embedded.sessions.leave(&second).await.unwrap();
+        world.answer_until_done(&first).await;
+        assert_eq!(world.lamp.switched(), switched, "{sender}");
+    }
+}
+
+#[tokio::test]
+async fn conversations_do_not_write_to_one_another_for_ever() {
+    let world = world();
+    world.answer_until_done(&letter(&world, "light!", 1)).await;
+    assert!(next(&world).await.is_some(), "the control");
+    world.answer_until_done(&letter(&world, "light!", MOST_HOPS)).await;
+    assert!(next(&world).await.is_none() && told(&world).contains("often enough"), "{}", told(&world));
 }

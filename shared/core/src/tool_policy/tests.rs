@@ -52,6 +52,8 @@ fn deny_wins_whatever_allows() {
     let rules = ToolRules { allow: Some(list(&["*"])), also_allow: list(&["exec"]), deny: list(&["EXEC"]) };
     assert_eq!(refused(&all(rules), &ada(), "exec").unwrap(), "tools.deny");
     assert_eq!(refused(&all(deny(&["*"])), &ada(), "read").unwrap(), "tools.deny");
+    let servers = all(deny(&["github__createissue"]));
+    assert!(refused(&servers, &ada(), "GitHub__createIssue").is_some(), "a server writes its names as it likes");
 }
 
 #[test]
@@ -218,6 +220,17 @@ fn the_narrowest_key_means_a_sender_and_a_number_is_a_telephone_number_only_wher
     assert_eq!(SenderKey::parse("channel:7"), Err(SenderKeyError::Nobody));
 }
 
+#[test]
+fn what_each_agent_says_of_a_sender_holds_for_what_went_through_it() {
+    let mut policy = all(ToolRules::default());
+    let of_fox = Scope { by_sender: BTreeMap::from([("id:7".into(), deny(&["exec"]))]), ..Scope::default() };
+    policy.agents = BTreeMap::from([(AgentId::new("main"), Scope::default()), (AgentId::new("fox"), of_fox)]);
+    let mut limit = ada();
+    assert_eq!(refused(&policy, &limit, "exec"), None);
+    limit.add_step(&AgentId::new("fox"), Some("anthropic/claude"));
+    assert!(refused(&policy, &limit, "exec").is_some());
+}
+
 /// Of work whose beginner nobody knows any more, everything that is said of anybody holds.
 #[test]
 fn in_doubt_every_rule_about_people_and_places_holds() {
@@ -254,6 +267,14 @@ fn a_limit_stays_small_and_what_does_not_fit_is_in_doubt() {
     assert!(limit.unknown && limit.through.len() <= 25, "{limit:?}");
     assert!((0..9).all(|n| limit.through.iter().any(|step| step.agent.as_str() == format!("agent-{n}"))));
     assert!(serde_json::to_string(&limit).unwrap().len() < 2_000);
+    let (mut people, mut steps) = (ada(), ada());
+    for n in 0..20 {
+        people.add_sender("telegram", &format!("10{n}"));
+    }
+    for n in 0..24 {
+        steps.add_step(&AgentId::new(&format!("agent-{n}")), Some("provider/model"));
+    }
+    assert!(people.unknown && steps.unknown, "one too many, and nobody after it: {people:?} {steps:?}");
     let mut limit = ada();
     limit.add_sender("slack", "9");
     assert!(limit.unknown, "somebody whose place is not known");
