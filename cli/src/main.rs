@@ -10,6 +10,7 @@ mod config;
 mod deadletters;
 mod doctor;
 mod explain;
+mod forget;
 mod gateway;
 mod invoke;
 mod mail;
@@ -63,6 +64,8 @@ enum Command {
     Skills(skills::Skills),
     /// Let senders in who asked with a pairing code
     Pairing(pairing::Pairing),
+    /// Delete all that is stored of a person
+    Forget(forget::Forget),
     /// Search, name, print what agents remember, or make its index anew
     Memory(memory::Memory),
     /// Servers of the Model Context Protocol that agents use: list, sign in; be one
@@ -99,6 +102,7 @@ fn main() -> std::process::ExitCode {
         Command::Pairing(pairing) => gateway::block_on(pairing.run()),
         Command::Approvals(approvals) => gateway::block_on(approvals.run()),
         Command::Usage(usage) => gateway::block_on(usage.run()),
+        Command::Forget(forget) => gateway::block_on(forget.run()),
         Command::Memory(memory) => gateway::block_on(memory.run()),
         Command::Mcp(mcp) => gateway::block_on(mcp.run()),
         Command::Sessions(sessions) => gateway::block_on(sessions.run()),

@@ -2,7 +2,7 @@
 
 import re
 
-from template import as_list, either_way, of_type, plain, references, statements, written
+from template import as_list, either_way, leading_keys, of_type, plain, references, statements, written
 
 FUNCTION = "AWS::Lambda::Function"
 LANES = ["Live", "Scheduled", "Background"]
@@ -13,6 +13,9 @@ VARIABLES = {
 }
 
 INDEX = "agents/*/index/memory.sqlite"
+# Partitions of conversations, and those that hold something of a person beside them.
+SESSIONS = {"S#*", "H#*"}
+FORGOTTEN = SESSIONS | {"CONTROL#*", "WISHES#*", "LIST#*", "ACCESS#*", "FLAGGED", "REQUESTS"}
 # Schedules of agents' making, and no other of the account.
 MADE = ":schedule/chela-${Stage}/job.*"
 # What the owner names of Amazon Bedrock; nothing else of it is ours.
@@ -62,18 +65,22 @@ def only_the_role_that_fires_is_passed_on(template):
 
 
 def nobody_scans_or_drops(template):
+    """Rows are deleted by the one that is asked to forget a person, and the log of what was done is not among them."""
     for name, statement in allowed(template):
         for action in as_list(statement["Action"]):
-            if action in ("dynamodb:Scan", "dynamodb:DeleteTable", "dynamodb:DeleteItem") or action.startswith("dynamodb:PartiQL"):
+            if action in ("dynamodb:Scan", "dynamodb:DeleteTable", "dynamodb:BatchWriteItem") or action.startswith("dynamodb:PartiQL"):
                 yield f"{name}: {action}"
+            if action == "dynamodb:DeleteItem":
+                for key in set(leading_keys(statement)) - (FORGOTTEN if name == "ApiRole" else set()):
+                    yield f"{name}: {action} of {key}"
 
 
 def few_rows_are_open_to_who_faces_the_world(template):
-    """Whoever parses what strangers sent reads and writes named partitions only; the api changes rows of spending only."""
+    """Whoever parses what strangers sent reads and writes named partitions only; the api changes rows of spending and of sessions only."""
     strangers = {"dynamodb:PutItem": {"CONTROL#*", "CHANNELS#*"}, "dynamodb:GetItem": {"WISHES#*"}, "dynamodb:": set()}
     for name, statement in allowed(template):
-        named = strangers if name.startswith(("Webhook", "Mail")) else {"dynamodb:UpdateItem": {"SPEND#*"}} if name == "ApiRole" else {}
-        keys = statement.get("Condition", {}).get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys", ["*"])
+        named = strangers if name.startswith(("Webhook", "Mail")) else {"dynamodb:UpdateItem": {"SPEND#*", *SESSIONS}} if name == "ApiRole" else {}
+        keys = leading_keys(statement)
         for action in as_list(statement["Action"]):
             partitions = named.get(action, named.get(action.split(":")[0] + ":"))
             for key in set(keys) - partitions if partitions is not None else ():
@@ -83,7 +90,10 @@ def few_rows_are_open_to_who_faces_the_world(template):
 def notes_are_all_of_a_workspace_that_the_api_reads(template):
     """It faces the world: what an agent is told about itself, and what it works on, is not shown there, let alone changed."""
     shown = {f"${{Bucket.Arn}}/{part}" for part in ("config/*", "agents/*/MEMORY.md", "agents/*/USER.md", "agents/*/memory/*", INDEX)}
-    files = {"s3:GetObject": shown, "s3:PutObject": {f"${{Bucket.Arn}}/{INDEX}"}, "s3:ListBucket": {"${Bucket.Arn}"}}
+    # Of whoever is to be forgotten: what they sent, what was made of it, and what was to be done for them later.
+    jobs = "${Bucket.Arn}/jobs/*.json"
+    removed = {f"${{Bucket.Arn}}/{part}" for part in ("media/*", "agents/*/exports/*", "agents/*/memory/guests/*", INDEX)}
+    files = {"s3:GetObject": shown | {jobs}, "s3:PutObject": {f"${{Bucket.Arn}}/{INDEX}", jobs}, "s3:ListBucket": {"${Bucket.Arn}"}, "s3:DeleteObject": removed}
     for statement in statements(of_type(template, "AWS::IAM::Role")["ApiRole"]):
         for action in as_list(statement["Action"]):
             for resource in as_list(statement["Resource"]):

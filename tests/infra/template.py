@@ -87,3 +87,8 @@ def policies(template):
         }
         for name, role in of_type(template, "AWS::IAM::Role").items()
     }
+
+
+def leading_keys(statement):
+    """The partitions of the table that a statement is limited to."""
+    return statement.get("Condition", {}).get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys", ["*"])

@@ -84,7 +84,13 @@ MUTANTS = {
         allow("AgentRole", Action="bedrock:InvokeModel", Resource={"Fn::Sub": "arn:${AWS::Partition}:bedrock:*::foundation-model/*"}),
         allow("AgentRole", Resource={"Fn::Sub": "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/*"}),
     ],
-    guards.nobody_scans_or_drops: [allow("ApiRole", Action="dynamodb:Scan"), allow("AgentRole", Action=["dynamodb:DeleteTable"])],
+    guards.nobody_scans_or_drops: [
+        allow("ApiRole", Action="dynamodb:Scan"),
+        allow("AgentRole", Action=["dynamodb:DeleteTable"]),
+        allow("AgentRole", Action="dynamodb:DeleteItem", Resource=TABLE, Condition=leading("S#*")),
+        allow("ApiRole", Action="dynamodb:DeleteItem", Resource=TABLE),
+        allow("ApiRole", Action="dynamodb:DeleteItem", Resource=TABLE, Condition=leading("S#*", "AUDIT#*")),
+    ],
     guards.few_rows_are_open_to_who_faces_the_world: [
         allow("WebhookTelegramRole", Action="dynamodb:GetItem", Resource=TABLE),
         allow("MailRole", Action="dynamodb:Query", Resource=TABLE),
@@ -95,7 +101,7 @@ MUTANTS = {
     guards.notes_are_all_of_a_workspace_that_the_api_reads: [
         allow("ApiRole", Action="s3:GetObject", Resource={"Fn::Sub": "${Bucket.Arn}/agents/*"}),
         allow("ApiRole", Action="s3:PutObject", Resource={"Fn::Sub": "${Bucket.Arn}/agents/*/MEMORY.md"}),
-        allow("ApiRole", Action="s3:DeleteObject", Resource={"Fn::Sub": "${Bucket.Arn}/agents/*/index/memory.sqlite"}),
+        allow("ApiRole", Action="s3:DeleteObject", Resource={"Fn::Sub": "${Bucket.Arn}/agents/*/MEMORY.md"}),
     ],
     guards.models_cost_nothing_until_somebody_wants_them: [
         lambda template: template["Parameters"]["BedrockModels"].update(Default="anthropic.*"),

@@ -165,6 +165,48 @@ async fn l04_l05_signed_webhooks_are_answered_through_the_deployed_template() {
     assert_eq!(platforms.sent_to("/sendMessage").len(), 2, "one reply to two updates, one to two firings");
 
     dead_letters_are_decided_over_the_api(&stack, &platforms, &key, &unreadable).await;
+    a_person_is_forgotten_over_the_api(&stack, &platforms, &key).await;
+}
+
+/// Within what the roles allow: rows of conversations go, and no other.
+async fn a_person_is_forgotten_over_the_api(stack: &Stack, platforms: &Platforms, key: &http::HeaderMap) {
+    let said = "zxqforgetme";
+    let mut update: Value = serde_json::from_str(&oracle::recorded("telegram/text.json")).unwrap();
+    update["update_id"] = json!(7_000_009);
+    update["message"]["text"] = json!(said);
+    let sender = update["message"]["from"]["id"].to_string();
+    let headers = telegram_headers(TELEGRAM_SECRET);
+    let (status, _) = stack.request("WebhookTelegramUrl", "POST", "/", &headers, &update.to_string()).await;
+    assert_eq!(status, 200);
+    platforms.wait_for("/sendMessage", 5, PATIENCE).await;
+    assert!(stored(stack).contains(said), "the control: the words are in the table");
+    let wish = json!({"channel": "telegram", "sender": sender}).to_string();
+    let until = std::time::Instant::now() + PATIENCE;
+    let (found, answer) = loop {
+        let (status, answer) = stack.request("ApiUrl", "POST", "/forget", key, &wish).await;
+        assert_eq!(status, 200, "{answer}");
+        let found: Value = serde_json::from_str(&answer).unwrap();
+        // The turn may not have given its session back yet.
+        if found["done"] == true {
+            break (found, answer);
+        }
+        assert!(std::time::Instant::now() < until, "{answer}");
+    };
+    assert_eq!(found["conversations"][0]["how"], "delete", "{answer}");
+    let left = stored(stack);
+    assert!(!left.contains(said), "words are left: {left}");
+    assert!(
+        left.contains("Hello over the API") && left.contains("erased"),
+        "others' are, and the record of it: {left}"
+    );
+}
+
+/// Everything in the table. No role may read it so.
+fn stored(stack: &Stack) -> String {
+    let script = "import json\n\
+        pages = client('dynamodb').get_paginator('scan').paginate(TableName=sys.argv[2])\n\
+        print(json.dumps([item for page in pages for item in page['Items']], default=str))";
+    boto(&stack.endpoint, script, &[stack.outputs["Table"].as_str().unwrap()])
 }
 
 /// Within what the roles allow: the api has no channel's secret, the agent sends.

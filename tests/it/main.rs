@@ -10,6 +10,7 @@ mod corpus;
 mod dead_letters;
 mod deployed;
 mod explain;
+mod forget;
 mod killed;
 mod local;
 mod oracle;

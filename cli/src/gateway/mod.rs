@@ -167,6 +167,7 @@ fn doors(
         dead_letters: queue,
         sessions: sessions.clone(),
         directory: sessions.clone(),
+        erasure: sessions.clone(),
         access: sessions.clone(),
         channels: sessions.clone(),
         spend: sessions.clone(),

@@ -26,6 +26,7 @@ async fn main() -> Result<(), Error> {
         dead_letters: deployment.queue,
         sessions: table.clone(),
         directory: table.clone(),
+        erasure: table.clone(),
         access: table.clone(),
         channels: table.clone(),
         spend: table.clone(),

@@ -17,6 +17,8 @@ mod pairing;
 mod room;
 mod status;
 
+pub use export::export_name;
+
 use chela_core::command::{Name, Spec, Spoken, Who, directed, for_model, heard, own_chat, thinking};
 use chela_core::message::Inbound;
 use chela_core::queue::{Authority, Standing, Task};

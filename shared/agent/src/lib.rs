@@ -48,6 +48,7 @@ mod window;
 pub use answer::{Agent, Slice};
 pub use approval::ApprovalRules;
 pub use chela_core::turn::{LEASE_MS, Outcome, Report};
+pub use command::export_name;
 pub use knowledge::{Addition, Knowledge};
 pub use known::Known;
 pub use media::{INCOMING, STORED};

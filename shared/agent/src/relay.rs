@@ -101,7 +101,8 @@ impl Agent {
             Some(Task::Heartbeat { name, .. }) => format!("schedule {name}"),
             _ => return,
         };
-        if attempt.machine.head().last_turn > 0 || !matches!(put, Put::Stored) {
+        let head = attempt.machine.head();
+        if head.last_turn > head.before_first() || !matches!(put, Put::Stored) {
             return;
         }
         let label = label.chars().filter(|c| !c.is_control()).take(LABEL_CHARS).collect();

@@ -1,9 +1,10 @@
 //! The HTTP API: health, readiness, `POST /message`, pairing, approvals, audit log, channels, sessions, dead letters,
-//! usage, memory, `/mcp`, metrics.
+//! usage, memory, what is stored of a person, `/mcp`, metrics.
 
 mod approvals;
 mod audit;
 mod dead_letters;
+mod forget;
 mod mcp;
 mod memory;
 mod origin;
@@ -23,6 +24,7 @@ use chela_core::channel::Ack;
 use chela_core::channel_log::ChannelLog;
 use chela_core::clock::Clock;
 use chela_core::directory::Directory;
+use chela_core::erasure::Erasure;
 use chela_core::message::{EventKey, Inbound, InboundKind, ReplyAddress, Sender};
 use chela_core::queue::{Authority, DeadLetters, Lane, Queue, QueueError, Standing};
 use chela_core::secret::Secret;
@@ -56,6 +58,8 @@ pub struct Api {
     pub sessions: Arc<dyn SessionStore>,
     /// Which conversations there are.
     pub directory: Arc<dyn Directory>,
+    /// What removes what is stored of a person.
+    pub erasure: Arc<dyn Erasure>,
     /// Who was let in.
     pub access: Arc<dyn AccessStore>,
     /// What happened on accounts, and which parts platforms confirmed late.
@@ -100,12 +104,12 @@ impl Api {
             "/healthz" if method == Method::GET => return json_ack(StatusCode::OK, &json!({"status": "ok"})),
             "/readyz" if method == Method::GET => return self.ready().await,
             "/metrics" | "/message" | "/pairing" | "/channels" | "/sessions" | "/usage" | "/usage/halt"
-            | "/approvals" | "/approvals/forget" | "/audit" => {}
+            | "/approvals" | "/approvals/forget" | "/audit" | "/forget" => {}
             _ if dead_letters || memory::PATHS.contains(&path) || path == mcp::PATH => {}
             "/healthz" | "/readyz" => return problem(StatusCode::METHOD_NOT_ALLOWED, "only GET is served here"),
             _ => {
                 let paths = "paths: /healthz, /readyz, /metrics, /message, /pairing, /channels, /sessions, /usage, /deadletters, \
-                             /memory, /approvals, /audit, /mcp";
+                             /memory, /approvals, /audit, /forget, /mcp";
                 return problem(StatusCode::NOT_FOUND, paths);
             }
         }
@@ -129,6 +133,7 @@ impl Api {
             (&Method::GET, "/approvals") => self.open_approvals().await,
             (&Method::POST, "/approvals") => self.decide_approval(body).await,
             (&Method::POST, "/approvals/forget") => self.forget_approval(body).await,
+            (&Method::POST, "/forget") => self.forget(body).await,
             (&Method::GET, "/audit") => self.audit_log(query).await,
             (&Method::GET, "/channels") => self.activities().await,
             (&Method::GET, "/usage") => self.usage(query).await,

@@ -6,6 +6,7 @@ pub mod answer;
 pub mod api;
 pub mod beat;
 mod broadcast;
+pub mod forget;
 mod gateway;
 mod house;
 pub mod install;

@@ -82,6 +82,21 @@ impl Table {
         Ok(Waiting { key, requests, seen: Row(&item).text("j").map(str::to_owned) })
     }
 
+    /// Takes back the request of a sender. `true` if there was one.
+    pub(crate) async fn withdraw(&self, who: &SenderRef) -> Result<bool, StoreError> {
+        for _ in 0..ROUNDS {
+            let waiting = self.waiting(&who.channel, &who.account, Millis(0)).await?;
+            let (theirs, others): (Vec<_>, Vec<_>) = waiting.requests.into_iter().partition(|r| r.who == *who);
+            if theirs.is_empty() {
+                return Ok(false);
+            }
+            if self.replace(&waiting.key, waiting.seen, &others).await? {
+                return Ok(true);
+            }
+        }
+        Err(busy(&who.channel, &who.account))
+    }
+
     /// Whether the row still was as `seen`; then it now holds `requests`.
     async fn replace(&self, key: &Key, seen: Option<String>, requests: &[PairingRequest]) -> Result<bool, StoreError> {
         let json = serde_json::to_string(requests).map_err(|error| StoreError::Damaged(error.to_string()))?;

@@ -3,7 +3,7 @@
 //!
 //! | row | `pk` | `sk` | attributes |
 //! |---|---|---|---|
-//! | head | `S#<session>` | `HEAD` | `e` epoch · `o` owner · `l` lease end, ms · `n` last finished turn · `c` event in progress · `a` attempts of it · `r` finished events, `,x,y,` · `i` intents, JSON · `s` settled parts, JSON · `p` preview · `f` forgotten up to · `x` choices, JSON |
+//! | head | `S#<session>` | `HEAD` | `e` epoch · `o` owner · `l` lease end, ms · `n` last finished turn · `c` event in progress · `a` attempts of it · `r` finished events, `,x,y,` · `i` intents, JSON · `s` settled parts, JSON · `p` preview · `f` forgotten up to · `x` choices, JSON · `g` what was deleted, JSON · `ttl` once nothing else is in the session |
 //! | event | `S#<session>` | `E#<event>` | `j` `Accepted`, JSON · `ttl` eight days |
 //! | entry | `S#<session>` | `M#<turn>#<step>#…` | `j` `Entry`, JSON |
 //! | flag | `FLAGGED` | `S#<session>#<turn>#<part>` | `j` `Flagged`, JSON, left out once it is settled · `ttl` thirty days |
@@ -43,7 +43,7 @@ use sha2::{Digest, Sha256};
 const NAME_BYTES: usize = 900;
 
 /// Begins the keys of messages left for a running turn.
-const LEFT: &str = "LEFT#";
+pub(crate) const LEFT: &str = "LEFT#";
 
 /// The last instant that fifteen digits can tell.
 const LAST_MS: u64 = 999_999_999_999_999;

@@ -2,7 +2,7 @@
 //!
 //! | port | adapter | service |
 //! |---|---|---|
-//! | `SessionStore`, `AccessStore`, `ApprovalStore`, `AuditLog`, `ChannelLog`, `Directory`, `SpendStore`, `CooldownStore` | [`Table`] | DynamoDB, one table |
+//! | `SessionStore`, `AccessStore`, `ApprovalStore`, `AuditLog`, `ChannelLog`, `Directory`, `Erasure`, `SpendStore`, `CooldownStore` | [`Table`] | DynamoDB, one table |
 //! | `Queue` | [`Lanes`] | SQS FIFO, three queues |
 //! | `BlobStore` | [`Bucket`] | S3 |
 //! | `Schedules` | [`ScheduleGroup`] | EventBridge Scheduler |
@@ -22,6 +22,7 @@ mod client;
 mod cooldown;
 mod directory;
 mod environment;
+mod erasure;
 mod event;
 mod item;
 mod queue;

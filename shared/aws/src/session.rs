@@ -41,7 +41,7 @@ const ROW_BYTES: usize = 350 * 1024;
 
 /// Takes the session if nobody else holds it and the event is not finished.
 const CLAIM: &str = "SET o = :me, l = :until, e = if_not_exists(e, :zero) + :one, \
-    a = if_not_exists(a, :zero) + :one, c = if_not_exists(c, :event)";
+    a = if_not_exists(a, :zero) + :one, c = if_not_exists(c, :event) REMOVE #ttl";
 const CLAIMABLE: &str = "(attribute_not_exists(l) OR l <= :now OR o = :me) AND NOT contains(r, :finished)";
 
 #[async_trait]
@@ -56,6 +56,7 @@ impl SessionStore for Table {
             .key("sk", text(sk))
             .update_expression(CLAIM)
             .condition_expression(CLAIMABLE)
+            .expression_attribute_names("#ttl", "ttl")
             .expression_attribute_values(":me", text(claim.owner))
             .expression_attribute_values(":now", number(claim.now.0))
             .expression_attribute_values(":until", number(claim.until.0))
@@ -300,6 +301,7 @@ fn encode_head(session: &SessionKey, head: &Head) -> Result<Item, StoreError> {
         plain,
         recent,
         choices,
+        erased,
     } = head;
     let key = Key::head(session);
     let mut item = key.item();
@@ -342,6 +344,12 @@ fn encode_head(session: &SessionKey, head: &Head) -> Result<Item, StoreError> {
     if !choices.is_none() {
         set("x", text(json(choices)?));
     }
+    if !erased.is_empty() {
+        set("g", text(json(erased)?));
+    }
+    if let Some(at) = head.expires() {
+        set("ttl", expires(at, 0));
+    }
     fitting(&key, item)
 }
 
@@ -367,11 +375,13 @@ fn decode_head(item: &Item) -> Result<Head, StoreError> {
         plain: row.number("t")?,
         recent: recent.map(str::to_owned).collect(),
         choices: row.json("x")?.unwrap_or_default(),
+        erased: row.json("g")?.unwrap_or_default(),
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use chela_core::erasure::Erased;
     use chela_core::model::{Block, Usage};
     use chela_core::queue::{Authority, Standing, Task};
     use chela_core::session::{AssistantEntry, Choices, EntryBody, Intent, Settled, UsageFooter, UserFragment};
@@ -412,6 +422,7 @@ mod tests {
                 profile: Some("anthropic:default".into()),
                 ..Choices::default()
             },
+            erased: vec![Erased { at: NOW, turn: 123_000, who: Some("0123456789abcdef".into()) }],
         }
     }
 

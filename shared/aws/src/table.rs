@@ -14,7 +14,7 @@ use crate::environment::{AwsEnvironment, MissingVariable};
 use crate::item::{Item, Key, text};
 
 /// Sessions, access, money and lists in one DynamoDB table with the keys `pk` and `sk` (both strings) and the TTL attribute `ttl`.
-/// It is never scanned, no row is deleted but by TTL, and no write is a transaction.
+/// It is never scanned, no row is deleted but by TTL and at a person's request, and no write is a transaction.
 #[derive(Clone, Debug)]
 pub struct Table {
     pub(crate) client: Lazy<Client>,

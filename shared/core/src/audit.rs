@@ -40,6 +40,8 @@ pub enum What {
     Refused,
     /// What was allowed for ever is not any more.
     Forgotten,
+    /// What was stored of a person was deleted.
+    Erased,
 }
 
 /// What is to be recorded.
@@ -56,10 +58,10 @@ pub struct Happening {
     pub session: String,
     /// The tool.
     pub tool: String,
-    /// The programs' names, without arguments.
+    /// The programs' names, without arguments; of what was deleted, how much.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub programs: Vec<String>,
-    /// The digest of what was agreed to.
+    /// The digest of what was agreed to, or what stands for the person who was forgotten.
     pub digest: String,
     /// Who did it: `telegram:42`, `api`; for a call that ran, why it might.
     pub by: String,

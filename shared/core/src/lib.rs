@@ -13,6 +13,7 @@ pub mod clock;
 pub mod command;
 pub mod cooldown;
 pub mod directory;
+pub mod erasure;
 pub mod event;
 pub mod explain;
 pub mod gate;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::clock::Millis;
+use crate::erasure::Erased;
 use crate::message::EventKey;
 use crate::model::{Block, Thinking, Usage};
 use crate::queue::{Authority, Envelope, Task};
@@ -67,6 +68,9 @@ pub struct Head {
     /// What was chosen for this conversation by command.
     #[serde(default, skip_serializing_if = "Choices::is_none")]
     pub choices: Choices,
+    /// What was deleted at a person's request, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub erased: Vec<Erased>,
 }
 
 /// What was chosen for one conversation (`/model`, `/think`, …). `None` is what configuration says. Lives in the head,

@@ -28,12 +28,13 @@ const BUSY: Duration = Duration::from_secs(5);
 
 /// The forms of the file, oldest first: each step leads from one to the next, and `PRAGMA user_version` counts them.
 /// A step is never changed once released.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/1.sql"),
     include_str!("migrations/2.sql"),
     include_str!("migrations/3.sql"),
     include_str!("migrations/4.sql"),
     include_str!("migrations/5.sql"),
+    include_str!("migrations/6.sql"),
 ];
 
 /// Why the database did not do its work. Nothing was changed.
@@ -187,6 +188,33 @@ impl Database {
             (Some(Ok(())), Ok(answer)) => answer,
             _ => Err(DatabaseError::Unavailable { path: self.path.clone(), reason: "it is being closed".to_owned() }),
         }
+    }
+}
+
+impl Database {
+    /// Writes the file anew without what was deleted from it, and empties the log: neither holds a word of it afterwards.
+    /// Takes as long as copying the file; work waits meanwhile.
+    pub(crate) async fn wipe(&self) -> Result<(), DatabaseError> {
+        let path = self.path.clone();
+        let wiped = tokio::task::spawn_blocking(move || {
+            let in_words = |error: rusqlite::Error| DatabaseError::of(&path, &error);
+            // A transaction of the one that serves could not do either.
+            let connection = Connection::open(&path).map_err(in_words)?;
+            connection.busy_timeout(BUSY).map_err(in_words)?;
+            // Pages are zeroed before they are filled. https://sqlite.org/pragma.html#pragma_secure_delete
+            connection.pragma_update(None, "secure_delete", true).map_err(in_words)?;
+            connection.execute_batch("VACUUM").map_err(in_words)?;
+            // https://sqlite.org/pragma.html#pragma_wal_checkpoint
+            let busy: i64 =
+                connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(in_words)?;
+            if busy == 0 {
+                return Ok(());
+            }
+            let reason = "another program reads it, so that its log could not be emptied: try again".to_owned();
+            Err(DatabaseError::Unavailable { path: path.clone(), reason })
+        });
+        let path = self.path.clone();
+        wiped.await.unwrap_or_else(|error| Err(DatabaseError::Unavailable { path, reason: error.to_string() }))
     }
 }
 

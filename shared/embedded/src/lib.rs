@@ -19,6 +19,7 @@ mod channel_log;
 mod cooldown;
 mod database;
 mod directory;
+mod erasure;
 mod event;
 #[cfg(test)]
 mod full_disk;

@@ -90,7 +90,7 @@ impl SessionStore for SqliteSessions {
             .run(move |connection: &Connection| {
                 connection
                     .prepare_cached(
-                        "UPDATE sessions SET epoch = ?2, owner = ?3, lease_until = ?4, body = ?5
+                        "UPDATE sessions SET epoch = ?2, owner = ?3, lease_until = ?4, body = ?5, expires_at = ?10
                          WHERE session = ?1 AND epoch = ?6 AND owner = ?7 AND lease_until >= ?8
                          AND COALESCE(json_extract(body, '$.revision'), 0) <= ?9",
                     )?
@@ -103,7 +103,8 @@ impl SessionStore for SqliteSessions {
                         epoch,
                         owner,
                         reaches,
-                        revision
+                        revision,
+                        row.expires_at
                     ])
             })
             .await?;
@@ -403,6 +404,8 @@ struct HeadRow {
     owner: String,
     lease_until: i64,
     body: String,
+    /// When the row goes: it only says that a conversation was deleted.
+    expires_at: Option<i64>,
 }
 
 impl HeadRow {
@@ -413,17 +416,18 @@ impl HeadRow {
             owner: head.owner.clone(),
             lease_until: integer(head.lease_until.0),
             body: write(head, || head_name(session))?,
+            expires_at: head.expires().map(|at| integer(at.0)),
         })
     }
 
     fn store(&self, connection: &Connection) -> rusqlite::Result<()> {
         connection
             .prepare_cached(
-                "INSERT INTO sessions (session, epoch, owner, lease_until, body) VALUES (?1, ?2, ?3, ?4, ?5)
+                "INSERT INTO sessions (session, epoch, owner, lease_until, body, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
                  ON CONFLICT DO UPDATE SET epoch = excluded.epoch, owner = excluded.owner,
-                 lease_until = excluded.lease_until, body = excluded.body",
+                 lease_until = excluded.lease_until, body = excluded.body, expires_at = excluded.expires_at",
             )?
-            .execute(params![self.session, self.epoch, self.owner, self.lease_until, self.body])?;
+            .execute(params![self.session, self.epoch, self.owner, self.lease_until, self.body, self.expires_at])?;
         Ok(())
     }
 }
@@ -449,6 +453,7 @@ fn sweep_accepted(connection: &Connection, now: i64) -> rusqlite::Result<()> {
              (SELECT session, event FROM accepted WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
         )?
         .execute(params![now, integer(SWEEP_ROWS)])?;
+    connection.prepare_cached("DELETE FROM sessions WHERE expires_at <= ?1")?.execute([now])?;
     Ok(())
 }
 

@@ -69,16 +69,22 @@ impl Origin {
 pub(crate) fn company(caller: &Caller, session: &SessionKey) -> String {
     let mut senders: Vec<&str> = caller.senders.iter().map(String::as_str).collect();
     senders.sort_unstable();
+    if !senders.is_empty() {
+        return company_of(caller.reply_to.as_ref().map_or("", |to| to.channel.as_str()), &senders);
+    }
     let mut hash = Sha256::new();
-    if senders.is_empty() {
-        hash.update(b"session\0");
-        hash.update(session.as_str());
-    } else {
-        hash.update(caller.reply_to.as_ref().map_or("", |to| to.channel.as_str()));
-        for sender in senders {
-            hash.update(b"\0");
-            hash.update(sender);
-        }
+    hash.update(b"session\0");
+    hash.update(session.as_str());
+    hex::encode(hash.finalize()).chars().take(16).collect()
+}
+
+/// The same of these people, in order, on a channel.
+pub(crate) fn company_of(channel: &str, senders: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    hash.update(channel);
+    for sender in senders {
+        hash.update(b"\0");
+        hash.update(sender);
     }
     hex::encode(hash.finalize()).chars().take(16).collect()
 }

@@ -14,7 +14,7 @@ use chela_core::session_key::SessionKey;
 use chela_core::tool::Caller;
 use jiff::civil::Date;
 
-use crate::origin::company;
+use crate::origin::{company, company_of};
 
 /// Most notes that are searched, the owner's and guests' each: five years of days and as many topics.
 const NOTES_MAX: usize = 4_000;
@@ -79,6 +79,11 @@ impl Audience {
             Self::Guests { own } => Some([SHARED, own]),
         }
     }
+}
+
+/// The file of the workspace with what a guest had noted while nobody else spoke.
+pub fn guest_note(channel: &str, sender: &str) -> String {
+    format!("{GUESTS}{}.md", company_of(channel, &[sender]))
 }
 
 /// Whether a path, in whatever case a disk may take for the same, leads to the owner's memory.

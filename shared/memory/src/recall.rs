@@ -25,7 +25,7 @@ use crate::settings::{Hybrid, Settings};
 use crate::vector::Vector;
 
 /// Where the index is kept, beside the notes.
-const INDEX: &str = "index/memory.sqlite";
+pub const INDEX: &str = "index/memory.sqlite";
 
 /// Notes that are read at a time.
 const READ_AT_ONCE: usize = 16;

@@ -9,7 +9,7 @@ use crate::binaries::{chela, folder};
 use crate::local::{PATIENCE, model_config};
 
 /// Everything the API serves to whoever has the key.
-const GUARDED: [&str; 13] = [
+const GUARDED: [&str; 14] = [
     "/metrics",
     "/message",
     "/pairing",
@@ -17,6 +17,7 @@ const GUARDED: [&str; 13] = [
     "/sessions",
     "/usage",
     "/approvals",
+    "/forget",
     "/deadletters",
     "/memory",
     "/memory/note",

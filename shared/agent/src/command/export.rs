@@ -37,7 +37,7 @@ impl Agent {
             "html" => ("html", without(page::page(machine.session(), &items(&entries)))),
             _ => ("md", without(as_markdown(machine.session(), &items(&entries)))),
         };
-        let name = format!("exports/{}-{}.{extension}", file_name(machine.session()), machine.head().turn());
+        let name = format!("{}-{}.{extension}", export_name(machine.session()), machine.head().turn());
         let key = format!("agents/{}/{name}", asked.attempt.agent.as_str());
         Ok(match self.files.put(&key, Bytes::from(text), Precondition::None).await {
             Ok(_) => say(format!("This conversation as a file, `{name}` of my workspace:\nMEDIA:{name}")),
@@ -46,13 +46,13 @@ impl Agent {
     }
 }
 
-/// The conversation's key as a file's name: readable, and of no other conversation.
-fn file_name(session: &SessionKey) -> String {
+/// What the names of a conversation's exports begin with, in the workspace: readable, and of no other conversation.
+pub fn export_name(session: &SessionKey) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
     let readable: String = session.as_str().chars().map(plain).take(60).collect();
     let mut digest = hex(&Sha256::digest(session.as_str().as_bytes()));
     digest.truncate(8);
-    format!("{readable}-{digest}")
+    format!("exports/{readable}-{digest}")
 }
 
 fn hex(bytes: &[u8]) -> String {

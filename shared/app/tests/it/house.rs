@@ -55,6 +55,7 @@ pub(crate) fn api(store: &Embedded, clock: &Arc<ManualClock>, live: Arc<Live>, o
     Api {
         queue: store.queue.clone(),
         dead_letters: store.queue.clone(),
+        erasure: store.sessions.clone(),
         sessions: sessions.clone(),
         directory: sessions.clone(),
         access: sessions.clone(),

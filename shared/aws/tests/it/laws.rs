@@ -19,6 +19,7 @@ use chela_core::secret::{SecretRef, SecretSource};
 use chela_core::session::SessionStore;
 use chela_core::spend::SpendStore;
 use chela_testkit::laws::Subject;
+use chela_testkit::laws::erasure::Erasable;
 use chela_testkit::laws::queue::QueueSubject;
 use chela_testkit::laws::secrets::{SecretPlace, SecretSubject};
 
@@ -63,6 +64,11 @@ async fn a_table_of_conversations() -> Subject<dyn Directory> {
     Subject::new(Box::new(Table::new(&clients(), &server::with_table().await).unwrap()))
 }
 chela_testkit::directory_laws!(a_table_of_conversations);
+
+async fn a_table_that_forgets() -> Subject<dyn Erasable> {
+    Subject::new(Box::new(Table::new(&clients(), &server::with_table().await).unwrap()))
+}
+chela_testkit::erasure_laws!(a_table_that_forgets);
 
 async fn lanes() -> QueueSubject {
     let lanes = Lanes::new(&clients(), &server::with_queues().await).unwrap();

@@ -18,6 +18,7 @@ use chela_core::session::SessionStore;
 use chela_core::spend::SpendStore;
 use chela_embedded::{Embedded, FolderBlobs, LocalEvents, LocalSecrets};
 use chela_testkit::clock::ManualClock;
+use chela_testkit::laws::erasure::Erasable;
 use chela_testkit::laws::queue::QueueSubject;
 use chela_testkit::laws::secrets::{SecretPlace, SecretSubject};
 use chela_testkit::laws::{NOW, Subject};
@@ -31,6 +32,7 @@ chela_testkit::channel_log_laws!(a_channel_log);
 chela_testkit::spend_laws!(counters_of_money);
 chela_testkit::cooldown_laws!(a_store_of_rests);
 chela_testkit::directory_laws!(a_directory);
+chela_testkit::erasure_laws!(a_store_that_forgets);
 chela_testkit::queue_laws!(a_queue);
 chela_testkit::dead_letter_laws!(a_graveyard);
 chela_testkit::blob_laws!(a_blob_store);
@@ -44,6 +46,11 @@ fn opened() -> (Embedded, Arc<ManualClock>, TempDir) {
 }
 
 async fn a_session_store() -> Subject<dyn SessionStore> {
+    let (embedded, _, folder) = opened();
+    Subject::keeping(embedded.sessions, folder)
+}
+
+async fn a_store_that_forgets() -> Subject<dyn Erasable> {
     let (embedded, _, folder) = opened();
     Subject::keeping(embedded.sessions, folder)
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::NOW;
 
-fn request(id: &str, at: Millis) -> Request {
+pub(super) fn request(id: &str, at: Millis) -> Request {
     let input = json!({"command": "git push \u{1} 'é'"});
     let consent = Consent { shown: "git push".into(), programs: Some(vec![vec!["git".into(), "push".into()]]) };
     Request {

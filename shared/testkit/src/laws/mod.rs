@@ -26,6 +26,7 @@ pub mod channel_log;
 pub mod cooldowns;
 pub mod dead_letters;
 pub mod directory;
+pub mod erasure;
 pub mod events;
 pub mod queue;
 pub mod schedules;
@@ -109,6 +110,7 @@ mod tests {
             include_str!("cooldowns.rs"),
             include_str!("dead_letters.rs"),
             include_str!("directory.rs"),
+            include_str!("erasure.rs"),
             include_str!("events.rs"),
             include_str!("queue.rs"),
             include_str!("schedules.rs"),

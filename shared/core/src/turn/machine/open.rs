@@ -26,6 +26,8 @@ impl Machine {
                 let event = other.clone();
                 self.wait(Phase::Finding, Command::Find(event))
             }
+            // It waited in its lane while the conversation was deleted.
+            _ if self.head.drops(first) => self.clear(true),
             _ => {
                 let accepted = Accepted {
                     event: first.event.clone(),
@@ -146,7 +148,7 @@ impl Machine {
     fn join(&mut self, now: Millis, index: usize) -> Command {
         let Some(envelope) = self.envelopes.get(index) else { return self.go_on(now) };
         let event = envelope.event.clone();
-        if self.head.finished(&event) {
+        if self.head.finished(&event) || self.head.drops(envelope) {
             return self.joined(now, index, true);
         }
         self.wait(Phase::Joining(index), Command::Find(event))
