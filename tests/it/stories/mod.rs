@@ -8,6 +8,7 @@ mod commands;
 mod context;
 mod dialect;
 mod exec;
+mod exec_deployed;
 mod failover;
 mod floods;
 mod house;
