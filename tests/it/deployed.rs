@@ -26,18 +26,39 @@ const STAGE: &str = "it";
 /// Where the sandbox function says which Runtime API it was given, a line for each start.
 const RUNTIME_APIS: &str = "runtime-apis";
 
-/// The stack in an emulator of its own; stopped when dropped.
+/// An emulator of its own; stopped when dropped.
+pub(crate) struct Emulator {
+    pub(crate) endpoint: String,
+}
+
+impl Emulator {
+    pub(crate) fn start() -> Self {
+        let told = run(Command::new(root().join("tools/emulator")).args(["start", "--port", "0", "--auth"]));
+        Self { endpoint: told.lines().last().unwrap().trim().to_owned() }
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        let port = self.endpoint.rsplit(':').next().unwrap_or_default();
+        let _ = Command::new(root().join("tools/emulator")).args(["stop", "--port", port]).output();
+    }
+}
+
+/// The stack in an emulator.
 pub(crate) struct Stack {
     endpoint: String,
     outputs: Value,
+    // Stopped before its folder goes.
+    _emulator: Emulator,
     folder: tempfile::TempDir,
 }
 
 impl Stack {
     pub(crate) fn deploy(config: &Value) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let endpoint = run(Command::new(root().join("tools/emulator")).args(["start", "--port", "0", "--auth"]));
-        let endpoint = endpoint.lines().last().unwrap().trim().to_owned();
+        let emulator = Emulator::start();
+        let endpoint = emulator.endpoint.clone();
         let file = folder.path().join("chela.json5");
         std::fs::write(&file, config.to_string()).unwrap();
         let outputs = run(Command::new(root().join("tools/deploy-local"))
@@ -50,7 +71,7 @@ impl Stack {
             .args(["--secret", "api/token=api-key-of-a-test"])
             .args(["--secret", "models/claude=key-of-claude"])
             .env("CHELA_BOOTSTRAPS", bootstraps(folder.path())));
-        Self { endpoint, outputs: serde_json::from_str(&outputs).unwrap(), folder }
+        Self { endpoint, outputs: serde_json::from_str(&outputs).unwrap(), folder, _emulator: emulator }
     }
 
     /// The Runtime APIs of all environments of the sandbox function that were started.
@@ -99,24 +120,16 @@ impl Stack {
     }
 }
 
-impl Drop for Stack {
-    fn drop(&mut self) {
-        let port = self.endpoint.rsplit(':').next().unwrap_or_default();
-        let _ = Command::new(root().join("tools/emulator")).args(["stop", "--port", port]).output();
-    }
-}
-
 /// The functions' binaries without their debugging notes, laid out as the deployment wants them.
 fn bootstraps(folder: &Path) -> PathBuf {
     let bootstraps = folder.join("bootstraps");
     for function in ["webhook", "agent", "heartbeat", "api", "sandbox", "mail"] {
         let target = bootstraps.join(function);
         std::fs::create_dir_all(&target).unwrap();
-        let binary = binaries::folder().join(function);
-        let stripped = target.join("bootstrap");
-        run(Command::new("strip").arg("-o").arg(&stripped).arg(&binary));
+        let stripped = if function == "sandbox" { folder.join(function) } else { target.join("bootstrap") };
+        run(Command::new("strip").arg("-o").arg(&stripped).arg(binaries::folder().join(function)));
         if function == "sandbox" {
-            enclose(folder, &stripped);
+            enclose(folder, &stripped, &target.join("bootstrap"));
         }
     }
     bootstraps
@@ -126,9 +139,7 @@ fn bootstraps(folder: &Path) -> PathBuf {
 /// `/var/task`, a `/tmp` of its own. The emulator runs functions beside everything else on this machine, and this one
 /// wipes its `/tmp`. Network and environment stay as the emulator gives them. It does not die with its parent, which is a
 /// thread that ends with the invocation: it ends with the process group of the emulator.
-fn enclose(folder: &Path, bootstrap: &Path) {
-    let real = folder.join("sandbox");
-    std::fs::rename(bootstrap, &real).unwrap();
+pub(crate) fn enclose(folder: &Path, real: &Path, bootstrap: &Path) {
     let (told, bwrap) = (folder.join(RUNTIME_APIS), root().join(".tools/bubblewrap/bin/bwrap"));
     let script = format!(
         "#!/bin/sh\necho \"$AWS_LAMBDA_RUNTIME_API\" >>{}\n\
@@ -254,7 +265,7 @@ async fn dead_letters_are_decided_over_the_api(
 }
 
 /// Runs a few lines of Python with boto3 and the emulator's clients at hand.
-fn boto(endpoint: &str, script: &str, arguments: &[&str]) -> String {
+pub(crate) fn boto(endpoint: &str, script: &str, arguments: &[&str]) -> String {
     let clients = "import sys, boto3\n\
         def client(service):\n\
         \x20   return boto3.client(service, endpoint_url=sys.argv[1], region_name='us-east-1', aws_access_key_id='test', aws_secret_access_key='test')\n";

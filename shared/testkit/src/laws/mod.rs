@@ -28,6 +28,7 @@ pub mod dead_letters;
 pub mod directory;
 pub mod events;
 pub mod queue;
+pub mod sandbox;
 pub mod schedules;
 pub mod secrets;
 pub mod sessions;
@@ -111,6 +112,7 @@ mod tests {
             include_str!("directory.rs"),
             include_str!("events.rs"),
             include_str!("queue.rs"),
+            include_str!("sandbox.rs"),
             include_str!("schedules.rs"),
             include_str!("secrets.rs"),
             include_str!("sessions.rs"),
