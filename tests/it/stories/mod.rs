@@ -9,6 +9,7 @@ mod context;
 mod dialect;
 mod exec;
 mod exec_deployed;
+mod exec_killed;
 mod failover;
 mod floods;
 mod house;
