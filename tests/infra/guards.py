@@ -21,6 +21,13 @@ MADE = ":schedule/chela-${Stage}/job.*"
 # What the owner names of Amazon Bedrock; nothing else of it is ours.
 MODELS = (":bedrock:*::foundation-model/${BedrockModels}", ":inference-profile/*.${BedrockModels}")
 
+# What Lambda needs to place a function in a VPC. The code of that function is denied everything.
+PLACING = {
+    "ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:DeleteNetworkInterface",
+    "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses",
+}
+OWN_CODE = {"ArnEquals": {"lambda:SourceFunctionArn": {"Fn::Sub": "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:chela-${Stage}-sandbox"}}}
+
 
 def allowed(template):
     for name, role in of_type(template, "AWS::IAM::Role").items():
@@ -47,6 +54,8 @@ def actions_are_named(template):
 
 def resources_are_ours(template):
     for name, statement in allowed(template):
+        if name == "SandboxRole" and PLACING.issuperset(as_list(statement.get("Action", "*"))):
+            continue  # of the_code_of_the_sandbox_may_nothing
         for resource in as_list(statement.get("Resource", "*")):
             text = plain(resource)
             named = "/chela/${Stage}/" in text or text.endswith((":identity/${MailDomain}", MADE, *MODELS))
@@ -125,15 +134,57 @@ def every_function_has_its_own_role(template):
         seen.add(role)
 
 
-def the_sandbox_is_empty(template):
+def the_code_of_the_sandbox_may_nothing(template):
     role = of_type(template, "AWS::IAM::Role")["SandboxRole"]
-    if role.get("Policies") or role.get("ManagedPolicyArns"):
-        yield "the sandbox may do something"
+    if role.get("ManagedPolicyArns"):
+        yield "the sandbox may what AWS thinks it should"
+    denied = []
+    for statement in statements(role):
+        if statement["Effect"] == "Deny":
+            denied.append((statement.get("Action"), statement.get("Resource"), statement.get("Condition")))
+        elif not PLACING.issuperset(as_list(statement.get("Action", "*"))):
+            yield f"the sandbox may do something: {statement}"
+    if denied != [("*", "*", OWN_CODE)]:
+        yield f"the code of the sandbox may use what Lambda needs: {denied}"
     function = of_type(template, FUNCTION)["Sandbox"]
-    if function.get("Environment") or function.get("VpcConfig"):
+    if plain(function["FunctionName"]) != "chela-${Stage}-sandbox":
+        yield "it is denied to another function"
+    if any(function.get(key) for key in ("Environment", "Layers", "FileSystemConfigs")):
         yield "the sandbox carries something"
     if references(function["Role"]) != {"SandboxRole"}:
         yield "the sandbox has another role"
+
+
+def the_sandbox_has_no_route(template):
+    """Not only for its commands, which can open no socket: for whoever has broken out of them, too."""
+    network = of_type(template, FUNCTION)["Sandbox"].get("VpcConfig", {})
+    subnets, groups, nets = (of_type(template, f"AWS::EC2::{kind}") for kind in ("Subnet", "SecurityGroup", "VPC"))
+    if len(network.get("SubnetIds", [])) < 2 or references(network.get("SubnetIds")) != set(subnets):
+        yield "it is not in its two subnets"
+    if references(network.get("SecurityGroupIds")) != set(groups) or len(groups) != 1:
+        yield "it is not in its group"
+    if network.get("Ipv6AllowedForDualStack"):
+        yield "it has addresses of version 6"
+    for name, resource in template["Resources"].items():
+        kind = resource["Type"]
+        # Gateways, routes, endpoints, peers, further rules and addresses: whatever there is of them leads somewhere.
+        if kind.startswith("AWS::EC2::") and kind not in ("AWS::EC2::VPC", "AWS::EC2::Subnet", "AWS::EC2::SecurityGroup"):
+            yield f"{name}: {kind}"
+    for name, net in nets.items():
+        if net.get("EnableDnsSupport") is not False:
+            yield f"{name}: questions for names carry data out, and no group filters them"
+    for name, subnet in subnets.items():
+        if subnet.get("MapPublicIpOnLaunch") or references(subnet["VpcId"]) != {"SandboxVpc"} or "Ipv6CidrBlock" in subnet:
+            yield f"{name}: {subnet}"
+    for name, group in groups.items():
+        out = [(rule.get("IpProtocol"), rule.get("CidrIp")) for rule in group.get("SecurityGroupEgress", [])]
+        if out != [("-1", "127.0.0.1/32")]:
+            yield f"{name}: lets something out: {out}"
+        if group.get("SecurityGroupIngress") or references(group.get("VpcId")) != {"SandboxVpc"}:
+            yield f"{name}: lets something in"
+    for name, function in of_type(template, FUNCTION).items():
+        if name != "Sandbox" and function.get("VpcConfig"):
+            yield f"{name}: beside the sandbox, in its reach"
 
 
 def every_function_has_a_ceiling(template):

@@ -8,7 +8,7 @@ import copy
 import fnmatch
 import unittest
 
-from guards import FUNCTION
+from guards import the_code_of_the_sandbox_may_nothing, the_sandbox_has_no_route
 from template import as_list, expanded, of_type, plain, references, statements
 
 TEMPLATE = expanded()
@@ -57,14 +57,13 @@ def reach(template):
 
 
 def sandbox(template):
-    """What the function that runs a model's commands could do with its credentials, or reach beside the internet."""
+    """What the function that runs a model's commands could do with its credentials, or reach."""
     for resource in ("*", *OURS, *THEIRS):
-        for action in ("s3:PutObject", "sts:AssumeRole", "logs:PutLogEvents", "lambda:InvokeFunction", "ssm:GetParameter"):
+        for action in ("s3:PutObject", "sts:AssumeRole", "logs:PutLogEvents", "lambda:InvokeFunction", "ssm:GetParameter", "ec2:RunInstances"):
             if may(template, "SandboxRole", action, resource):
                 yield f"{action} of {resource}"
-    role, function = of_type(template, "AWS::IAM::Role")["SandboxRole"], of_type(template, FUNCTION)["Sandbox"]
-    yield from (key for key in ("ManagedPolicyArns", "Policies") if role.get(key))
-    yield from (key for key in ("VpcConfig", "Environment", "Layers", "FileSystemConfigs") if function.get(key))
+    yield from the_code_of_the_sandbox_may_nothing(template)
+    yield from the_sandbox_has_no_route(template)
 
 
 def doors(template):
@@ -142,14 +141,16 @@ class Corpus(unittest.TestCase):
             grant("ApiRole", "ssm:GetParameter", {"Fn::Sub": "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/chela/*"}),
         )
 
-    def test_l03_the_sandbox_may_nothing(self):
+    def test_l03_the_sandbox_may_nothing_and_leads_nowhere(self):
         """That its commands open no socket is tried in shared/sandbox/tests/it/escape.rs."""
         self.refuses(
             sandbox,
             grant("SandboxRole", "s3:PutObject", {"Fn::GetAtt": ["Bucket", "Arn"]}),
             put("SandboxRole", ManagedPolicyArns=["arn:aws:iam::aws:policy/ReadOnlyAccess"]),
             put("Sandbox", VpcConfig={"SubnetIds": ["s"], "SecurityGroupIds": ["g"]}),
+            put("Sandbox", VpcConfig={}),
             put("Sandbox", Environment={"Variables": {"KEY": "k"}}),
+            add("AWS::EC2::NatGateway", SubnetId={"Ref": "SandboxSubnetA"}),
         )
 
     def test_l04_a_function_is_called_through_its_own_door_only(self):

@@ -60,6 +60,11 @@ def mail_rule(template):
     return next(rule for rule in rules if rule["Id"] == "forget-mail")
 
 
+def sandbox_deny(template):
+    found = either_way(properties("SandboxRole")(template)["Policies"][0]["PolicyDocument"]["Statement"])
+    return next(statement for statement in found if statement["Effect"] == "Deny")
+
+
 # Each guard with damage that must turn it red.
 MUTANTS = {
     guards.permissions_are_in_the_roles: [
@@ -79,6 +84,8 @@ MUTANTS = {
     guards.resources_are_ours: [
         allow("AgentRole", Action="scheduler:DeleteSchedule", Resource={"Fn::Sub": "arn:aws:scheduler:eu-west-1:1:schedule/chela-${Stage}/*"}),
         allow("AgentRole", Resource="*"),
+        allow("SandboxRole", Action="ec2:RunInstances", Resource="*"),
+        allow("AgentRole", Action="ec2:CreateNetworkInterface", Resource="*"),
         allow("AgentRole", Resource=["arn:aws:s3:::*"]),
         allow("AgentRole", Action="ses:SendEmail", Resource={"Fn::Sub": "arn:aws:ses:eu-west-1:1:identity/*"}),
         allow("AgentRole", Action="bedrock:InvokeModel", Resource={"Fn::Sub": "arn:${AWS::Partition}:bedrock:*::foundation-model/*"}),
@@ -114,11 +121,39 @@ MUTANTS = {
         put("Api", "Role", {"Fn::GetAtt": ["AgentRole", "Arn"]}),
         put("Api", "Role", "arn:aws:iam::123456789012:role/elsewhere"),
     ],
-    guards.the_sandbox_is_empty: [
+    guards.the_code_of_the_sandbox_may_nothing: [
         allow("SandboxRole"),
+        allow("SandboxRole", Action=["ec2:CreateNetworkInterface", "ec2:RunInstances"], Resource="*"),
         put("SandboxRole", "ManagedPolicyArns", ["arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"]),
+        lambda template: properties("SandboxRole")(template)["Policies"][0]["PolicyDocument"]["Statement"].pop(),
+        lambda template: sandbox_deny(template).update(Effect="Allow"),
+        lambda template: sandbox_deny(template).update(Action=["ec2:CreateNetworkInterface"]),
+        lambda template: sandbox_deny(template).update(Resource="arn:aws:s3:::x"),
+        lambda template: sandbox_deny(template).update(Condition={"ArnEquals": {"lambda:SourceFunctionArn": "arn:aws:lambda:eu-west-1:1:function:other"}}),
+        lambda template: sandbox_deny(template)["Condition"].update(Bool={"aws:SecureTransport": "false"}),
+        put("Sandbox", "FunctionName", "other"),
         put("Sandbox", "Environment", {"Variables": {"CHELA_TABLE": "t"}}),
+        put("Sandbox", "Layers", ["arn:aws:lambda:eu-west-1:1:layer:x:1"]),
         put("Sandbox", "Role", {"Fn::GetAtt": ["AgentRole", "Arn"]}),
+    ],
+    guards.the_sandbox_has_no_route: [
+        without("Sandbox", "VpcConfig"),
+        lambda template: properties("Sandbox")(template)["VpcConfig"]["SubnetIds"].pop(),
+        lambda template: properties("Sandbox")(template)["VpcConfig"].update(SubnetIds=["subnet-1", "subnet-2"]),
+        lambda template: properties("Sandbox")(template)["VpcConfig"].update(SecurityGroupIds=["sg-1"]),
+        lambda template: properties("Sandbox")(template)["VpcConfig"].update(Ipv6AllowedForDualStack=True),
+        lambda template: template["Resources"].update(Way={"Type": "AWS::EC2::InternetGateway", "Properties": {}}),
+        lambda template: template["Resources"].update(Way={"Type": "AWS::EC2::VPCEndpoint", "Properties": {"VpcId": {"Ref": "SandboxVpc"}}}),
+        lambda template: template["Resources"].update(Way={"Type": "AWS::EC2::SecurityGroupEgress", "Properties": {"GroupId": {"Ref": "SandboxGroup"}}}),
+        without("SandboxVpc", "EnableDnsSupport"),
+        put("SandboxVpc", "EnableDnsSupport", True),
+        put("SandboxSubnetA", "MapPublicIpOnLaunch", True),
+        put("SandboxSubnetB", "VpcId", "vpc-1"),
+        without("SandboxGroup", "SecurityGroupEgress"),
+        put("SandboxGroup", "SecurityGroupEgress", []),
+        put("SandboxGroup", "SecurityGroupEgress", [{"IpProtocol": "-1", "CidrIp": "0.0.0.0/0"}]),
+        put("SandboxGroup", "SecurityGroupIngress", [{"IpProtocol": "-1", "CidrIp": "10.255.255.0/24"}]),
+        put("Agent", "VpcConfig", {"SubnetIds": [{"Ref": "SandboxSubnetA"}], "SecurityGroupIds": [{"Ref": "SandboxGroup"}]}),
     ],
     guards.every_function_has_a_ceiling: [
         without(name, "ReservedConcurrentExecutions") for name in of_type(TEMPLATE, guards.FUNCTION)

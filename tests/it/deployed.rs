@@ -1,6 +1,7 @@
 //! The main job on AWS's terms: the template deployed into the emulator, the real binaries behind SQS FIFO, DynamoDB, S3
 //! and the parameter store, roles enforced, and a platform on this machine that gets the reply over HTTP.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -18,22 +19,46 @@ use crate::oracle;
 use crate::platform::Platforms;
 
 /// Functions start as processes, on two slow cores.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 const STAGE: &str = "it";
 
-/// The stack in an emulator of its own; stopped when dropped.
-struct Stack {
+/// Where the sandbox function says which Runtime API it was given, a line for each start.
+const RUNTIME_APIS: &str = "runtime-apis";
+
+/// An emulator of its own; stopped when dropped.
+pub(crate) struct Emulator {
+    pub(crate) endpoint: String,
+}
+
+impl Emulator {
+    pub(crate) fn start() -> Self {
+        let told = run(Command::new(root().join("tools/emulator")).args(["start", "--port", "0", "--auth"]));
+        Self { endpoint: told.lines().last().unwrap().trim().to_owned() }
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        let port = self.endpoint.rsplit(':').next().unwrap_or_default();
+        let _ = Command::new(root().join("tools/emulator")).args(["stop", "--port", port]).output();
+    }
+}
+
+/// The stack in an emulator.
+pub(crate) struct Stack {
     endpoint: String,
     outputs: Value,
-    _folder: tempfile::TempDir,
+    // Stopped before its folder goes.
+    _emulator: Emulator,
+    folder: tempfile::TempDir,
 }
 
 impl Stack {
-    fn deploy(config: &Value) -> Self {
+    pub(crate) fn deploy(config: &Value) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let endpoint = run(Command::new(root().join("tools/emulator")).args(["start", "--port", "0", "--auth"]));
-        let endpoint = endpoint.lines().last().unwrap().trim().to_owned();
+        let emulator = Emulator::start();
+        let endpoint = emulator.endpoint.clone();
         let file = folder.path().join("chela.json5");
         std::fs::write(&file, config.to_string()).unwrap();
         let outputs = run(Command::new(root().join("tools/deploy-local"))
@@ -44,12 +69,31 @@ impl Stack {
             .args(["--secret", "slack/botToken=xoxb-test"])
             .args(["--secret", &format!("slack/signingSecret={SLACK_SECRET}")])
             .args(["--secret", "api/token=api-key-of-a-test"])
+            .args(["--secret", "models/claude=key-of-claude"])
             .env("CHELA_BOOTSTRAPS", bootstraps(folder.path())));
-        Self { endpoint, outputs: serde_json::from_str(&outputs).unwrap(), _folder: folder }
+        Self { endpoint, outputs: serde_json::from_str(&outputs).unwrap(), folder, _emulator: emulator }
+    }
+
+    /// The Runtime APIs of all environments of the sandbox function that were started.
+    pub(crate) fn runtime_apis(&self) -> Vec<String> {
+        let told = std::fs::read_to_string(self.folder.path().join(RUNTIME_APIS)).unwrap_or_default();
+        told.lines().map(str::to_owned).collect()
+    }
+
+    /// A file of the bucket.
+    pub(crate) fn file(&self, key: &str) -> String {
+        let script =
+            "print(client('s3').get_object(Bucket=sys.argv[2], Key=sys.argv[3])['Body'].read().decode(), end='')";
+        boto(&self.endpoint, script, &[self.outputs["Bucket"].as_str().unwrap(), key])
+    }
+
+    pub(crate) fn put_file(&self, key: &str, text: &str) {
+        let script = "client('s3').put_object(Bucket=sys.argv[2], Key=sys.argv[3], Body=sys.argv[4].encode())";
+        boto(&self.endpoint, script, &[self.outputs["Bucket"].as_str().unwrap(), key, text]);
     }
 
     /// Posts to a Function URL: the emulator tells them apart by the Host header.
-    async fn request(
+    pub(crate) async fn request(
         &self,
         url: &str,
         method: &str,
@@ -76,24 +120,38 @@ impl Stack {
     }
 }
 
-impl Drop for Stack {
-    fn drop(&mut self) {
-        let port = self.endpoint.rsplit(':').next().unwrap_or_default();
-        let _ = Command::new(root().join("tools/emulator")).args(["stop", "--port", port]).output();
-    }
-}
-
 /// The functions' binaries without their debugging notes, laid out as the deployment wants them.
 fn bootstraps(folder: &Path) -> PathBuf {
     let bootstraps = folder.join("bootstraps");
     for function in ["webhook", "agent", "heartbeat", "api", "sandbox", "mail"] {
         let target = bootstraps.join(function);
         std::fs::create_dir_all(&target).unwrap();
-        let binary = binaries::folder().join(function);
-        let stripped = target.join("bootstrap");
-        run(Command::new("strip").arg("-o").arg(&stripped).arg(&binary));
+        let stripped = if function == "sandbox" { folder.join(function) } else { target.join("bootstrap") };
+        run(Command::new("strip").arg("-o").arg(&stripped).arg(binaries::folder().join(function)));
+        if function == "sandbox" {
+            enclose(folder, &stripped, &target.join("bootstrap"));
+        }
     }
     bootstraps
+}
+
+/// Puts the sandbox function into a world like Lambda's: a user without rights, a read-only system, the program in
+/// `/var/task`, a `/tmp` of its own. The emulator runs functions beside everything else on this machine, and this one
+/// wipes its `/tmp`. Network and environment stay as the emulator gives them. It does not die with its parent, which is a
+/// thread that ends with the invocation: it ends with the process group of the emulator.
+pub(crate) fn enclose(folder: &Path, real: &Path, bootstrap: &Path) {
+    let (told, bwrap) = (folder.join(RUNTIME_APIS), root().join(".tools/bubblewrap/bin/bwrap"));
+    let script = format!(
+        "#!/bin/sh\necho \"$AWS_LAMBDA_RUNTIME_API\" >>{}\n\
+         exec {} --unshare-user --uid 1000 --gid 1000 --unshare-pid --as-pid-1 --ro-bind / / --dev /dev --proc /proc \
+         --tmpfs /var --perms 1777 --tmpfs /tmp --perms 0755 --dir /var/task --ro-bind {} /var/task/bootstrap \
+         --remount-ro /var --remount-ro /dev --chdir /var/task /var/task/bootstrap\n",
+        told.display(),
+        bwrap.display(),
+        real.display()
+    );
+    std::fs::write(bootstrap, script).unwrap();
+    std::fs::set_permissions(bootstrap, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 fn run(command: &mut Command) -> String {
@@ -104,9 +162,13 @@ fn run(command: &mut Command) -> String {
     text
 }
 
-fn config(platforms: &Platforms) -> Value {
-    let reference = |path: &str| json!({"source": "ssm", "id": format!("/chela/{STAGE}/{path}")});
-    let mut config = channels(&platforms.url);
+/// A secret as the configuration names it.
+pub(crate) fn reference(path: &str) -> Value {
+    json!({"source": "ssm", "id": format!("/chela/{STAGE}/{path}")})
+}
+
+pub(crate) fn config(platforms: &str) -> Value {
+    let mut config = channels(platforms);
     config["channels"]["telegram"]["botToken"] = reference("telegram/botToken");
     config["channels"]["telegram"]["webhookSecret"] = reference("telegram/webhookSecret");
     config["channels"]["slack"]["botToken"] = reference("slack/botToken");
@@ -122,7 +184,7 @@ fn config(platforms: &Platforms) -> Value {
 #[tokio::test]
 async fn l04_l05_signed_webhooks_are_answered_through_the_deployed_template() {
     let platforms = Platforms::open().await;
-    let stack = Stack::deploy(&config(&platforms));
+    let stack = Stack::deploy(&config(&platforms.url));
 
     let update = oracle::telegram_update(&oracle::recorded("telegram/text.json"));
     let none = http::HeaderMap::new();
@@ -245,7 +307,7 @@ async fn dead_letters_are_decided_over_the_api(
 }
 
 /// Runs a few lines of Python with boto3 and the emulator's clients at hand.
-fn boto(endpoint: &str, script: &str, arguments: &[&str]) -> String {
+pub(crate) fn boto(endpoint: &str, script: &str, arguments: &[&str]) -> String {
     let clients = "import sys, boto3\n\
         def client(service):\n\
         \x20   return boto3.client(service, endpoint_url=sys.argv[1], region_name='us-east-1', aws_access_key_id='test', aws_secret_access_key='test')\n";

@@ -15,5 +15,6 @@ mod killed;
 mod local;
 mod oracle;
 mod platform;
+mod sandbox;
 mod stories;
 mod subagents;

@@ -14,7 +14,7 @@ fn main() -> Result<ExitCode, Error> {
     tracing_subscriber::fmt().json().flatten_event(true).with_target(false).init();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(lambda_runtime::run(service_fn(async |event: LambdaEvent<CommandRequest>| {
-        let result = run(&event.payload, Walls::Closed).await?;
+        let result = run(&event.payload, Walls::Closed, &|_| ()).await?;
         tracing::info!(exit_code = result.exit_code, killed = result.killed, ms = result.duration_ms, "command");
         Ok::<_, Error>(result)
     })))?;

@@ -59,6 +59,7 @@ checks! {
     SCAN = ("template.scan", Critical, "A role may read the whole table or drop it.");
     MANAGED_POLICY = ("template.managed_policy", Warn, "A role has a policy that others change without us.");
     SANDBOX_ARMED = ("template.sandbox_armed", Critical, "The function that runs what a model wrote may do something, or carries something.");
+    SANDBOX_REACHES = ("template.sandbox_reaches", Warn, "The function that runs what a model wrote has a way to the internet, for whoever breaks out of its filter.");
     SHARED_ROLE = ("template.shared_role", Warn, "Two functions share a role: each may do what the other needs.");
     NO_CEILING = ("template.no_ceiling", Warn, "A function has no reserved concurrency: its bill has no upper end.");
     OPEN_URL = ("template.open_url", Critical, "A function that proves nobody is reachable by everybody.");

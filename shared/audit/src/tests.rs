@@ -65,6 +65,20 @@ Resources:
               - { Effect: Deny, Principal: '*', Action: s3:*, Condition: { Bool: { aws:SecureTransport: 'false' } } }
               - !Ref AWS::NoValue
   Budget: { Type: AWS::Budgets::Budget, Properties: { Budget: {} } }
+  Sandbox:
+    Type: AWS::Serverless::Function
+    Properties:
+      Role: !GetAtt SandboxRole.Arn
+      ReservedConcurrentExecutions: 5
+      VpcConfig: { SubnetIds: [!Ref A], SecurityGroupIds: [!Ref G] }
+  SandboxRole:
+    Type: AWS::IAM::Role
+    Properties:
+      Policies:
+        - PolicyDocument:
+            Statement:
+              - { Effect: Allow, Action: ['ec2:CreateNetworkInterface', 'ec2:DescribeSubnets'], Resource: '*' }
+              - { Effect: Deny, Action: '*', Resource: '*', Condition: { ArnEquals: { lambda:SourceFunctionArn: !Sub s } } }
 ";
 
 fn variables(name: &str) -> Option<String> {
@@ -211,7 +225,17 @@ const TEMPLATES: &[(&str, &str, &str)] = &[
         "      Policies:",
         "      ManagedPolicyArns: [arn:aws:iam::aws:policy/X]\n      Policies:",
     ),
-    ("template.sandbox_armed", "  AgentRole:\n", "  SandboxRole:\n"),
+    ("template.sandbox_armed", "  AgentRole:\n", "  SandboxAgentRole:\n"),
+    ("template.sandbox_armed", "'ec2:DescribeSubnets'", "'ec2:RunInstances'"),
+    ("template.sandbox_armed", "Effect: Deny, Action: '*', Resource", "Effect: Deny, Action: 'ec2:*', Resource"),
+    ("template.sandbox_armed", "ArnEquals: { lambda:SourceFunctionArn", "ArnEquals: { aws:SourceArn"),
+    (
+        "template.sandbox_armed",
+        "lambda:SourceFunctionArn: !Sub s } }",
+        "lambda:SourceFunctionArn: !Sub s }, Bool: { x: y } }",
+    ),
+    ("template.sandbox_armed", "VpcConfig:", "Environment: { Variables: { A: b } }\n      VpcConfig:"),
+    ("template.sandbox_reaches", "VpcConfig:", "Other:"),
     (
         "template.shared_role",
         "  AgentRole:\n",

@@ -26,6 +26,9 @@ const JSON: &str = "application/json";
 /// Says that the function failed, with its error as the body.
 const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-amz-function-error");
 
+/// Says which error it was.
+const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
+
 /// The sandbox function of the stack. Files travel by value: the function has no right to fetch them from anywhere.
 #[derive(Clone)]
 pub struct SandboxFunction {
@@ -88,6 +91,13 @@ impl Sandbox for SandboxFunction {
             error => broken(error.to_string()),
         })?;
         if !response.status.is_success() {
+            // Lambda takes the interface of a function back that nobody asked for 30 days, and makes another when asked:
+            // https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
+            let kind = response.headers.get(ERROR_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+            if kind.starts_with("ResourceNotReadyException") {
+                let asleep = "the function that runs commands was asleep and wakes up: try again in two minutes";
+                return Err(SandboxError::Invalid(asleep.to_owned()));
+            }
             // The body may repeat the request; its status says enough: 403 a right that lacks, 404 no such function, 429
             // all its environments busy.
             return Err(broken(format!("Lambda answered {}", response.status.as_u16())));

@@ -1,5 +1,5 @@
-//! Where a command runs that a model chose: a place with nothing to steal. A function with an empty role on AWS, a jail on
-//! a laptop. Files go in and come out as an archive; the sandbox itself reaches no store.
+//! Where a command runs that a model chose: a place with nothing to steal. A function without rights or routes on AWS, a
+//! jail on a laptop. Files go in and come out as an archive; the sandbox itself reaches no store.
 
 use std::collections::BTreeMap;
 
@@ -71,7 +71,7 @@ pub struct CommandResult {
 /// Why a command was not run, or nothing is known of it.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
-    /// The request cannot be run as it is: change it.
+    /// It was not run, and the reason says what to do: change the request, or come again later.
     #[error("{0}")]
     Invalid(String),
     /// The sandbox did not do its part: try again later. The command may have run.
@@ -79,12 +79,20 @@ pub enum SandboxError {
     Unavailable(String),
 }
 
+/// Hears what a command writes, output and errors as they come. What its result will not hold of them is not told.
+pub type Hear<'a> = dyn Fn(&str) + Send + Sync + 'a;
+
 /// Runs commands.
 #[async_trait]
 pub trait Sandbox: Send + Sync {
     /// Runs one command to its end, or kills it when its time is up. Running it twice runs it twice. Nothing is left of it
     /// afterwards: no process, no file.
     async fn run(&self, request: &CommandRequest) -> Result<CommandResult, SandboxError>;
+
+    /// The same, and tells what the command writes while it runs; where nothing goes on after a turn, nobody is told.
+    async fn run_aloud(&self, request: &CommandRequest, _hear: &Hear<'_>) -> Result<CommandResult, SandboxError> {
+        self.run(request).await
+    }
 
     /// Whether a command can go on after the answer to the message that began it.
     fn outlives_a_turn(&self) -> bool {

@@ -7,20 +7,21 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chela_core::sandbox::{
-    CommandRequest, CommandResult, MAX_ARCHIVE, MAX_OUTPUT, Sandbox, SandboxError, check_request,
+    CommandRequest, CommandResult, Hear, MAX_ARCHIVE, MAX_OUTPUT, Sandbox, SandboxError, check_request,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 
 use crate::limits::{DISK_BYTES, NOBODY};
 use crate::run::{PATH, Walls};
-use crate::stage::INNER;
+use crate::stage::{INNER, Said};
 
 /// Where the stage lies inside: as in Lambda.
 const STAGE: &str = "/var/task/bootstrap";
 
-/// Most bytes of an answer: an archive, and both outputs with every character escaped.
-const MAX_ANSWER: usize = MAX_ARCHIVE + 2 * 6 * MAX_OUTPUT + 64 * 1024;
+/// Most bytes a stage says: an archive, and both outputs with every character escaped, once at the end, and once before in
+/// pieces as small as can be.
+const MAX_SAID: usize = MAX_ARCHIVE + 2 * (6 + 6 + 16) * MAX_OUTPUT + 64 * 1024;
 
 /// Beyond a command's own time: unpacking, killing, packing.
 const MARGIN: Duration = Duration::from_secs(4);
@@ -95,12 +96,16 @@ const DISK_TMPFS: u64 = DISK_BYTES + 8 * 1024 * 1024;
 #[async_trait]
 impl Sandbox for Jail {
     async fn run(&self, request: &CommandRequest) -> Result<CommandResult, SandboxError> {
+        self.run_aloud(request, &|_| ()).await
+    }
+
+    async fn run_aloud(&self, request: &CommandRequest, hear: &Hear<'_>) -> Result<CommandResult, SandboxError> {
         let mut command = self.command();
         if rustix::process::geteuid().is_root() {
             // No number of processes is too high for root, also in a namespace that root made.
             command.uid(NOBODY).gid(NOBODY);
         }
-        exchange(command, request).await
+        exchange(command, request, hear).await
     }
 
     fn outlives_a_turn(&self) -> bool {
@@ -125,9 +130,13 @@ impl Unjailed {
 #[async_trait]
 impl Sandbox for Unjailed {
     async fn run(&self, request: &CommandRequest) -> Result<CommandResult, SandboxError> {
+        self.run_aloud(request, &|_| ()).await
+    }
+
+    async fn run_aloud(&self, request: &CommandRequest, hear: &Hear<'_>) -> Result<CommandResult, SandboxError> {
         let mut command = Command::new(&self.stage);
         command.args([INNER, Walls::Open.name()]).env_clear().env("PATH", PATH);
-        exchange(command, request).await
+        exchange(command, request, hear).await
     }
 
     fn outlives_a_turn(&self) -> bool {
@@ -136,7 +145,11 @@ impl Sandbox for Unjailed {
 }
 
 /// Gives a stage one request and takes its one answer. Whatever happens, the stage is dead afterwards.
-async fn exchange(mut command: Command, request: &CommandRequest) -> Result<CommandResult, SandboxError> {
+async fn exchange(
+    mut command: Command,
+    request: &CommandRequest,
+    hear: &Hear<'_>,
+) -> Result<CommandResult, SandboxError> {
     check_request(request)?;
     let broken = |error: &dyn std::fmt::Display| SandboxError::Unavailable(error.to_string());
     let mut line = serde_json::to_vec(request).map_err(|error| broken(&error))?;
@@ -150,25 +163,38 @@ async fn exchange(mut command: Command, request: &CommandRequest) -> Result<Comm
             let _ = input.write_all(&line).await;
         }
     };
-    let work = async { tokio::join!(feed, read(output, MAX_ANSWER), read(errors, 4096)) };
+    let work = async { tokio::join!(feed, listen(output, hear), read(errors)) };
     let most = Duration::from_millis(request.timeout_ms).saturating_add(MARGIN);
     let Ok(((), answer, errors)) = tokio::time::timeout(most, work).await else {
         return Err(SandboxError::Unavailable("it did not end in time and was killed".to_owned()));
     };
     let _ = child.wait().await;
-    let answer: Result<CommandResult, String> = serde_json::from_slice(&answer).map_err(|_| {
-        let said = String::from_utf8_lossy(&errors);
-        SandboxError::Unavailable(format!("it ended without an answer: {}", said.trim()))
-    })?;
+    let said = String::from_utf8_lossy(&errors);
+    let answer =
+        answer.ok_or_else(|| SandboxError::Unavailable(format!("it ended without an answer: {}", said.trim())))?;
     answer.map_err(SandboxError::Invalid)
 }
 
-async fn read(stream: Option<impl tokio::io::AsyncRead + Unpin>, most: usize) -> Vec<u8> {
+/// Hands on what a command writes, until the stage is gone, and returns its answer.
+async fn listen(stream: Option<impl AsyncRead + Unpin>, hear: &Hear<'_>) -> Option<Result<CommandResult, String>> {
+    let mut lines = BufReader::new(stream?.take(u64::try_from(MAX_SAID).unwrap_or(u64::MAX))).lines();
+    let mut answer = None;
+    while let Ok(Some(line)) = lines.next_line().await {
+        match serde_json::from_str(&line) {
+            Ok(Said::Wrote(text)) => hear(&text),
+            Ok(Said::Ended(ended)) => answer = Some(ended),
+            // Without walls a command could write here, too; what is not the stage's is not listened to.
+            Err(_) => {}
+        }
+    }
+    answer
+}
+
+async fn read(stream: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
     let mut kept = Vec::new();
     if let Some(stream) = stream {
-        let limit = u64::try_from(most).unwrap_or(u64::MAX);
         // What was read before an error is looked at all the same.
-        let _ = stream.take(limit).read_to_end(&mut kept).await;
+        let _ = stream.take(4096).read_to_end(&mut kept).await;
     }
     kept
 }

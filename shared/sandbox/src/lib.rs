@@ -2,7 +2,7 @@
 //!
 //! | place | walls around it |
 //! |---|---|
-//! | the `sandbox` function | a function of its own with an empty role |
+//! | the `sandbox` function | a function of its own, whose code has no right and no route |
 //! | [`Jail`], on a laptop | bubblewrap: namespaces, a read-only system, no home, no network, a private `/tmp` |
 //!
 //! Inside, both do the same ([`run`]): a fresh folder with the files that were brought, a clean environment, limits, a

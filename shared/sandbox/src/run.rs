@@ -5,7 +5,9 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use chela_core::sandbox::{CommandRequest, CommandResult, MAX_OUTPUT, MAX_TIMEOUT_MS, SandboxError, check_request};
+use chela_core::sandbox::{
+    CommandRequest, CommandResult, Hear, MAX_OUTPUT, MAX_TIMEOUT_MS, SandboxError, check_request,
+};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
@@ -43,8 +45,8 @@ impl Walls {
 }
 
 /// Runs one command to its end. It needs a process that does nothing else: every descendant of it is killed. The program
-/// must call [`crate::take_over`] first.
-pub async fn run(request: &CommandRequest, walls: Walls) -> Result<CommandResult, SandboxError> {
+/// must call [`crate::take_over`] first. `hear` is told what the command writes while it runs.
+pub async fn run(request: &CommandRequest, walls: Walls, hear: &Hear<'_>) -> Result<CommandResult, SandboxError> {
     check_request(request)?;
     let broken = |error: io::Error| SandboxError::Unavailable(error.to_string());
     strays::adopt().map_err(broken)?;
@@ -53,13 +55,18 @@ pub async fn run(request: &CommandRequest, walls: Walls) -> Result<CommandResult
     strays::kill_all().await.map_err(broken)?;
     let folder = Folder::with(&request.archive).map_err(|error| SandboxError::Invalid(error.to_string()))?;
     let started = Instant::now();
-    let mut result = in_folder(request, walls, folder.path()).await.map_err(broken)?;
+    let mut result = in_folder(request, walls, folder.path(), hear).await.map_err(broken)?;
     result.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     folder.bring_back(&mut result).map_err(broken)?;
     Ok(result)
 }
 
-async fn in_folder(request: &CommandRequest, walls: Walls, folder: &Path) -> io::Result<CommandResult> {
+async fn in_folder(
+    request: &CommandRequest,
+    walls: Walls,
+    folder: &Path,
+    hear: &Hear<'_>,
+) -> io::Result<CommandResult> {
     let before = used(folder);
     let mut child = start(request, walls, folder)?;
     let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
@@ -85,7 +92,8 @@ async fn in_folder(request: &CommandRequest, walls: Walls, folder: &Path) -> io:
         let strays = strays::kill_all().await;
         (killed, status, strays)
     };
-    let ((killed, status, strays), (), stdout, stderr) = tokio::join!(end, feed, read(output), read(errors));
+    let ((killed, status, strays), (), stdout, stderr) =
+        tokio::join!(end, feed, read(output, hear), read(errors, hear));
     strays?;
     Ok(CommandResult {
         exit_code: if killed.is_some() { None } else { status?.code() },
@@ -152,14 +160,56 @@ async fn too_much(folder: &Path, before: (u64, u64)) -> String {
     }
 }
 
-/// Reads to the end and keeps the beginning; tells whether anything was thrown away.
-async fn read(stream: Option<impl AsyncRead + Unpin>) -> (Vec<u8>, bool) {
+/// Reads to the end and keeps the beginning, which is told; says whether anything was thrown away.
+async fn read(stream: Option<impl AsyncRead + Unpin>, hear: &Hear<'_>) -> (Vec<u8>, bool) {
     let Some(mut stream) = stream else { return (Vec::new(), false) };
-    let (mut kept, mut cut, mut buffer) = (Vec::new(), false, vec![0u8; 8192]);
+    let (mut kept, mut told, mut cut, mut buffer) = (Vec::new(), 0_usize, false, vec![0u8; 8192]);
     while let Ok(n @ 1..) = stream.read(&mut buffer).await {
         let room = MAX_OUTPUT.saturating_sub(kept.len()).min(n);
         kept.extend_from_slice(buffer.get(..room).unwrap_or_default());
         cut |= room < n;
+        let fresh = kept.get(told..).unwrap_or_default();
+        let whole = characters(fresh);
+        if whole > 0 {
+            hear(&String::from_utf8_lossy(fresh.get(..whole).unwrap_or_default()));
+            told = told.saturating_add(whole);
+        }
     }
     (kept, cut)
+}
+
+/// How many bytes can be told: all but a character at the end that has only begun.
+fn characters(bytes: &[u8]) -> usize {
+    let last = bytes.utf8_chunks().last().map_or(&[][..], |chunk| chunk.invalid());
+    let begun = std::str::from_utf8(last).is_err_and(|error| error.error_len().is_none());
+    if begun { bytes.len().saturating_sub(last.len()) } else { bytes.len() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// A character that came in two pieces is told once, and what is no character does not hold up what is behind it.
+    #[tokio::test]
+    async fn output_is_told_by_characters_and_no_more_than_is_kept() {
+        let told = Mutex::new(Vec::new());
+        let pieces: [&[u8]; 4] = [b"a\xc3", b"\xa4b", b"\xffc\xe2\x82", b"\xac"];
+        let (mut writer, reader) = tokio::io::duplex(8);
+        let write = async {
+            for piece in pieces {
+                writer.write_all(piece).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            let rest = vec![b'x'; MAX_OUTPUT];
+            writer.write_all(&rest).await.unwrap();
+            drop(writer);
+        };
+        let hear = |text: &str| told.lock().unwrap().push(text.to_owned());
+        let ((kept, cut), ()) = tokio::join!(read(Some(reader), &hear), write);
+        let told = told.into_inner().unwrap().concat();
+        assert!(cut && kept.len() == MAX_OUTPUT && told.starts_with("aäb\u{fffd}c€x"), "{:?}", &told[..20]);
+        assert_eq!(told, String::from_utf8_lossy(&kept));
+    }
 }

@@ -4,13 +4,21 @@
 use std::io::{BufRead, Write};
 use std::process::ExitCode;
 
-use chela_core::sandbox::CommandRequest;
+use chela_core::sandbox::{CommandRequest, CommandResult};
+use serde::{Deserialize, Serialize};
 
 use crate::enter;
 use crate::run::{Walls, run};
 
-/// The stage that runs requests, one JSON text a line, and answers each with a line. It is what stands inside a jail.
+/// The stage that runs requests, one JSON text a line, and answers each with lines of [`Said`]. It is what stands inside a jail.
 pub(crate) const INNER: &str = "sandbox-inner";
+
+/// What this stage says, a line each: what the command writes while it runs, and in the end what came of it.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Said {
+    Wrote(String),
+    Ended(Result<CommandResult, String>),
+}
 
 /// The last stage before a command: it binds itself, then becomes the command.
 pub(crate) const ENTER: &str = "sandbox-enter";
@@ -34,13 +42,18 @@ fn serve(walls: Walls) -> ExitCode {
     for line in std::io::stdin().lock().lines() {
         let answer = line.map_err(|error| error.to_string()).and_then(|line| {
             let request: CommandRequest = serde_json::from_str(&line).map_err(|error| error.to_string())?;
-            runtime.block_on(run(&request, walls)).map_err(|error| error.to_string())
+            // Whoever does not hear any more will not read the end either, which is noticed then.
+            let hear = |text: &str| _ = say(&Said::Wrote(text.to_owned()));
+            runtime.block_on(run(&request, walls, &hear)).map_err(|error| error.to_string())
         });
-        let mut out = std::io::stdout().lock();
-        let written = serde_json::to_writer(&mut out, &answer).is_ok() && out.write_all(b"\n").is_ok();
-        if !written || out.flush().is_err() {
+        if !say(&Said::Ended(answer)) {
             return ExitCode::FAILURE;
         }
     }
     ExitCode::SUCCESS
+}
+
+fn say(said: &Said) -> bool {
+    let mut out = std::io::stdout().lock();
+    serde_json::to_writer(&mut out, said).is_ok() && out.write_all(b"\n").is_ok() && out.flush().is_ok()
 }

@@ -26,7 +26,7 @@ const BACKGROUND_S: u64 = 600;
 const LONGEST: usize = 8 * 1024;
 
 /// Most bytes of output in an answer, and of errors.
-const OUTPUT: usize = 24 * 1024;
+pub(crate) const OUTPUT: usize = 24 * 1024;
 const ERRORS: usize = 8 * 1024;
 
 /// Where commands run, and what was begun and not yet looked at.

@@ -9,20 +9,25 @@ use super::provider::{Line, Speaks, calls, says};
 use crate::architecture::root;
 
 /// Programs as they are found where bubblewrap is installed.
-fn with_bubblewrap() -> std::ffi::OsString {
+pub(super) fn with_bubblewrap() -> std::ffi::OsString {
     let ours = root().join(".tools/bubblewrap/bin");
     let path = std::env::var_os("PATH").unwrap();
     std::env::join_paths([ours].into_iter().chain(std::env::split_paths(&path))).unwrap()
 }
 
-async fn house(path: std::ffi::OsString, config: Value) -> House {
+pub(super) async fn house(path: std::ffi::OsString, config: Value) -> House {
     let house = Plan::new().provider("claude", Speaks::Anthropic).with(config).finding(path).open().await;
     std::fs::write(notes(&house, "notes.txt"), "one\ntwo\nthree\n").unwrap();
     house
 }
 
-fn notes(house: &House, name: &str) -> PathBuf {
+pub(super) fn notes(house: &House, name: &str) -> PathBuf {
     house.file("agents/main").join(name)
+}
+
+/// A program with its arguments, and what it reads.
+pub(super) fn exec_argv(id: &str, argv: &[&str], stdin: &str) -> Line {
+    calls(id, "exec", &json!({"argv": argv, "stdin": stdin}))
 }
 
 fn exec(id: &str, command: &str) -> Line {

@@ -8,6 +8,8 @@ mod commands;
 mod context;
 mod dialect;
 mod exec;
+mod exec_deployed;
+mod exec_killed;
 mod failover;
 mod floods;
 mod house;

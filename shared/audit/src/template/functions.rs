@@ -6,7 +6,9 @@ use serde_json::Value;
 
 use super::{Template, texts};
 use crate::Finding;
-use crate::checks::{NO_CEILING, NO_RETENTION, OPEN_URL, SANDBOX_ARMED, SECRET_IN_ENVIRONMENT, SHARED_ROLE};
+use crate::checks::{
+    NO_CEILING, NO_RETENTION, OPEN_URL, SANDBOX_ARMED, SANDBOX_REACHES, SECRET_IN_ENVIRONMENT, SHARED_ROLE,
+};
 
 const FUNCTIONS: &[&str] = &["AWS::Serverless::Function", "AWS::Lambda::Function"];
 
@@ -31,6 +33,10 @@ pub(super) fn look(template: &Template, findings: &mut Vec<Finding>) {
         }
         look_at_environment(name, properties, findings);
         look_at_door(name, properties, findings);
+        if name.starts_with("Sandbox") && properties.pointer("/VpcConfig/SubnetIds").is_none() {
+            let fix = "give it a VpcConfig with subnets that lead nowhere";
+            findings.push(SANDBOX_REACHES.found(name, "the sandbox is not in a network of its own", fix));
+        }
         let role = properties.get("Role").map(|role| texts(role).join("."));
         if let Some(role) = role
             && let Some(other) = roles.insert(role, name)

@@ -12,6 +12,20 @@ const WHOLE_TABLE: &[&str] = &["dynamodb:Scan", "dynamodb:DeleteTable", "dynamod
 /// The role of the function that runs what a model wrote is told by its name.
 const SANDBOX: &str = "Sandbox";
 
+/// What Lambda needs on every resource to place a function in a VPC, which it does with the function's own role:
+/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html>
+const PLACING: &[&str] = &[
+    "ec2:CreateNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:DeleteNetworkInterface",
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:UnassignPrivateIpAddresses",
+];
+
+/// Only requests of the function's code bear it.
+const OF_CODE: &str = "/Condition/ArnEquals/lambda:SourceFunctionArn";
+
 /// Where policies stand: with their roles, with a function (SAM), or by themselves.
 const WITH_POLICIES: &[&str] =
     &["AWS::IAM::Role", "AWS::Serverless::Function", "AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"];
@@ -23,14 +37,36 @@ pub(super) fn look(template: &Template, findings: &mut Vec<Finding>) {
             let fix = "write down the actions that are needed, in a policy of the role's own";
             findings.push(MANAGED_POLICY.found(name, message, fix));
         }
-        for statement in statements(properties) {
+        let sandbox = name.starts_with(SANDBOX);
+        let statements = statements(properties);
+        for statement in statements.iter().filter(|statement| !(sandbox && places(statement))) {
             look_at(name, statement, findings);
         }
-        let armed = !list(properties.get("Policies")).is_empty() || properties.get("ManagedPolicyArns").is_some();
-        if name.starts_with(SANDBOX) && armed {
-            findings.push(SANDBOX_ARMED.found(name, "the sandbox's role may do something", "remove its policies"));
+        let armed = statements.iter().any(|statement| allows(statement) && !places(statement));
+        let usable = statements.iter().any(|statement| allows(statement)) && !statements.iter().any(|one| disarms(one));
+        if sandbox && (armed || usable || properties.get("ManagedPolicyArns").is_some()) {
+            let fix = "let its role allow nothing but what Lambda needs for its network, and deny that to its code";
+            findings.push(SANDBOX_ARMED.found(name, "the sandbox's role may do something", fix));
         }
     }
+}
+
+fn allows(statement: &Value) -> bool {
+    statement.get("Effect").and_then(Value::as_str) != Some("Deny")
+}
+
+/// Whether it allows no more than what Lambda itself needs.
+fn places(statement: &Value) -> bool {
+    let actions = statement.get("Action").map(texts).unwrap_or_default();
+    allows(statement) && !actions.is_empty() && actions.iter().all(|action| PLACING.contains(action))
+}
+
+/// Whether it takes everything from the function's code.
+fn disarms(statement: &Value) -> bool {
+    let is = |key: &str, text: &str| statement.get(key).and_then(Value::as_str) == Some(text);
+    let condition = statement.get("Condition").and_then(Value::as_object);
+    let only = condition.is_some_and(|condition| condition.len() == 1) && statement.pointer(OF_CODE).is_some();
+    is("Effect", "Deny") && is("Action", "*") && is("Resource", "*") && only
 }
 
 fn statements(properties: &Value) -> Vec<&Value> {

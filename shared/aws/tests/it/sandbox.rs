@@ -1,6 +1,8 @@
 //! The sandbox function is called as Lambda wants it: the emulator runs what is invoked. It refuses keys
 //! it does not know, but takes any signature of those it does, so whether ours is right only AWS can say.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -8,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use chela_aws::{AwsEnvironment, SandboxFunction};
 use chela_core::clock::Millis;
 use chela_core::sandbox::{CommandRequest, Sandbox, SandboxError};
+use chela_http::{HostPort, HttpClient, HttpOptions};
 use chela_testkit::clock::ManualClock;
 
 use crate::server::{environment, fresh, http};
@@ -93,4 +96,38 @@ async fn what_is_too_large_for_lambda_is_refused_before_it_travels() {
     let refused = sandbox(&nobody).run(&CommandRequest { argv: words, ..large }).await;
     let Err(SandboxError::Invalid(reason)) = refused else { panic!("{refused:?}") };
     assert!(reason.contains("bring fewer"), "{reason}");
+}
+
+/// No emulator forgets an interface; what Lambda answers then is in its API reference.
+#[tokio::test]
+async fn a_function_that_slept_for_a_month_is_said_to_wake_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let lambda = std::thread::spawn(move || {
+        let (mut connection, _) = listener.accept().unwrap();
+        let mut asked = [0; 4096];
+        assert!(connection.read(&mut asked).unwrap() > 0);
+        let body = r#"{"Type":"User","Message":"The function is inactive"}"#;
+        let answer = format!(
+            "HTTP/1.1 502 Bad Gateway\r\nx-amzn-ErrorType: ResourceNotReadyException:\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        connection.write_all(answer.as_bytes()).unwrap();
+    });
+    let asleep = AwsEnvironment {
+        region: Some("us-east-1".into()),
+        access_key_id: Some("AKIDEXAMPLE".into()),
+        secret_access_key: Some(chela_core::secret::Secret::new("secret")),
+        endpoint_url: Some(endpoint.clone()),
+        sandbox: Some("chela-dev-sandbox".into()),
+        ..AwsEnvironment::default()
+    };
+    let allow_hosts = vec![HostPort::of_url(&endpoint).unwrap()];
+    let options = HttpOptions { allow_hosts, user_agent: "chela-aws tests".into(), extra_roots: None };
+    let clock = ManualClock::at(Millis(1_700_000_000_000));
+    let sandbox = SandboxFunction::new(&asleep, HttpClient::new(options).unwrap(), Arc::new(clock)).unwrap();
+    let refused = sandbox.run(&request(&["true"])).await;
+    let Err(SandboxError::Invalid(reason)) = refused else { panic!("{refused:?}") };
+    assert!(reason.contains("try again in two minutes"), "{reason}");
+    lambda.join().unwrap();
 }

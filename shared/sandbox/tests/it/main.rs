@@ -4,6 +4,7 @@
 
 mod command;
 mod escape;
+mod laws;
 mod place;
 mod remains;
 mod unprivileged;

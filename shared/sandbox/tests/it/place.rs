@@ -28,6 +28,13 @@ pub(crate) fn root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
+/// What this kernel has of Landlock: 1 and more keep files and other processes out of reach, 6 and more stop signals.
+pub(crate) fn landlock() -> i32 {
+    let script = "import ctypes; print(ctypes.CDLL(None).syscall(444, None, 0, 1))";
+    let asked = Command::new("python3").args(["-c", script]).output().unwrap();
+    String::from_utf8_lossy(&asked.stdout).trim().parse().unwrap()
+}
+
 pub(crate) fn request(argv: &[&str]) -> CommandRequest {
     CommandRequest {
         argv: argv.iter().map(|word| (*word).to_owned()).collect(),
@@ -61,6 +68,8 @@ impl Function {
     pub(crate) fn after(before: &str) -> Self {
         let mut command = Command::new(bwrap());
         command.args(["--ro-bind", "/", "/", "--dev", "/dev", "--tmpfs", "/var", "--perms", "1777", "--tmpfs", "/tmp"]);
+        // A folder that somebody left open.
+        command.args(["--perms", "1777", "--tmpfs", "/mnt"]);
         command.args(["--perms", "0755", "--dir", "/var/task"]);
         command.arg("--ro-bind").arg(stage()).arg("/var/task/bootstrap");
         command.args(["--remount-ro", "/var", "--remount-ro", "/dev"]);
@@ -85,10 +94,15 @@ impl Function {
         let mut line = serde_json::to_vec(request).unwrap();
         line.push(b'\n');
         self.child.stdin.as_mut().unwrap().write_all(&line).ok()?;
-        let mut answer = String::new();
-        self.answers.read_line(&mut answer).unwrap();
-        let answer: Result<CommandResult, String> = serde_json::from_str(&answer).ok()?;
-        Some(answer.unwrap())
+        loop {
+            let mut said = String::new();
+            self.answers.read_line(&mut said).unwrap();
+            let said: serde_json::Value = serde_json::from_str(&said).ok()?;
+            if let Some(answer) = said.get("Ended") {
+                let answer: Result<CommandResult, String> = serde_json::from_value(answer.clone()).unwrap();
+                return Some(answer.unwrap());
+            }
+        }
     }
 
     pub(crate) fn run(&mut self, request: &CommandRequest) -> CommandResult {

@@ -29,6 +29,7 @@ pub mod directory;
 pub mod erasure;
 pub mod events;
 pub mod queue;
+pub mod sandbox;
 pub mod schedules;
 pub mod secrets;
 pub mod sessions;
@@ -113,6 +114,7 @@ mod tests {
             include_str!("erasure.rs"),
             include_str!("events.rs"),
             include_str!("queue.rs"),
+            include_str!("sandbox.rs"),
             include_str!("schedules.rs"),
             include_str!("secrets.rs"),
             include_str!("sessions.rs"),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chela_archive::{Limits, from_text, to_text};
-use chela_core::sandbox::{CommandRequest, CommandResult, Sandbox, SandboxError};
+use chela_core::sandbox::{CommandRequest, CommandResult, Hear, Sandbox, SandboxError};
 
 use super::*;
 
@@ -43,6 +43,13 @@ impl Sandbox for Scripted {
             removed: vec!["gone.md".into(), "SOUL.md".into()],
             ..CommandResult::default()
         })
+    }
+
+    async fn run_aloud(&self, request: &CommandRequest, hear: &Hear<'_>) -> Result<CommandResult, SandboxError> {
+        hear("line 0\nline 1\nline ");
+        let result = self.run(request).await;
+        hear("2\n");
+        result
     }
 
     fn outlives_a_turn(&self) -> bool {
@@ -159,16 +166,34 @@ fn a_command_in_the_background_is_polled_listed_and_killed_by_its_own_conversati
         let begun = world.ok("exec", json!({"command": "make", "background": true})).await;
         assert!(begun.contains("sessionId 1"), "{begun}");
         assert_eq!(world.ok("process", json!({"action": "list"})).await, "1  running  make\nin the background");
-        assert_eq!(world.ok("process", json!({"action": "poll", "sessionId": 1})).await, "1 still runs.");
+        let news = world.ok("process", json!({"action": "poll", "sessionId": 1})).await;
+        assert_eq!(news, "1 still runs. It wrote:\nline 0\nline 1\nline ");
+        assert!(world.ok("process", json!({"action": "poll", "sessionId": 1})).await.ends_with("nothing new."));
+        let log = |more: Value| {
+            let mut asked = json!({"action": "log", "sessionId": 1});
+            asked.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            asked
+        };
+        assert_eq!(world.ok("process", log(json!({}))).await, "Lines 0 to 2 of 3:\nline 0\nline 1\nline ");
+        assert_eq!(world.ok("process", log(json!({"offset": 1, "limit": 1}))).await, "Lines 1 to 1 of 3:\nline 1");
+        assert_eq!(world.ok("process", log(json!({"limit": 1}))).await, "Lines 2 to 2 of 3:\nline ");
+        assert_eq!(world.ok("process", log(json!({"offset": 9}))).await, "No line from 9 on: there are 3.");
         let session = std::mem::replace(&mut world.session, SessionKey::from_stored("agent:main:other"));
         world.fails("process", json!({"action": "poll", "sessionId": 1, "timeout": 5_000})).await;
         world.fails("process", json!({"action": "kill", "sessionId": 1})).await;
+        world.fails("process", json!({"action": "log", "sessionId": 1})).await;
         assert_eq!(world.ok("process", json!({"action": "list"})).await, "There are none.");
         world.session = session;
         let ended = world.ok("process", json!({"action": "poll", "sessionId": 1, "timeout": 5_000})).await;
         assert!(ended.starts_with("exit code 0") && ended.contains("a.md"), "{ended}");
         assert_eq!(world.text("a.md").await.unwrap(), "one\nmore\n");
-        assert_eq!(world.ok("process", json!({"action": "log", "sessionId": 1})).await, ended);
+        assert_eq!(world.ok("process", json!({"action": "poll", "sessionId": 1})).await, ended);
+        assert!(world.ok("process", log(json!({"offset": 2}))).await.ends_with("\nline 2"));
+        world.clock.advance(29 * 60_000);
+        world.ok("process", log(json!({}))).await;
+        world.clock.advance(2 * 60_000);
+        assert_eq!(world.ok("process", json!({"action": "list"})).await, "There are none.", "half an hour is enough");
+        world.fails("process", log(json!({}))).await;
         for _ in 0..4 {
             world.ok("exec", json!({"command": "make", "background": true})).await;
         }
