@@ -86,5 +86,5 @@ pub(super) fn tool_results(turn: u64, step: u16, ids: &[&str]) -> Entry {
 }
 
 fn tool_result(id: &str) -> Block {
-    Block::ToolResult { id: id.to_owned(), text: format!("result of {id}"), is_error: false }
+    Block::ToolResult { id: id.to_owned(), text: format!("result of {id}"), is_error: false, files: vec![] }
 }
