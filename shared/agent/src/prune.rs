@@ -170,6 +170,7 @@ fn part(window: u64, ratio: f64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use chela_core::shown::StoredFile;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -226,6 +227,39 @@ mod tests {
         let texts = results(&cleared);
         assert_eq!(texts[0], "[Old tool result content cleared]");
         assert!(texts[1] == long && texts[5] == long);
+    }
+
+    fn showing(mut turn: PastTurn) -> PastTurn {
+        for block in turn.messages.iter_mut().flat_map(|message| &mut message.blocks) {
+            if let Block::ToolResult { files, .. } = block {
+                files.push(StoredFile {
+                    key: format!("media/main/{}.png", turn.number),
+                    content_type: "image/png".into(),
+                });
+            }
+        }
+        turn.tokens = tokens_of(&turn.messages);
+        turn
+    }
+
+    #[test]
+    fn what_is_cleared_shows_nothing_and_pictures_do_not_shorten_words() {
+        let long = "m".repeat(10_000);
+        let turns: Vec<_> = (1..=6).map(|n| showing(turn(n, &long, false))).collect();
+        let words: u64 = (1..=6).map(|n| turn(n, &long, false).tokens).sum();
+        assert_eq!(pruned(&turns, words * 4).0, Stage::Whole, "as without pictures");
+        let (stage, mut cleared) = pruned(&turns, words * 3 / 4);
+        assert_eq!(stage, Stage::Cleared);
+        let shown = |turns: &[PastTurn]| -> Vec<usize> {
+            turns.iter().map(|turn| turn.messages.iter().flat_map(|said| &said.blocks).map(shown_by).sum()).collect()
+        };
+        assert_eq!(shown(&cleared), [0, 0, 0, 0, 0, 1]);
+        without_old_pictures(&mut cleared, &mut []);
+        assert_eq!(shown(&cleared), [0, 0, 0, 0, 0, 1]);
+        let mut all = turns.clone();
+        without_old_pictures(&mut all, &mut []);
+        assert_eq!(shown(&all), [0, 0, 0, 1, 1, 1]);
+        assert!(all.iter().all(|turn| turn.tokens == tokens_of(&turn.messages)));
     }
 
     #[test]

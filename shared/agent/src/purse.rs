@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chela_core::agent_id::AgentId;
 use chela_core::clock::{Clock, Millis};
-use chela_core::model::{Block, Delta, ModelAnswer, ModelError, ModelRequest, Usage};
+use chela_core::model::{Delta, ModelAnswer, ModelError, ModelRequest, Usage};
 use chela_core::purse::{Declined, Service, Tariff};
 use chela_core::queue::Task;
 use chela_core::session::StoreError;

@@ -156,6 +156,19 @@ mod tests {
     }
 
     #[test]
+    fn results_of_before_are_read_and_words_alone_are_stored_as_before() {
+        let stored = serde_json::json!({"type": "tool_result", "id": "a", "text": "seen", "is_error": false});
+        let block: Block = serde_json::from_value(stored.clone()).unwrap();
+        assert_eq!(files_of(&block).count(), 0);
+        assert_eq!(serde_json::to_value(&block).unwrap(), stored);
+        let Block::ToolResult { id, text, is_error, .. } = block else { panic!("a result") };
+        let showing = Block::ToolResult { id, text, is_error, files: vec![file("media/main/a.png", "image/png")] };
+        let again: Block = serde_json::from_value(serde_json::to_value(&showing).unwrap()).unwrap();
+        assert_eq!(again, showing);
+        assert_eq!(files_of(&again).collect::<Vec<_>>(), [("media/main/a.png", "image/png")]);
+    }
+
+    #[test]
     fn the_bytes_say_what_can_be_looked_at() {
         let kinds = [
             (&b"\x89PNG\r\n\x1a\n.."[..], Some("image/png")),
