@@ -74,8 +74,8 @@ impl Agent {
             let tool = tools.iter().find(|tool| tool.spec().name == call.name);
             let Some(consent) = tool.and_then(|tool| tool.consent(&call.input, &caller)) else { continue };
             let asked = Asked { call, consent: &consent, caller: &caller, key: None };
-            if let Err(ToolAnswer { text, is_error }) = self.permission(attempt, &asked).await? {
-                results.push(Block::ToolResult { id: call.id.clone(), text, is_error });
+            if let Err(ToolAnswer { text, is_error, .. }) = self.permission(attempt, &asked).await? {
+                results.push(Block::ToolResult { id: call.id.clone(), text, is_error, files: vec![] });
             }
         }
         Ok(results)
@@ -297,7 +297,7 @@ impl Attempt<'_> {
         let last = entries.iter().rev().find(|entry| !matches!(entry.body, EntryBody::Steered { .. }));
         let Some(EntryBody::ToolResults { results }) = last.map(|entry| &entry.body) else { return Vec::new() };
         let waits = |block: &Block| {
-            let Block::ToolResult { id, text, is_error: false } = block else { return None };
+            let Block::ToolResult { id, text, is_error: false, .. } = block else { return None };
             let request = text.strip_prefix(WAITS)?.get(..ID_DIGITS)?;
             Some((id.clone(), request.to_owned()))
         };

@@ -16,6 +16,7 @@ use chela_core::model::{Block, ModelAnswer, ModelError, ModelMessage, ModelReque
 use chela_core::queue::{Authority, Task};
 use chela_core::session::{Entry, EntryBody, Put, StoreError};
 use chela_core::session_key::SessionKey;
+use chela_core::shown::in_words;
 use chela_core::tool::{Caller, Tool};
 use chela_core::tool_policy::Limit;
 use chela_core::turn::{PastTurn, Spent, fit_entry, plain, tokens};
@@ -376,7 +377,9 @@ pub(crate) fn told(turn: &PastTurn, most: u64) -> String {
             let line = match block {
                 Block::Text { text } => format!("{who}: {text}"),
                 Block::ToolUse { name, input, .. } => format!("[calls {name} with {}]", short(&input.to_string())),
-                Block::ToolResult { text, is_error: false, .. } => format!("[result: {}]", short(text)),
+                Block::ToolResult { text, is_error: false, files, .. } => {
+                    format!("[result: {}]", short(&in_words(text, files)))
+                }
                 Block::ToolResult { text, is_error: true, .. } => format!("[failed: {}]", short(text)),
                 Block::Thinking { .. } | Block::RedactedThinking { .. } | Block::File { .. } => continue,
             };

@@ -77,6 +77,13 @@ impl Estimate {
     }
 }
 
+/// The conversation as it is sent.
+struct Shortened {
+    turns: Vec<PastTurn>,
+    open: Vec<ModelMessage>,
+    stage: Stage,
+}
+
 impl Context {
     /// The conversation of an attempt, beside a system prompt and tools of `base` tokens.
     pub(crate) fn of(attempt: &Attempt<'_>, base: u64) -> Self {
@@ -211,17 +218,16 @@ impl Context {
     /// The length of what a model would be sent: what the provider counted last, and an estimate of what came since; an
     /// estimate of all where nothing comparable was counted.
     pub(crate) fn estimate(&self, choice: &ModelChoice) -> Estimate {
-        let (turns, stage) = self.shortened(choice);
-        let raw = turns
-            .iter()
-            .fold(self.base.saturating_add(tokens_of(&self.open)), |sum, turn| sum.saturating_add(turn.tokens));
-        let counted = self.counted(choice, &turns, stage);
+        let Shortened { turns, open, stage } = self.shortened(choice);
+        let open = tokens_of(&open);
+        let raw = turns.iter().fold(self.base.saturating_add(open), |sum, turn| sum.saturating_add(turn.tokens));
+        let counted = self.counted(choice, &turns, open, stage);
         // A provider that leaves its cache out, or counts something else, is not believed.
         let total = counted.map_or(with_margin(raw), |counted| counted.clamp(raw / 2, raw.saturating_mul(3)));
         Estimate { total, raw, known: counted.is_some() }
     }
 
-    fn counted(&self, choice: &ModelChoice, turns: &[PastTurn], stage: Stage) -> Option<u64> {
+    fn counted(&self, choice: &ModelChoice, turns: &[PastTurn], open: u64, stage: Stage) -> Option<u64> {
         let of_model = |measured: &&Measured| measured.model == choice.name;
         if let Some(Measured { tokens, since, .. }) = self.measured.as_ref().filter(of_model) {
             return Some(tokens.saturating_add(with_margin(*since)));
@@ -236,22 +242,24 @@ impl Context {
             return None;
         }
         let later = turns.iter().skip(at.saturating_add(1)).fold(*since, |sum, turn| sum.saturating_add(turn.tokens));
-        Some(tokens.saturating_add(with_margin(later.saturating_add(tokens_of(&self.open)))))
+        Some(tokens.saturating_add(with_margin(later.saturating_add(open))))
     }
 
     fn stage<'a>(&self, choice: &ModelChoice, turns: impl Iterator<Item = &'a PastTurn>) -> Stage {
         prune::stage(turns, u64::from(choice.context_window), self.settings.pruning.as_ref())
     }
 
-    /// The turns before this one with the old results of tools shortened.
-    fn shortened(&self, choice: &ModelChoice) -> (Vec<PastTurn>, Stage) {
+    /// The conversation with the old results of tools shortened.
+    fn shortened(&self, choice: &ModelChoice) -> Shortened {
         let stage = self.stage(choice, self.turns());
         let mut turns: Vec<PastTurn> = self.turns().cloned().collect();
         if self.plain {
             turns.iter_mut().for_each(put_plainly);
         }
         prune::prune(&mut turns, stage, self.settings.pruning.as_ref());
-        (turns, stage)
+        let mut open = self.open.clone();
+        prune::without_old_pictures(&mut turns, &mut open);
+        Shortened { turns, open, stage }
     }
 
     /// The next form worth trying after this failure of one.
@@ -283,7 +291,7 @@ impl Context {
     }
 
     fn put(&self, choice: &ModelChoice, budget: u64, form: Form, estimate: &Estimate) -> Vec<ModelMessage> {
-        let (mut turns, _) = self.shortened(choice);
+        let Shortened { mut turns, open, .. } = self.shortened(choice);
         match form {
             Form::Whole => {}
             Form::PlainPast => turns.iter_mut().for_each(put_plainly),
@@ -291,14 +299,14 @@ impl Context {
                 let blocks = self.words().map(|text| Block::Text { text }).into_iter().collect();
                 let mut messages = Vec::new();
                 join(&mut messages, [ModelMessage { role: Role::User, blocks }]);
-                join(&mut messages, told(&self.open));
+                join(&mut messages, told(&open));
                 return messages;
             }
         }
-        let rest = estimate.share(self.base.saturating_add(tokens_of(&self.open)));
+        let rest = estimate.share(self.base.saturating_add(tokens_of(&open)));
         let cost = |turn: &PastTurn| estimate.share(turn.tokens);
         let mut messages = recent_enough(turns.iter(), budget.saturating_sub(rest), cost);
-        join(&mut messages, self.open.iter().cloned());
+        join(&mut messages, open);
         messages
     }
 

@@ -21,7 +21,7 @@ use crate::purse::{Notices, Purse};
 use crate::settings::{Installation, Outlet};
 use crate::spend::private;
 
-pub(crate) use look::files_for;
+pub(crate) use look::{files_for, unsee};
 
 /// Begins the reference of a file that lies in our own store; its key follows.
 pub const STORED: &str = "stored:";

@@ -70,7 +70,7 @@ fn found(turn: &Turn) -> BTreeSet<String> {
         _ => Vec::new(),
     });
     let names = results.filter_map(|(step, result)| match result {
-        Block::ToolResult { id, text, is_error: false } if searches.contains(&(step, id.as_str())) => {
+        Block::ToolResult { id, text, is_error: false, .. } if searches.contains(&(step, id.as_str())) => {
             serde_json::from_str::<Vec<Value>>(text).ok()
         }
         _ => None,

@@ -8,9 +8,17 @@
 use std::collections::VecDeque;
 
 use chela_core::model::{Block, ModelMessage, Role};
+use chela_core::shown::Unseen;
 use chela_core::turn::{PastTurn, tokens_of, tokens_of_block};
 
+use crate::media::unsee;
 use crate::settings::PruningSettings;
+
+/// The newest pictures of results that stay at least. Those of messages are the user's, and keep the rest of the places.
+const KEPT_PICTURES: usize = 3;
+
+/// So many leave together.
+const AT_ONCE: usize = 3;
 
 /// How far results are shortened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,8 +89,44 @@ pub(crate) fn prune(turns: &mut [PastTurn], stage: Stage, rules: Option<&Pruning
     }
 }
 
+/// Takes pictures out of old results, of these turns and of the one in progress, until the newest are left: a browser
+/// that is looked at in every step would fill the window. They leave several at once, so that what a provider caches
+/// changes in some steps and not in all.
+pub(crate) fn without_old_pictures(turns: &mut [PastTurn], open: &mut [ModelMessage]) {
+    let shown =
+        |messages: &[ModelMessage]| messages.iter().flat_map(|message| &message.blocks).map(shown_by).sum::<usize>();
+    let all = turns.iter().fold(shown(open), |sum, turn| sum.saturating_add(shown(&turn.messages)));
+    let old = all.saturating_sub(KEPT_PICTURES);
+    let mut left = old.saturating_sub(old % AT_ONCE);
+    for turn in turns {
+        if left > 0 && shown(&turn.messages) > 0 {
+            take_pictures(&mut turn.messages, &mut left);
+            turn.tokens = tokens_of(&turn.messages);
+        }
+    }
+    take_pictures(open, &mut left);
+}
+
+fn shown_by(block: &Block) -> usize {
+    if let Block::ToolResult { files, .. } = block { files.len() } else { 0 }
+}
+
+fn take_pictures(messages: &mut [ModelMessage], left: &mut usize) {
+    for block in messages.iter_mut().flat_map(|message| &mut message.blocks) {
+        let Block::ToolResult { text, files, .. } = block else { continue };
+        unsee(text, files, |_| {
+            let old = *left > 0;
+            *left = left.saturating_sub(1);
+            old.then_some(Unseen::Old)
+        });
+    }
+}
+
 fn shorten(block: &mut Block, stage: Stage, rules: &PruningSettings) {
-    let Block::ToolResult { text, is_error: false, .. } = block else { return };
+    let Block::ToolResult { text, is_error: false, files, .. } = block else { return };
+    if stage == Stage::Cleared {
+        unsee(text, files, |_| Some(Unseen::Old));
+    }
     match (stage, &rules.placeholder) {
         (Stage::Cleared, Some(placeholder)) if text.len() > placeholder.len() => placeholder.as_ref().clone_into(text),
         (Stage::Trimmed, _) => {
@@ -108,8 +152,12 @@ pub(crate) fn middle_left_out(text: &str, most: usize, head: usize, tail: usize)
 /// The tokens of a message, and those it had with its results trimmed.
 fn costs(message: &ModelMessage, rules: &PruningSettings) -> (u64, u64) {
     message.blocks.iter().fold((0u64, 0u64), |(full, short), block| {
-        let whole = tokens_of_block(block);
         let mut trimmed = block.clone();
+        if let Block::ToolResult { files, .. } = &mut trimmed {
+            // However many there were, only the newest are sent.
+            files.clear();
+        }
+        let whole = tokens_of_block(&trimmed);
         shorten(&mut trimmed, Stage::Trimmed, rules);
         (full.saturating_add(whole), short.saturating_add(tokens_of_block(&trimmed)))
     })
@@ -122,6 +170,7 @@ fn part(window: u64, ratio: f64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use chela_core::shown::StoredFile;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -133,7 +182,7 @@ mod tests {
         let messages = vec![
             said(Role::User, vec![Block::Text { text: format!("question {number}") }]),
             said(Role::Assistant, vec![Block::ToolUse { id: id(), name: "read".into(), input: json!({}) }]),
-            said(Role::User, vec![Block::ToolResult { id: id(), text: result.into(), is_error }]),
+            said(Role::User, vec![Block::ToolResult { id: id(), text: result.into(), is_error, files: vec![] }]),
             said(Role::Assistant, vec![Block::Text { text: format!("answer {number}") }]),
         ];
         PastTurn { number, tokens: tokens_of(&messages), messages, ..PastTurn::default() }
@@ -178,6 +227,39 @@ mod tests {
         let texts = results(&cleared);
         assert_eq!(texts[0], "[Old tool result content cleared]");
         assert!(texts[1] == long && texts[5] == long);
+    }
+
+    fn showing(mut turn: PastTurn) -> PastTurn {
+        for block in turn.messages.iter_mut().flat_map(|message| &mut message.blocks) {
+            if let Block::ToolResult { files, .. } = block {
+                files.push(StoredFile {
+                    key: format!("media/main/{}.png", turn.number),
+                    content_type: "image/png".into(),
+                });
+            }
+        }
+        turn.tokens = tokens_of(&turn.messages);
+        turn
+    }
+
+    #[test]
+    fn what_is_cleared_shows_nothing_and_pictures_do_not_shorten_words() {
+        let long = "m".repeat(10_000);
+        let turns: Vec<_> = (1..=6).map(|n| showing(turn(n, &long, false))).collect();
+        let words: u64 = (1..=6).map(|n| turn(n, &long, false).tokens).sum();
+        assert_eq!(pruned(&turns, words * 4).0, Stage::Whole, "as without pictures");
+        let (stage, mut cleared) = pruned(&turns, words * 3 / 4);
+        assert_eq!(stage, Stage::Cleared);
+        let shown = |turns: &[PastTurn]| -> Vec<usize> {
+            turns.iter().map(|turn| turn.messages.iter().flat_map(|said| &said.blocks).map(shown_by).sum()).collect()
+        };
+        assert_eq!(shown(&cleared), [0, 0, 0, 0, 0, 1]);
+        without_old_pictures(&mut cleared, &mut []);
+        assert_eq!(shown(&cleared), [0, 0, 0, 0, 0, 1]);
+        let mut all = turns.clone();
+        without_old_pictures(&mut all, &mut []);
+        assert_eq!(shown(&all), [0, 0, 0, 1, 1, 1]);
+        assert!(all.iter().all(|turn| turn.tokens == tokens_of(&turn.messages)));
     }
 
     #[test]

@@ -8,11 +8,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chela_core::agent_id::AgentId;
 use chela_core::clock::{Clock, Millis};
-use chela_core::model::{Block, Delta, ModelAnswer, ModelError, ModelRequest, Usage};
+use chela_core::model::{Delta, ModelAnswer, ModelError, ModelRequest, Usage};
 use chela_core::purse::{Declined, Service, Tariff};
 use chela_core::queue::Task;
 use chela_core::session::StoreError;
 use chela_core::session_key::parse_agent_session_key;
+use chela_core::shown::files_of;
 use chela_core::spend::{Day, NanoDollars, Reservation, Reserved, Scope, Settlement, SpendStore};
 
 use crate::answer::{Agent, Attempt};
@@ -259,10 +260,7 @@ fn input_tokens(choice: &ModelChoice, request: &ModelRequest) -> u64 {
         .len()
         .saturating_add(written(serde_json::to_string(&request.messages)))
         .saturating_add(written(serde_json::to_string(&request.tools)));
-    let types = request.messages.iter().flat_map(|message| &message.blocks).filter_map(|block| match block {
-        Block::File { key, content_type } => Some((key, content_type)),
-        _ => None,
-    });
+    let types = request.messages.iter().flat_map(|message| &message.blocks).flat_map(files_of);
     let files = types.filter_map(|(key, content_type)| {
         let bytes = request.files.get(key)?;
         // Of a document nobody knows the pages; more than the model can read it does not bill.

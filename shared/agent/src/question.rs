@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use chela_core::agent_id::AgentId;
 use chela_core::blob::BlobStore;
 use chela_core::clock::{Clock, Millis};
 use chela_core::message::ReplyAddress;
@@ -50,6 +51,7 @@ const NO_END: &str = "I have stopped here: I kept calling tools without coming t
 
 /// One step's question.
 pub(crate) struct Question<'a> {
+    agent: &'a AgentId,
     settings: &'a AgentSettings,
     rules: &'a SpendRules,
     failover: Failover<'a>,
@@ -98,6 +100,7 @@ impl<'a> Question<'a> {
             Way::Collected | Way::Gone { .. } => None,
         };
         Self {
+            agent: attempt.agent,
             settings: attempt.settings,
             rules: &attempt.installation.spend,
             failover: Failover::of(agent, attempt),
@@ -173,7 +176,7 @@ impl<'a> Question<'a> {
                     return Err(outlook);
                 }
                 let mut request = self.request(choice, budget, form, clock.now());
-                request.files = files_for(files, choice.sees, &mut request.messages).await;
+                request.files = files_for(files, self.agent, choice.sees, &mut request.messages).await;
                 let unheard = match self.failover.ask(choice, &request, draft).await {
                     Ok(heard) => {
                         let answer = &heard.answer;

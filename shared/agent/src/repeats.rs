@@ -2,6 +2,7 @@
 
 use chela_core::model::Block;
 use chela_core::session::{Entry, EntryBody};
+use chela_core::shown::StoredFile;
 use chela_core::tool::ToolAnswer;
 use serde_json::Value;
 
@@ -22,7 +23,8 @@ pub(crate) fn stuck(entries: &[Entry]) -> bool {
 
 /// The result of a call with a warning under it, if it is one of too many.
 pub(crate) fn with_warning(entries: &[Entry], name: &str, input: &Value, mut answer: ToolAnswer) -> ToolAnswer {
-    let times = in_a_row(&done(entries), &Done { name, input, result: &answer.text }).saturating_add(1);
+    let times =
+        in_a_row(&done(entries), &Done { name, input, result: &answer.text, files: &answer.files }).saturating_add(1);
     if times >= WARN_AT {
         answer.text.push_str(WARNING);
         answer.text.push_str(&format!(
@@ -38,6 +40,8 @@ struct Done<'a> {
     name: &'a str,
     input: &'a Value,
     result: &'a str,
+    /// They bear the names of what is in them.
+    files: &'a [StoredFile],
 }
 
 fn in_a_row(done: &[Done<'_>], last: &Done<'_>) -> usize {
@@ -55,10 +59,10 @@ fn done(entries: &[Entry]) -> Vec<Done<'_>> {
             }
             EntryBody::ToolResults { results } => {
                 let results = results.iter().filter_map(|block| match block {
-                    Block::ToolResult { id, text, .. } => {
+                    Block::ToolResult { id, text, files, .. } => {
                         let (_, name, input) = calls.iter().find(|(call, ..)| call == id)?;
                         let result = text.split_once(WARNING).map_or(text.as_str(), |(result, _)| result);
-                        Some(Done { name, input, result })
+                        Some(Done { name, input, result, files })
                     }
                     _ => None,
                 });

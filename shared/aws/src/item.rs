@@ -270,7 +270,7 @@ mod tests {
     }
 
     fn done(id: &str) -> Entry {
-        let result = Block::ToolResult { id: id.into(), text: String::new(), is_error: false };
+        let result = Block::ToolResult { id: id.into(), text: String::new(), is_error: false, files: vec![] };
         Entry { turn: 1, step: 0, at: Millis(1), body: EntryBody::ToolDone { result } }
     }
 

@@ -483,7 +483,12 @@ mod tests {
     /// What a turn cuts to its measure, a row takes whatever its keys are.
     #[test]
     fn what_a_turn_cut_to_fit_fits() {
-        let result = |n: usize| Block::ToolResult { id: n.to_string(), text: "é".repeat(60_000), is_error: false };
+        let result = |n: usize| Block::ToolResult {
+            id: n.to_string(),
+            text: "é".repeat(60_000),
+            is_error: false,
+            files: vec![],
+        };
         let results = (0..16).map(result).collect();
         let huge = Entry { turn: u64::MAX, step: u16::MAX, at: NOW, body: EntryBody::ToolResults { results } };
         let key = Key::entry(&SessionKey::from_stored("x".repeat(5_000)), &huge);

@@ -15,11 +15,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chela_core::model::ToolSpec;
-use chela_core::outside::quoted;
+use chela_core::outside::{PICTURES, quoted};
 use chela_core::queue::Authority;
+use chela_core::shown::add_line;
 use chela_core::tool::{Caller, Effect, Tool, ToolAnswer, ToolCall};
 use chela_http::{HostPort, HttpClient, HttpError};
-use chela_media::{file_answer, keep_file};
+use chela_media::{keep_file, picture_answer};
 use tokio::sync::Mutex;
 use tokio::task::AbortHandle;
 
@@ -177,7 +178,11 @@ async fn told(done: Done, asked: &Asked, call: &ToolCall<'_>) -> Result<ToolAnsw
         }
         Done::Picture(picture, kind) => {
             let path = keep_file(call, picture.into(), kind).await?;
-            Ok(file_answer("The page was photographed.", &path))
+            let mut answer = picture_answer(call, "The page was photographed.", &path).await;
+            if !answer.files.is_empty() {
+                add_line(&mut answer.text, PICTURES);
+            }
+            Ok(answer)
         }
     }
 }

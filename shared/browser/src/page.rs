@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use chela_core::shown::PICTURE_BYTES;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -20,9 +21,6 @@ const MOST_FRAMES: usize = 20;
 const WORDS_WITHIN: Duration = Duration::from_secs(15);
 const A_WHILE: Duration = Duration::from_secs(3);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-
-/// Largest picture; most models look at none above 5 MB.
-const PICTURE_BYTES: usize = 4 * 1024 * 1024;
 
 /// The quality of a picture that is too large otherwise.
 const QUALITY: u8 = 60;

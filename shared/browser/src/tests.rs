@@ -83,13 +83,13 @@ impl World {
     }
 
     async fn ok(&self, tool: &Browser, input: Value) -> String {
-        let ToolAnswer { text, is_error } = self.call(tool, input).await;
+        let ToolAnswer { text, is_error, .. } = self.call(tool, input).await;
         assert!(!is_error, "{text}");
         text
     }
 
     async fn err(&self, tool: &Browser, input: Value) -> String {
-        let ToolAnswer { text, is_error } = self.call(tool, input).await;
+        let ToolAnswer { text, is_error, .. } = self.call(tool, input).await;
         assert!(is_error, "{text}");
         text
     }

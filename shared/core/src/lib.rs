@@ -34,6 +34,7 @@ pub mod schedule;
 pub mod secret;
 pub mod session;
 pub mod session_key;
+pub mod shown;
 pub mod spend;
 pub mod tool;
 pub mod tool_policy;

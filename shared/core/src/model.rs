@@ -9,6 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::shown::StoredFile;
+
 /// Who said a [`ModelMessage`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -59,6 +61,10 @@ pub enum Block {
         /// Whether it is a failure.
         #[serde(default)]
         is_error: bool,
+        /// Stored files that it shows, beside its words. A model that can look at files of this type gets them, if
+        /// [`ModelRequest::files`] holds them; for others a line stands in their place.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        files: Vec<StoredFile>,
     },
     /// A stored file that came with the user's message. Its words are told in a text beside it; a model that can look
     /// at files of this type gets the file itself, if [`ModelRequest::files`] holds it.

@@ -17,6 +17,7 @@ use crate::message::EventKey;
 use crate::model::{Block, Thinking, Usage};
 use crate::queue::{Authority, Envelope, Task};
 use crate::session_key::SessionKey;
+use crate::shown::StoredFile;
 
 /// How many finished events a head remembers, so that late duplicates cost one write and no read.
 pub const RECENT_EVENTS: usize = 24;
@@ -329,15 +330,6 @@ pub struct UserFragment {
     /// Stored files that came along, for models that can look at them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<StoredFile>,
-}
-
-/// A file that came with a message.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StoredFile {
-    /// Its key in the file store.
-    pub key: String,
-    /// What it is, by its own bytes.
-    pub content_type: String,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands references over")]

@@ -15,6 +15,7 @@ use crate::purse::Purse;
 use crate::queue::{Authority, Queue};
 use crate::session::SessionStore;
 use crate::session_key::SessionKey;
+use crate::shown::StoredFile;
 use crate::tool_policy::Limit;
 
 /// Whether running a tool twice differs from running it once.
@@ -85,17 +86,24 @@ pub struct ToolAnswer {
     pub text: String,
     /// Whether it failed.
     pub is_error: bool,
+    /// Files it shows, stored with [`crate::shown::store`]. Those of a failure are not shown: providers refuse them.
+    pub files: Vec<StoredFile>,
 }
 
 impl ToolAnswer {
     /// Success.
     pub fn ok(text: impl Into<String>) -> Self {
-        Self { text: text.into(), is_error: false }
+        Self { text: text.into(), is_error: false, files: Vec::new() }
+    }
+
+    /// Success, with a file to look at.
+    pub fn showing(text: impl Into<String>, file: StoredFile) -> Self {
+        Self { files: vec![file], ..Self::ok(text) }
     }
 
     /// Failure: say what was wrong and what would work.
     pub fn error(text: impl Into<String>) -> Self {
-        Self { text: text.into(), is_error: true }
+        Self { text: text.into(), is_error: true, files: Vec::new() }
     }
 }
 

@@ -19,7 +19,7 @@ fn key() -> SessionKey {
 }
 
 fn entry(turn: u64) -> Entry {
-    let result = Block::ToolResult { id: "call".into(), text: "x".repeat(1000), is_error: false };
+    let result = Block::ToolResult { id: "call".into(), text: "x".repeat(1000), is_error: false, files: vec![] };
     Entry { turn, step: 0, at: NOW, body: EntryBody::ToolDone { result } }
 }
 

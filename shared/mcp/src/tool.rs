@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use chela_core::model::ToolSpec;
-use chela_core::outside::quoted;
+use chela_core::outside::{PICTURES, quoted};
 use chela_core::queue::Authority;
+use chela_core::shown::{add_line, store};
 use chela_core::tool::{Caller, Consent, Effect, Tool, ToolAnswer, ToolCall};
 use serde_json::Value;
 
@@ -77,14 +79,30 @@ impl Tool for McpTool {
         let schema = self.listed.schema.as_ref().unwrap_or(&Value::Null);
         match self.server.call(&self.listed.name, call.input, param_headers(schema, call.input)).await {
             Ok(result) => {
-                let (text, is_error) = answer::read(&result);
-                let (source, text) = (format!("the MCP server {server}"), plain(&text, MOST_BYTES));
-                ToolAnswer { text: quoted(&call.clock.unique(), &source, &text), is_error }
+                let answer = answer::read(&result);
+                let (source, text) = (format!("the MCP server {server}"), plain(&answer.text, MOST_BYTES));
+                let text = quoted(&call.clock.unique(), &source, &text);
+                let said = ToolAnswer { text, is_error: answer.failed, files: Vec::new() };
+                if answer.failed { said } else { showing(&call, said, answer.pictures).await }
             }
             // Its words are from outside as well.
             Err(error) => ToolAnswer::error(plain(&format!("MCP server \"{server}\": {error}."), 1_000)),
         }
     }
+}
+
+/// The answer with its pictures, or with why one is not shown.
+async fn showing(call: &ToolCall<'_>, mut said: ToolAnswer, pictures: Vec<Bytes>) -> ToolAnswer {
+    for (picture, number) in pictures.into_iter().zip(1u8..) {
+        match store(call, picture).await {
+            Ok(file) => said.files.push(file),
+            Err(reason) => add_line(&mut said.text, &format!("[Picture {number}: {reason}]")),
+        }
+    }
+    if !said.files.is_empty() {
+        add_line(&mut said.text, PICTURES);
+    }
+    said
 }
 
 fn escaped(text: &str) -> String {

@@ -5,7 +5,7 @@ use chela_core::model::ToolSpec;
 use chela_core::tool::{Effect, Tool, ToolAnswer, ToolCall};
 use serde_json::{Value, json};
 
-use crate::outbox::{answer, keep, made};
+use crate::outbox::{keep, made, shown};
 use crate::painter::{Painter, Size};
 
 /// Longest description of a picture.
@@ -39,7 +39,10 @@ impl Tool for ImageGenerate {
     }
 
     async fn run(&self, call: ToolCall<'_>) -> ToolAnswer {
-        self.painted(&call).await.map_or_else(ToolAnswer::error, |path| answer("The picture is ready.", &path))
+        match self.painted(&call).await {
+            Ok(path) => shown(&call, "The picture is ready.", &path).await,
+            Err(reason) => ToolAnswer::error(reason),
+        }
     }
 }
 

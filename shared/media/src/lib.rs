@@ -15,7 +15,7 @@ mod voice;
 pub use ears::{Hearing, Listener};
 pub use image_generate::ImageGenerate;
 pub use known::{EarsForm, Known, PainterForm, VoiceForm, ears, painter, voice};
-pub use outbox::{answer as file_answer, keep as keep_file};
+pub use outbox::{answer as file_answer, keep as keep_file, shown as picture_answer};
 pub use painter::{Painter, Picture};
 pub use pdf::Pdfs;
 pub use provider::Provider;

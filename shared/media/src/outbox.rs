@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use chela_core::blob::Precondition;
+use chela_core::shown::{add_line, store};
 use chela_core::tool::{ToolAnswer, ToolCall};
 use sha2::{Digest, Sha256};
 
@@ -29,6 +30,22 @@ pub async fn keep(call: &ToolCall<'_>, bytes: Bytes, extension: &str) -> Result<
     let key = format!("agents/{}/{path}", call.agent.as_str());
     call.files.put(&key, bytes, Precondition::None).await.map_err(|error| error.to_string())?;
     Ok(path)
+}
+
+/// What a tool answers about a picture it has kept: the model sees it, too, if it can be looked at.
+pub async fn shown(call: &ToolCall<'_>, what: &str, path: &str) -> ToolAnswer {
+    let mut said = answer(what, path);
+    let kept = call.files.get(&format!("agents/{}/{path}", call.agent.as_str())).await;
+    let file = match kept {
+        Ok(Some(kept)) => store(call, kept.bytes).await,
+        Ok(None) => Err("It cannot be looked at: it is gone.".to_owned()),
+        Err(error) => Err(format!("It cannot be looked at now: {error}.")),
+    };
+    match file {
+        Ok(file) => said.files.push(file),
+        Err(reason) => add_line(&mut said.text, &reason),
+    }
+    said
 }
 
 /// What a tool answers about a file it made.

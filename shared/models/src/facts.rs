@@ -45,6 +45,17 @@ pub(crate) enum Kind {
     Pdf,
 }
 
+/// Whether a dialect has a place for documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Documents {
+    /// It has.
+    Taken,
+    /// Some of those who speak it: only models that are known or configured to read them get any.
+    TakenIfKnown,
+    /// It has none.
+    Never,
+}
+
 impl Models {
     pub(crate) fn facts(&self, model: &str) -> Facts<'_> {
         Facts { configured: self.configured.get(model), known: known(&self.provider, model), builtin: self.builtin }
@@ -84,15 +95,32 @@ impl Facts<'_> {
     }
 
     /// The file in a block, if there is one, it is at hand, and the model can look at it. Of a model of which nothing is
-    /// known, pictures are taken to be seen, because whoever put them into the request took it so, and PDF as the
-    /// dialect says (`pdf`).
-    pub(crate) fn file<'r>(&self, request: &'r ModelRequest, block: &Block, pdf: bool) -> Option<(Kind, &'r Bytes)> {
+    /// known, pictures are taken to be seen, because whoever put them into the request took it so, and documents as the
+    /// dialect says.
+    pub(crate) fn file<'r>(
+        &self,
+        request: &'r ModelRequest,
+        block: &Block,
+        documents: Documents,
+    ) -> Option<(Kind, &'r Bytes)> {
         let Block::File { key, content_type } = block else { return None };
+        self.look(request, key, content_type, documents)
+    }
+
+    /// The same for a file that a result shows.
+    pub(crate) fn look<'r>(
+        &self,
+        request: &'r ModelRequest,
+        key: &str,
+        content_type: &str,
+        documents: Documents,
+    ) -> Option<(Kind, &'r Bytes)> {
         let kind = kind(content_type)?;
         let reads = |input| self.input().map(|inputs| inputs.contains(&input));
         let seen = match kind {
             Kind::Image(_) => reads(Input::Image).unwrap_or(true),
-            Kind::Pdf => reads(Input::Pdf).unwrap_or(pdf),
+            Kind::Pdf if documents == Documents::Never => false,
+            Kind::Pdf => reads(Input::Pdf).unwrap_or(documents == Documents::Taken),
         };
         let bytes = request.files.get(key).filter(|bytes| seen && !bytes.is_empty())?;
         Some((kind, bytes))

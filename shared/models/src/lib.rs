@@ -20,6 +20,7 @@ mod recorded;
 mod reference;
 #[cfg(test)]
 mod rendered;
+mod results;
 mod seal;
 mod transcript;
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chela_core::model::{Block, ModelMessage, ModelRequest, Role, ToolSpec};
+use chela_core::shown::StoredFile;
 use chela_core::turn::{told, validate};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -20,11 +21,8 @@ fn any_block() -> impl Strategy<Value = Block> {
         ("(a|b|functions.look:0|)", "(look|find)", any::<bool>()).prop_map(|(id, name, odd)| {
             Block::ToolUse { id, name, input: if odd { Value::Null } else { json!({"at": 1}) } }
         }),
-        ("(a|b|functions.look:0|)", any::<bool>()).prop_map(|(id, is_error)| Block::ToolResult {
-            id,
-            text: "seen".into(),
-            is_error
-        }),
+        ("(a|b|functions.look:0|)", "(seen| |)", any::<bool>(), prop::collection::vec(any_stored(), 0..3))
+            .prop_map(|(id, text, is_error, files)| Block::ToolResult { id, text, is_error, files }),
         prop::sample::select(vec!["", "seal", "gemini:seal", "openai:rs_1:seal", "openai:torn"]).prop_map(|seal| {
             Block::Thinking { text: "hm".into(), signature: Some(seal.to_owned()).filter(|seal| !seal.is_empty()) }
         }),
@@ -32,9 +30,13 @@ fn any_block() -> impl Strategy<Value = Block> {
     ]
 }
 
+fn any_stored() -> impl Strategy<Value = StoredFile> {
+    ("(picture|document|lost)", "(image/png|image/gif|image/svg\\+xml|application/pdf|)")
+        .prop_map(|(key, content_type)| StoredFile { key, content_type })
+}
+
 fn any_file() -> impl Strategy<Value = Block> {
-    ("(picture|document|lost)", "(image/png|image/svg\\+xml|application/pdf|)")
-        .prop_map(|(key, content_type)| Block::File { key, content_type })
+    any_stored().prop_map(|StoredFile { key, content_type }| Block::File { key, content_type })
 }
 
 fn any_messages_with_files() -> impl Strategy<Value = Vec<ModelMessage>> {
@@ -70,8 +72,12 @@ fn valid_messages() -> impl Strategy<Value = Vec<ModelMessage>> {
             let blocks = thought.into_iter().chain(words).chain(calls).collect();
             messages.push(ModelMessage { role: Role::Assistant, blocks });
             let results = ids.iter().rev();
-            let results =
-                results.map(|id| Block::ToolResult { id: (*id).into(), text: "seen".into(), is_error: false });
+            let results = results.map(|id| Block::ToolResult {
+                id: (*id).into(),
+                text: "seen".into(),
+                is_error: false,
+                files: vec![],
+            });
             let more = (speaks || ids.is_empty()).then(|| text("and?"));
             messages.push(ModelMessage { role: Role::User, blocks: results.chain(more).collect() });
         }
@@ -96,7 +102,8 @@ fn request(messages: Vec<ModelMessage>, with_tools: bool) -> ModelRequest {
 /// <https://docs.claude.com/en/api/messages> and what its errors say:
 /// "Requests which include `tool_use` or `tool_result` blocks must define tools", "`tool_use` ids were found without
 /// `tool_result` blocks immediately after", "unexpected `tool_use_id` found in `tool_result` blocks", "text content
-/// blocks must be non-empty", "The final block in an assistant message cannot be `thinking`".
+/// blocks must be non-empty", "The final block in an assistant message cannot be `thinking`", "all content must be type
+/// \"text\" if \"is_error\" is true".
 fn anthropic_takes(body: &Value) {
     let mut waiting: Vec<&str> = vec![];
     let mut calls_any = false;
@@ -126,6 +133,13 @@ fn anthropic_takes(body: &Value) {
                 _ => assert!(kind != "tool_result" && !(last && kind.contains("thinking")), "{body:#}"),
             }
             assert!(kind != "thinking" || part["signature"] == "seal", "{body:#}");
+            if let Some(shown) = part["content"].as_array() {
+                let kinds = shown.iter().map(|part| part["type"].as_str().unwrap());
+                assert!(kinds.clone().any(|kind| kind != "text") && part["is_error"].is_null(), "{body:#}");
+                assert!(kinds.into_iter().all(|kind| matches!(kind, "text" | "image" | "document")), "{body:#}");
+                let blank = |part: &Value| part["text"].as_str().is_some_and(|text| text.trim().is_empty());
+                assert!(!shown.iter().any(blank), "{body:#}");
+            }
         }
     }
     assert!(waiting.is_empty(), "{body:#}");
@@ -134,8 +148,9 @@ fn anthropic_takes(body: &Value) {
 
 /// <https://platform.openai.com/docs/api-reference/chat/create>: "An assistant message with 'tool_calls' must be followed
 /// by tool messages responding to each 'tool_call_id'", "messages with role 'tool' must be a response to a preceding
-/// message with 'tool_calls'"; content may be null only beside calls; ids have at most 40 characters.
-fn openai_takes(body: &Value) {
+/// message with 'tool_calls'"; content may be null only beside calls; ids have at most 40 characters. Mistral has "Unexpected
+/// role 'user' after role 'tool'".
+fn openai_takes(body: &Value, is_mistral: bool) {
     let messages = body["messages"].as_array().unwrap();
     assert_eq!(messages[0]["role"], "system");
     let (mut waiting, mut before): (Vec<&str>, &str) = (vec![], "system");
@@ -143,10 +158,15 @@ fn openai_takes(body: &Value) {
         let role = message["role"].as_str().unwrap();
         if role == "tool" {
             assert_eq!(Some(waiting.remove(0)), message["tool_call_id"].as_str(), "{body:#}");
+            assert!(message["content"].is_string(), "{body:#}");
         } else {
             assert!(waiting.is_empty(), "{body:#}");
             // The user speaks first, and again after the model or the tools; the model never speaks twice.
-            let expected: &[&str] = if role == "user" { &["system", "assistant", "tool"] } else { &["user", "tool"] };
+            let expected: &[&str] = match role {
+                "user" if is_mistral => &["system", "assistant"],
+                "user" => &["system", "assistant", "tool"],
+                _ => &["user", "tool"],
+            };
             assert!(expected.contains(&before), "{before}, then {role}: {body:#}");
             let calls = message["tool_calls"].as_array().map_or(&[][..], |calls| calls);
             let content = message["content"].as_str();
@@ -194,7 +214,12 @@ fn responses_takes(body: &Value) {
                 assert!(!id.is_empty() && id.len() <= 64 && !waiting.contains(&id), "{body:#}");
                 waiting.push(id);
             }
-            "function_call_output" => assert_eq!(Some(waiting.remove(0)), item["call_id"].as_str(), "{body:#}"),
+            "function_call_output" => {
+                assert_eq!(Some(waiting.remove(0)), item["call_id"].as_str(), "{body:#}");
+                let parts = item["output"].as_array().map_or(&[][..], |parts| parts);
+                let kind = |part: &Value| part["type"].as_str().unwrap().starts_with("input_");
+                assert!(item["output"].is_string() || !parts.is_empty() && parts.iter().all(kind), "{body:#}");
+            }
             other => panic!("{other}: {body:#}"),
         }
     }
@@ -214,6 +239,9 @@ fn gemini_takes(body: &Value, wants_seals: bool) {
             parts.iter().filter_map(|part| part.get(kind)).map(|data| (&data["id"], &data["name"])).collect()
         };
         assert_eq!(of("functionResponse"), waiting, "{body:#}");
+        let shown = parts.iter().filter_map(|part| part["functionResponse"]["parts"].as_array()).flatten();
+        let fits = |part: &Value| wants_seals && part["inlineData"]["mimeType"] != "image/gif";
+        assert!(shown.into_iter().all(fits), "{body:#}");
         waiting = of("functionCall");
         let first = parts.iter().find(|part| part.get("functionCall").is_some());
         if let Some(first) = first.filter(|_| wants_seals) {
@@ -231,7 +259,7 @@ fn gemini_takes(body: &Value, wants_seals: bool) {
 /// messages.2.content for the following Ids", "The toolConfig field must be defined when using toolUse and toolResult
 /// content blocks", "The text field in the ContentBlock object is blank".
 fn bedrock_takes(body: &Value, is_claude: bool) {
-    let mut waiting: Vec<&Value> = vec![];
+    let (mut waiting, mut names): (Vec<&Value>, Vec<&Value>) = (vec![], vec![]);
     for (place, message) in body["messages"].as_array().unwrap().iter().enumerate() {
         assert_eq!(message["role"], ["user", "assistant"][place % 2], "{body:#}");
         let parts = message["content"].as_array().unwrap();
@@ -246,12 +274,18 @@ fn bedrock_takes(body: &Value, is_claude: bool) {
         assert!(parts.iter().any(|part| part.get("cachePoint").is_none()), "{body:#}");
         assert!(is_claude || parts.iter().all(|part| part.get("cachePoint").is_none()), "{body:#}");
         assert!(of("document", "name").is_empty() || texts().count() > 0, "{body:#}");
+        let shown = parts.iter().filter_map(|part| part["toolResult"]["content"].as_array()).flatten();
+        let inside: Vec<&Value> = shown.filter(|part| part.get("text").is_none()).collect();
+        assert!(is_claude || inside.is_empty(), "{body:#}");
+        let named = inside.iter().filter_map(|part| part.pointer("/document/name"));
+        names.extend(of("document", "name").into_iter().chain(named));
         let thoughts = of("reasoningContent", "reasoningText");
         assert!(thoughts.is_empty() || is_claude, "{body:#}");
         assert!(thoughts.iter().all(|text| text.is_null() || text["signature"] == "seal"), "{body:#}");
         assert!(parts.last().unwrap().get("reasoningContent").is_none(), "{body:#}");
     }
     assert!(waiting.is_empty(), "{body:#}");
+    assert_eq!(names.iter().map(|name| name.as_str()).collect::<BTreeSet<_>>().len(), names.len(), "{body:#}");
 }
 
 /// <https://github.com/ollama/ollama/blob/main/docs/api.md#generate-a-chat-completion>
@@ -296,7 +330,8 @@ fn rendered(request: &ModelRequest) -> usize {
         .map(|name| json(bedrock::request::body(&named(name), &facts, Thoughts::Kept)));
     let ollama = json(ollama::request::body(request, &facts, None));
     anthropic.iter().flatten().for_each(anthropic_takes);
-    openai.iter().flatten().for_each(openai_takes);
+    let each = openai.iter().zip(quirks);
+    each.for_each(|(body, (_, is_mistral))| body.iter().for_each(|body| openai_takes(body, is_mistral)));
     responses.iter().flatten().for_each(responses_takes);
     gemini.iter().zip([false, true]).for_each(|(body, wants)| body.iter().for_each(|body| gemini_takes(body, wants)));
     bedrock.iter().zip([false, true]).for_each(|(body, is)| body.iter().for_each(|body| bedrock_takes(body, is)));
@@ -343,7 +378,10 @@ fn a_step_without_tools_still_names_those_that_were_called() {
     let messages = vec![
         said(Role::User, vec![Block::Text { text: "a".into() }]),
         said(Role::Assistant, vec![Block::ToolUse { id: "1".into(), name: "look".into(), input: json!({}) }]),
-        said(Role::User, vec![Block::ToolResult { id: "1".into(), text: "seen".into(), is_error: false }]),
+        said(
+            Role::User,
+            vec![Block::ToolResult { id: "1".into(), text: "seen".into(), is_error: false, files: vec![] }],
+        ),
     ];
     let body = |with_tools| anthropic(&request(messages.clone(), with_tools), Thoughts::Kept).unwrap();
     let last = body(false);

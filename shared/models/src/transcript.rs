@@ -112,11 +112,6 @@ pub(crate) fn text_of<'a>(said: &'a Said<'_>) -> Option<Cow<'a, str>> {
     texts.map(Cow::Borrowed).reduce(|all, next| Cow::Owned(format!("{all}\n\n{next}")))
 }
 
-/// What a tool answered, for a dialect without a mark for failures.
-pub(crate) fn told_result(text: &str, is_error: bool) -> Cow<'_, str> {
-    if is_error { Cow::Owned(format!("Error: {text}")) } else { Cow::Borrowed(text) }
-}
-
 fn push<'a>(out: &mut Vec<Said<'a>>, role: Role, blocks: Vec<Cow<'a, Block>>) {
     match out.last_mut() {
         _ if blocks.is_empty() => {}
@@ -150,7 +145,8 @@ fn answered<'a>(out: &[Said<'a>], blocks: Vec<Cow<'a, Block>>) -> Vec<Cow<'a, Bl
         let Block::ToolUse { id: wanted, .. } = call.as_ref() else { return None };
         let found =
             results.iter().find(|result| matches!(result.as_ref(), Block::ToolResult { id, .. } if id == wanted));
-        let missing = || Block::ToolResult { id: wanted.clone(), text: NO_RESULT.to_owned(), is_error: true };
+        let missing =
+            || Block::ToolResult { id: wanted.clone(), text: NO_RESULT.to_owned(), is_error: true, files: vec![] };
         Some(found.cloned().unwrap_or_else(|| Cow::Owned(missing())))
     };
     calls.iter().filter_map(result_of).chain(rest).collect()
@@ -173,11 +169,11 @@ mod tests {
     }
 
     fn result(id: &str) -> Block {
-        Block::ToolResult { id: id.into(), text: "seen".into(), is_error: false }
+        Block::ToolResult { id: id.into(), text: "seen".into(), is_error: false, files: vec![] }
     }
 
     fn missing(id: &str) -> Block {
-        Block::ToolResult { id: id.into(), text: NO_RESULT.into(), is_error: true }
+        Block::ToolResult { id: id.into(), text: NO_RESULT.into(), is_error: true, files: vec![] }
     }
 
     fn tidied(messages: &[(Role, Vec<Block>)]) -> Vec<(Role, Vec<Block>)> {

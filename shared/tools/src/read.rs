@@ -1,7 +1,8 @@
-//! `read`: a file of the workspace, or a part of it.
+//! `read`: a file of the workspace, or a part of it; a picture or PDF is shown.
 
 use async_trait::async_trait;
 use chela_core::model::ToolSpec;
+use chela_core::shown;
 use chela_core::tool::{Effect, Tool, ToolAnswer, ToolCall};
 use serde::Deserialize;
 use serde_json::json;
@@ -34,7 +35,7 @@ impl Tool for Read {
     fn spec(&self) -> ToolSpec {
         ToolSpec {
             name: "read".into(),
-            description: "Read a text file of your workspace, or list a folder. For long files pass offset and limit."
+            description: "Read a text file, look at a picture or list a folder of your workspace. For long files pass offset and limit."
                 .into(),
             input_schema: json!({
                 "type": "object",
@@ -53,21 +54,27 @@ impl Tool for Read {
     }
 
     async fn run(&self, call: ToolCall<'_>) -> ToolAnswer {
-        read(&call).await.map_or_else(ToolAnswer::error, ToolAnswer::ok)
+        read(&call).await.unwrap_or_else(ToolAnswer::error)
     }
 }
 
-async fn read(call: &ToolCall<'_>) -> Result<String, String> {
+async fn read(call: &ToolCall<'_>) -> Result<ToolAnswer, String> {
     let Arguments { path, offset, limit } = arguments(call.input)?;
     let file = TextFile::to_read(call, &path)?;
-    let Some(version) = file.read().await? else {
+    let Some(stored) = file.stored().await? else {
         let names = file.below(NAMES_MAX).await?;
         if names.is_empty() {
             return Err(format!("There is no file {}.", file.path));
         }
-        return Ok(format!("{} is a folder:\n{}", file.path, names.join("\n")));
+        return Ok(ToolAnswer::ok(format!("{} is a folder:\n{}", file.path, names.join("\n"))));
     };
-    Ok(part(&version.text, offset.unwrap_or(1).max(1), limit.unwrap_or(usize::MAX).max(1)))
+    if let Some((content_type, _)) = shown::kind(&stored.bytes) {
+        let said = format!("{} ({content_type}, {} bytes)", file.path, stored.bytes.len());
+        let seen = shown::store(call, stored.bytes).await.map_err(|reason| format!("{said}: {reason}"))?;
+        return Ok(ToolAnswer::showing(said, seen));
+    }
+    let text = file.version(stored)?.text;
+    Ok(ToolAnswer::ok(part(&text, offset.unwrap_or(1).max(1), limit.unwrap_or(usize::MAX).max(1))))
 }
 
 /// Whole lines from `first` on, as many as fit, and how to go on if there are more.

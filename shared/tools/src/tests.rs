@@ -88,14 +88,14 @@ impl World {
 
     /// The answer of a call that must succeed.
     async fn ok(&self, name: &str, input: Value) -> String {
-        let ToolAnswer { text, is_error } = self.call(name, input).await;
+        let ToolAnswer { text, is_error, .. } = self.call(name, input).await;
         assert!(!is_error, "{text}");
         text
     }
 
     /// The answer of a call that must fail.
     async fn fails(&self, name: &str, input: Value) -> String {
-        let ToolAnswer { text, is_error } = self.call(name, input).await;
+        let ToolAnswer { text, is_error, .. } = self.call(name, input).await;
         assert!(is_error, "{text}");
         text
     }

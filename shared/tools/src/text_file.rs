@@ -1,7 +1,7 @@
 //! One text file of an agent's workspace.
 
 use bytes::Bytes;
-use chela_core::blob::{BlobError, BlobStore, Precondition, check_key};
+use chela_core::blob::{Blob, BlobError, BlobStore, Precondition, check_key};
 use chela_core::tool::ToolCall;
 use chela_memory::Audience;
 
@@ -54,16 +54,23 @@ impl<'a> TextFile<'a> {
         Ok(Self { files: call.files, path, key })
     }
 
+    /// What is stored, whatever it is; `None` if there is no such file.
+    pub(crate) async fn stored(&self) -> Result<Option<Blob>, String> {
+        self.files.get(&self.key).await.map_err(|error| self.trouble(&error))
+    }
+
     /// The current version, `None` if there is no such file.
     pub(crate) async fn read(&self) -> Result<Option<Version>, String> {
-        let Some(blob) = self.files.get(&self.key).await.map_err(|error| self.trouble(&error))? else {
-            return Ok(None);
-        };
+        self.stored().await?.map(|blob| self.version(blob)).transpose()
+    }
+
+    /// The text of what is stored.
+    pub(crate) fn version(&self, blob: Blob) -> Result<Version, String> {
         if blob.bytes.contains(&0) {
             return Err(self.binary());
         }
         let text = String::from_utf8(blob.bytes.to_vec()).map_err(|_| self.binary())?;
-        Ok(Some(Version { text, etag: blob.etag }))
+        Ok(Version { text, etag: blob.etag })
     }
 
     /// Stores a text if the file is still as it was read; `None` for a file that was not there.

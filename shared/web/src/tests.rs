@@ -67,14 +67,14 @@ impl World {
 
     /// The answer of a call that must succeed.
     pub(crate) async fn ok(&self, tool: &dyn Tool, input: Value) -> String {
-        let ToolAnswer { text, is_error } = self.call(tool, input).await;
+        let ToolAnswer { text, is_error, .. } = self.call(tool, input).await;
         assert!(!is_error, "{text}");
         text
     }
 
     /// The answer of a call that must fail.
     pub(crate) async fn err(&self, tool: &dyn Tool, input: Value) -> String {
-        let ToolAnswer { text, is_error } = self.call(tool, input).await;
+        let ToolAnswer { text, is_error, .. } = self.call(tool, input).await;
         assert!(is_error, "{text}");
         text
     }

@@ -114,7 +114,10 @@ async fn a_picture_is_painted_and_sent() {
     house.provider("claude").otherwise(|asked| match asked.result() {
         None => calls("p", "image_generate", &json!({"prompt": "a red square", "size": "1024x1024"})),
         // As the tool says: the line goes into the answer.
-        Some(result) => says(&format!("Here it is.\n{}", result.lines().last().unwrap())),
+        Some(result) => {
+            let line = result.lines().find(|line| line.starts_with("MEDIA:"));
+            says(&format!("Here it is.\n{}", line.unwrap()))
+        }
     });
     house.ada().writes("Paint a red square.").await;
     let shown =

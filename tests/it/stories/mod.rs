@@ -17,6 +17,7 @@ mod mcp;
 mod media;
 mod memory;
 mod models;
+mod pictures;
 mod provider;
 mod skills;
 mod spend;

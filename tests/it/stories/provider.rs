@@ -72,7 +72,9 @@ impl Asked {
     pub(crate) fn result(&self) -> Option<String> {
         let last = self.body["messages"].as_array()?.last()?;
         let block = last["content"].as_array()?.iter().find(|block| block["type"] == "tool_result")?;
-        Some(block["content"].as_str().unwrap().to_owned())
+        let parts = block["content"].as_array().map_or(&[][..], |parts| parts);
+        let words = parts.iter().filter_map(|part| part["text"].as_str()).collect();
+        Some(block["content"].as_str().map_or(words, str::to_owned))
     }
 }
 

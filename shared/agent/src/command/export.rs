@@ -12,6 +12,7 @@ use chela_core::model::Block;
 use chela_core::redact::without_credentials;
 use chela_core::session::{Entry, EntryBody, StoreError, UserFragment};
 use chela_core::session_key::SessionKey;
+use chela_core::shown::in_words;
 use chela_core::turn::{COMMAND, Reply};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -129,9 +130,9 @@ fn said<'a>(who: &'a str, block: &'a Block) -> Option<Item<'a>> {
     match block {
         Block::Text { text } => Some(Item::Words(who, text)),
         Block::ToolUse { name, input, .. } => Some(Item::Code(format!("{who} uses {name}"), input.to_string())),
-        Block::ToolResult { text, is_error, .. } => {
+        Block::ToolResult { text, is_error, files, .. } => {
             let what = if *is_error { "failure" } else { "result" };
-            Some(Item::Code(what.to_owned(), text.clone()))
+            Some(Item::Code(what.to_owned(), in_words(text, files).into_owned()))
         }
         Block::Thinking { .. } | Block::RedactedThinking { .. } | Block::File { .. } => None,
     }

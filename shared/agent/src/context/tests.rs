@@ -54,7 +54,7 @@ fn text(text: &str) -> Block {
 fn what_a_provider_would_refuse_is_told_in_words_and_nothing_is_lost() {
     let said = |role, blocks| ModelMessage { role, blocks };
     let call = Block::ToolUse { id: "a".into(), name: "read".into(), input: json!({"path": "SOUL.md"}) };
-    let orphan = Block::ToolResult { id: "b".into(), text: "be kind".into(), is_error: false };
+    let orphan = Block::ToolResult { id: "b".into(), text: "be kind".into(), is_error: false, files: vec![] };
     let past = vec![said(Role::User, vec![text("hello")]), said(Role::Assistant, vec![text("hi")])];
     let past = PastTurn { number: 1, tokens: tokens_of(&past), messages: past, ..PastTurn::default() };
     let context = Context {
@@ -91,7 +91,12 @@ fn turn_entries(turn: u64, question: &str, result: &str, counted: u64) -> Vec<En
         entry(
             0,
             EntryBody::ToolResults {
-                results: vec![Block::ToolResult { id: "a".into(), text: result.into(), is_error: false }],
+                results: vec![Block::ToolResult {
+                    id: "a".into(),
+                    text: result.into(),
+                    is_error: false,
+                    files: vec![],
+                }],
             },
         ),
         entry(1, answer(vec![], vec![text("answer")], usage)),

@@ -125,7 +125,7 @@ impl Agent {
         };
         let settings = installation.agents.get(&envelope.agent);
         let first = settings.and_then(|settings| settings.models.first());
-        let seen = first.is_some_and(|choice| choice.sees.pdf) && file.bytes.len() <= look::MOST_BYTES;
+        let seen = first.is_some_and(|choice| choice.sees.pdf) && look::fits(file.content_type, &file.bytes);
         match text {
             // Whoever stands in for a model that sees it finds the text in the inbox.
             Ok(text) if seen => Some(self.told(envelope, file, &text, 0).await),

@@ -417,7 +417,7 @@ async fn old_turns(store: &dyn SessionStore, turns: u64, result: &str) {
             EntryBody::Assistant(AssistantEntry { user, blocks, model: "test/old".into(), ..Default::default() })
         };
         let results = EntryBody::ToolResults {
-            results: vec![Block::ToolResult { id: "a".into(), text: result.into(), is_error: false }],
+            results: vec![Block::ToolResult { id: "a".into(), text: result.into(), is_error: false, files: vec![] }],
         };
         let said = Block::Text { text: format!("old answer {turn}. {result}") };
         let bodies = [(0, answer(vec![user], vec![call])), (0, results), (1, answer(vec![], vec![said]))];

@@ -1,14 +1,17 @@
 //! Whatever dies, wherever: answered exactly once, or visibly flagged.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use chela_agent::Outcome;
 use chela_core::agent_id::AgentId;
+use chela_core::blob::BlobStore;
 use chela_core::channel::Unconfirmed;
 use chela_core::model::{Block, Delta, Model, ModelAnswer, ModelError, ModelRequest, Stop, Usage};
-use chela_core::session::{EntryBody, SessionStore};
+use chela_core::session::{Entry, EntryBody, SessionStore};
 use chela_core::session_key::SessionKey;
+use chela_core::shown::files_of;
 use chela_core::tool::Effect;
 use chela_testkit::channel::RecordingChannel;
 use chela_testkit::model::assert_valid;
@@ -113,7 +116,10 @@ async fn killed_everywhere(channel: fn() -> RecordingChannel, effect: Effect) ->
         for applied in [false, true] {
             let mut world = World::with([], channel(), effect);
             let steadfast = Arc::new(Steadfast(long.clone()));
-            world.installation.agents.insert(AgentId::new("main"), settings(steadfast, world.lamp.clone()));
+            let mut settings = settings(steadfast, world.lamp.clone());
+            settings.models[0].sees.image = true;
+            world.lamp.shows.store(true, Ordering::SeqCst);
+            world.installation.agents.insert(AgentId::new("main"), settings);
             let envelope = world.says("1", "switch on the lamp");
             world.store.dies_at(operation, applied);
             let _ = world.answer(&envelope).await;
@@ -147,11 +153,23 @@ impl Model for Steadfast {
     ) -> Result<ModelAnswer, ModelError> {
         assert_valid(request);
         let last = request.messages.last().and_then(|message| message.blocks.last());
+        if let Some(Block::ToolResult { files, is_error: false, .. }) = last {
+            // What the lamp showed is there in every attempt, and is what it showed in the first.
+            let shown: Vec<_> = files.iter().filter_map(|file| request.files.get(&file.key)).collect();
+            assert_eq!(shown.len(), 1, "{request:?}");
+        }
         let (block, stop) = match last {
             Some(Block::ToolResult { .. }) => (Block::Text { text: self.0.clone() }, Stop::End),
             _ => (Block::ToolUse { id: "a".into(), name: "lamp".into(), input: json!({}) }, Stop::ToolUse),
         };
         Ok(ModelAnswer { blocks: vec![block], stop, usage: Usage::default() })
+    }
+}
+
+fn results_of(entry: &Entry) -> &[Block] {
+    match &entry.body {
+        EntryBody::ToolResults { results } => results,
+        _ => &[],
     }
 }
 
@@ -161,6 +179,9 @@ async fn assert_valid_at_rest(world: &World) {
     let answers = entries.iter().filter(|entry| matches!(entry.body, EntryBody::Assistant(_))).count();
     let results = entries.iter().filter(|entry| matches!(entry.body, EntryBody::ToolResults { .. })).count();
     assert_eq!(answers, results + 1, "one answer with a tool call, its results, one final answer");
+    for file in entries.iter().flat_map(results_of).flat_map(|result| files_of(result)) {
+        assert!(world.embedded.blobs.get(file.0).await.unwrap().is_some(), "{file:?} is stored before it is told of");
+    }
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ mod media;
 mod messages;
 mod models;
 mod on_demand;
+mod pictures;
 mod redelivery;
 mod room;
 mod segments;

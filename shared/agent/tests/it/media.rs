@@ -187,7 +187,7 @@ async fn the_newest_eight_pictures_are_shown() {
 #[tokio::test]
 async fn pictures_that_are_too_large_one_by_one_or_together_are_told_of() {
     let mib = 1024 * 1024;
-    let files = [("big", png(5 * mib + 1)), ("half", png(4 * mib)), ("small", png(100))];
+    let files = [("big", png(5 * mib + 1)), ("half", png(7 * mib / 2)), ("small", png(100))];
     let world = world(&files, [says("1")], MediaSettings::default(), SEES);
     world.answer_until_done(&bringing(world.says("1", "look"), &["small", "half", "half", "half", "big"])).await;
     let request = &world.model.asked()[0];

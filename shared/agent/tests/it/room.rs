@@ -90,7 +90,7 @@ fn turn(number: u64) -> [Entry; 3] {
     let user = UserFragment { sender: "7".into(), text: format!("question {number}"), ..Default::default() };
     let call = Block::ToolUse { id: "a".into(), name: "lamp".into(), input: json!({}) };
     let asking = AssistantEntry { user: vec![user], blocks: vec![call], ..AssistantEntry::default() };
-    let result = Block::ToolResult { id: "a".into(), text: "on".into(), is_error: false };
+    let result = Block::ToolResult { id: "a".into(), text: "on".into(), is_error: false, files: vec![] };
     let blocks = vec![Block::Text { text: "done".into() }];
     let ending = AssistantEntry { blocks, outbox: Some(vec![]), ..AssistantEntry::default() };
     [

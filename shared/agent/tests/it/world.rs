@@ -1,10 +1,11 @@
 //! One agent, one channel, one model with a script, on the embedded store.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use chela_agent::{
     Agent, AgentSettings, ChannelNotes, Installation, Known, ModelChoice, Outcome, Outlet, Profile, SeenScope, Slice,
 };
@@ -17,6 +18,7 @@ use chela_core::model::{Model, Thinking, ToolSpec};
 use chela_core::queue::{Authority, ENVELOPE_VERSION, Envelope, Standing, Task};
 use chela_core::session::{Choices, Claim, Claimed, Fence, SessionStore};
 use chela_core::session_key::{Peer, PeerKind, SessionKey};
+use chela_core::shown::store;
 use chela_core::spend::{Day, Price, Scope, SpendStore, Spending};
 use chela_core::tool::{Effect, Tool, ToolAnswer, ToolCall};
 use chela_embedded::Embedded;
@@ -52,7 +54,12 @@ impl World {
         let store = Arc::new(FaultyStore::new(embedded.sessions.clone()));
         let channel = Arc::new(channel);
         let model = Arc::new(ScriptedModel::new(lines));
-        let lamp = Arc::new(Lamp { effect, switched: Mutex::default(), looked: AtomicU32::new(0) });
+        let lamp = Arc::new(Lamp {
+            effect,
+            switched: Mutex::default(),
+            looked: AtomicU32::new(0),
+            shows: AtomicBool::new(false),
+        });
         let agent = Agent {
             sessions: store.clone(),
             access: embedded.sessions.clone(),
@@ -216,6 +223,8 @@ pub(crate) struct Lamp {
     effect: Effect,
     switched: Mutex<Vec<String>>,
     looked: AtomicU32,
+    /// Whether it shows a picture of itself, another one every time.
+    pub(crate) shows: AtomicBool,
 }
 
 impl Lamp {
@@ -228,6 +237,12 @@ impl Lamp {
         }
         keys.len()
     }
+}
+
+/// A small picture with a number in it.
+pub(crate) fn png(number: u32) -> Bytes {
+    let head = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x10\0\0\0\x10\x08\x06\0\0\0".to_vec();
+    [head, number.to_be_bytes().to_vec()].concat().into()
 }
 
 #[async_trait]
@@ -246,8 +261,14 @@ impl Tool for Lamp {
 
     async fn run(&self, call: ToolCall<'_>) -> ToolAnswer {
         self.switched.lock().unwrap().push(call.idempotency_key.to_owned());
-        self.looked.fetch_add(1, Ordering::SeqCst);
-        ToolAnswer::ok("the lamp is on")
+        let times = self.looked.fetch_add(1, Ordering::SeqCst);
+        if !self.shows.load(Ordering::SeqCst) {
+            return ToolAnswer::ok("the lamp is on");
+        }
+        match store(&call, png(times)).await {
+            Ok(file) => ToolAnswer::showing("the lamp is on", file),
+            Err(reason) => ToolAnswer::error(reason),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use chela_core::directory::Listing;
 use chela_core::model::Block;
 use chela_core::session::{Entry, EntryBody, StoreError};
 use chela_core::session_key::SessionKey;
+use chela_core::shown::in_words;
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -68,7 +69,7 @@ fn said(entry: &Entry) -> Value {
     let blocks = blocks.iter().filter_map(|block| match block {
         Block::Text { text } => Some(json!({"who": "assistant", "text": text})),
         Block::ToolUse { name, .. } => Some(json!({"who": "tool", "text": format!("calls {name}")})),
-        Block::ToolResult { text, .. } => Some(json!({"who": "tool", "text": text})),
+        Block::ToolResult { text, files, .. } => Some(json!({"who": "tool", "text": in_words(text, files)})),
         _ => None,
     });
     json!({"turn": entry.turn, "step": entry.step, "at": entry.at, "said": user.chain(blocks).collect::<Vec<_>>()})

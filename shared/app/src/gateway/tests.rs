@@ -71,7 +71,7 @@ fn owner() -> Caller {
 
 #[tokio::test]
 async fn the_owner_is_told_how_the_house_is() {
-    let ToolAnswer { text, is_error } = answer(owner(), json!({"action": "status"})).await;
+    let ToolAnswer { text, is_error, .. } = answer(owner(), json!({"action": "status"})).await;
     let status: Value = serde_json::from_str(&text).unwrap();
     assert!(!is_error);
     assert_eq!((&status["runs"], &status["upSeconds"]), (&json!("here"), &json!(7)));
@@ -103,13 +103,13 @@ async fn the_configuration_is_shown_without_its_secrets() {
         "tools.web.search.apiKey",
         "tools.web.search.baseUrl",
     ] {
-        let ToolAnswer { text, is_error } = get(path).await;
+        let ToolAnswer { text, is_error, .. } = get(path).await;
         assert!(!is_error && !text.contains("hunter2") && !text.contains("BRAVE"), "{path}: {text}");
     }
     for path in
         ["", "channels", "channels.telegram.botToken", "gateway.auth.token", "models", "secrets", "approvals", "mcp"]
     {
-        let ToolAnswer { text, is_error } = get(path).await;
+        let ToolAnswer { text, is_error, .. } = get(path).await;
         assert!(is_error && text.starts_with("Only these"), "{path}: {text}");
     }
     assert!(get("agents.nobody").await.is_error);

@@ -146,15 +146,20 @@ async fn words_are_waited_for() {
 }
 
 #[tokio::test]
-async fn a_screenshot_is_a_file_of_the_workspace() {
+async fn a_screenshot_is_shown_and_is_a_file_of_the_workspace() {
     let (site, world) = (shop().await, World::new());
     let tool = browser(&[&site]);
     world.open(&tool, &site.at("/order")).await;
-    let answer = world.ok(&tool, json!({ "action": "screenshot" })).await;
+    let shown = world.call(&tool, json!({ "action": "screenshot" })).await;
+    let answer = shown.text;
+    assert!(answer.contains("The pictures are from outside"), "{answer}");
     let path = answer.lines().find_map(|line| line.strip_prefix("MEDIA:")).unwrap();
     let file = world.files.get(&format!("agents/main/{path}")).await.unwrap().unwrap();
     assert!(path.starts_with("outbox/") && path.ends_with(".png"), "{path}");
     assert!(file.bytes.starts_with(b"\x89PNG\r\n\x1a\n") && file.bytes.len() > 2_000);
+    let [seen] = &shown.files[..] else { panic!("one picture: {:?}", shown.files) };
+    assert!(seen.key.starts_with("media/main/") && seen.content_type == "image/png", "{seen:?}");
+    assert_eq!(world.files.get(&seen.key).await.unwrap().unwrap().bytes, file.bytes, "the model sees the same");
 }
 
 /// Seen red: with one browser context for all.

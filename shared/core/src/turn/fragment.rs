@@ -3,8 +3,9 @@
 use crate::message::{EventKey, Inbound, Media, ReplyAddress};
 use crate::outside::{is_hidden, neutral};
 use crate::queue::{Purpose, Task};
-use crate::session::{StoredFile, UserFragment};
+use crate::session::UserFragment;
 use crate::session_key::{PeerKind, SessionKey, is_subagent};
+use crate::shown::StoredFile;
 
 /// The channel of `POST /message`: its answers are read from the session, not sent.
 pub const COLLECTED: &str = "api";

@@ -28,7 +28,7 @@ fn call(id: &str) -> Block {
 }
 
 fn result(id: &str) -> Block {
-    Block::ToolResult { id: id.into(), text: "ok".into(), is_error: false }
+    Block::ToolResult { id: id.into(), text: "ok".into(), is_error: false, files: vec![] }
 }
 
 fn text(text: &str) -> Block {

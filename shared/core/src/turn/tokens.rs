@@ -44,7 +44,10 @@ pub fn tokens_of_block(block: &Block) -> u64 {
     let inside = match block {
         Block::Text { text } | Block::Thinking { text, .. } => tokens(text),
         // The call it answers is named beside it.
-        Block::ToolResult { id, text, .. } => tokens(text).saturating_add(tokens(id)),
+        Block::ToolResult { id, text, files, .. } => {
+            let files = FILE.saturating_mul(u64::try_from(files.len()).unwrap_or(u64::MAX));
+            tokens(text).saturating_add(tokens(id)).saturating_add(files)
+        }
         Block::ToolUse { id, name, input } => {
             tokens(&input.to_string()).saturating_add(tokens(name)).saturating_add(tokens(id))
         }
@@ -98,7 +101,7 @@ mod tests {
 
         #[test]
         fn every_block_and_every_tool_counts(text in any::<String>()) {
-            let block = Block::ToolResult { id: "a".into(), text: text.clone(), is_error: false };
+            let block = Block::ToolResult { id: "a".into(), text: text.clone(), is_error: false, files: vec![] };
             prop_assert!(tokens_of_block(&block) > tokens(&text));
             let tool = ToolSpec { name: "look".into(), description: text.clone(), input_schema: serde_json::json!({}) };
             prop_assert!(tokens_of_tools(std::slice::from_ref(&tool)) > tokens(&text));

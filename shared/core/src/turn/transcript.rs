@@ -271,7 +271,8 @@ fn results(blocks: &[Block], entries: &[Entry], step: u16) -> Vec<Block> {
     let result = |block: &Block| {
         let Block::ToolUse { id: call, .. } = block else { return None };
         let found = stored.iter().find(|result| matches!(result, Block::ToolResult { id, .. } if id == call));
-        let unknown = || Block::ToolResult { id: call.clone(), text: OUTCOME_UNKNOWN.to_owned(), is_error: true };
+        let unknown =
+            || Block::ToolResult { id: call.clone(), text: OUTCOME_UNKNOWN.to_owned(), is_error: true, files: vec![] };
         Some(found.map_or_else(unknown, |result| (*result).clone()))
     };
     blocks.iter().filter_map(result).collect()

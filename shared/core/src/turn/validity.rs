@@ -2,6 +2,7 @@
 //! A request that breaks a rule is refused with 400 again and again, and bricks the conversation.
 
 use crate::model::{Block, ModelMessage, Role};
+use crate::shown::in_words;
 
 use super::transcript::push_message;
 
@@ -139,7 +140,7 @@ pub fn told(messages: &[ModelMessage]) -> Vec<ModelMessage> {
     let mut out = Vec::new();
     let silence = || vec![Block::Text { text: SILENCE.to_owned() }];
     for message in messages {
-        push_message(&mut out, message.role, message.blocks.iter().filter_map(in_words).collect());
+        push_message(&mut out, message.role, message.blocks.iter().filter_map(told_block).collect());
     }
     if out.first().is_some_and(|first| first.role == Role::Assistant) {
         out.insert(0, ModelMessage { role: Role::User, blocks: silence() });
@@ -150,11 +151,13 @@ pub fn told(messages: &[ModelMessage]) -> Vec<ModelMessage> {
     out
 }
 
-fn in_words(block: &Block) -> Option<Block> {
+fn told_block(block: &Block) -> Option<Block> {
     let text = match block {
         Block::Text { text } => text.clone(),
         Block::ToolUse { name, input, .. } => format!("[Called the tool {name} with {input}.]"),
-        Block::ToolResult { text, is_error: false, .. } => format!("[The tool answered: {text}]"),
+        Block::ToolResult { text, is_error: false, files, .. } => {
+            format!("[The tool answered: {}]", in_words(text, files))
+        }
         Block::ToolResult { text, is_error: true, .. } => format!("[The tool failed: {text}]"),
         // What it is stands in the words beside it.
         Block::Thinking { .. } | Block::RedactedThinking { .. } | Block::File { .. } => return None,
@@ -183,7 +186,7 @@ mod tests {
     }
 
     fn result(id: &str) -> Block {
-        Block::ToolResult { id: id.into(), text: format!("seen {id}"), is_error: false }
+        Block::ToolResult { id: id.into(), text: format!("seen {id}"), is_error: false, files: vec![] }
     }
 
     fn thought() -> Block {

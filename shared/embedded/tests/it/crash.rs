@@ -34,7 +34,7 @@ fn session(n: usize) -> SessionKey {
 }
 
 fn entry(turn: u64) -> Entry {
-    let result = Block::ToolResult { id: "call".into(), text: turn.to_string(), is_error: false };
+    let result = Block::ToolResult { id: "call".into(), text: turn.to_string(), is_error: false, files: vec![] };
     Entry { turn, step: 0, at: NOW, body: EntryBody::ToolDone { result } }
 }
 

@@ -90,6 +90,8 @@ async fn the_same_call_again_is_paid_for_once() {
     let first = turn.call(&tool, json!({ "prompt": "a cat" }), "k").await;
     assert_eq!(turn.call(&tool, json!({ "prompt": "a cat" }), "k").await, first);
     assert_eq!(server.asked().len(), 1);
+    let [seen] = &first.files[..] else { panic!("the model sees what it made: {first:?}") };
+    assert_eq!(turn.embedded.blobs.get(&seen.key).await.unwrap().unwrap().bytes, png());
 }
 
 #[tokio::test]

@@ -7,7 +7,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::claude::{HowToThink, how_to_think};
-use crate::facts::{Facts, Kind, base64};
+use crate::facts::{Documents, Facts, Kind, base64};
+use crate::results::Outcome;
 use crate::seal::is_claudes;
 use crate::transcript::{Offer, arguments, fit_id, is_plain_id, offers, tidy};
 
@@ -68,7 +69,7 @@ struct Content<'a> {
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Part<'a> {
     Text {
-        text: &'a str,
+        text: Cow<'a, str>,
     },
     Image {
         source: Source,
@@ -90,10 +91,18 @@ enum Part<'a> {
     },
     ToolResult {
         tool_use_id: Cow<'a, str>,
-        content: &'a str,
+        content: Shown<'a>,
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         is_error: bool,
     },
+}
+
+/// Words alone are a string, which gateways with the same API understand.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Shown<'a> {
+    Text(Cow<'a, str>),
+    Parts(Vec<Part<'a>>),
 }
 
 #[derive(Serialize)]
@@ -112,14 +121,14 @@ enum CacheControl {
 /// The body, or why there is nothing to ask.
 pub(crate) fn body(request: &ModelRequest, facts: &Facts<'_>, thinking: Thinking) -> Result<Vec<u8>, String> {
     let shown = |block: &Block| match block {
-        Block::File { .. } => facts.file(request, block, true).is_some(),
+        Block::File { .. } => facts.file(request, block, Documents::Taken).is_some(),
         // A thought without a seal of Claude's is another's; it would be refused.
         thought => thinking == Thinking::Kept && is_claudes(thought),
     };
     let said = tidy(&request.messages, shown);
     let mut messages: Vec<Message<'_>> = Vec::with_capacity(said.len());
     for said in &said {
-        let content = said.blocks.iter().map(|block| plain(part(request, facts, block))).collect();
+        let content = said.blocks.iter().filter_map(|block| part(request, facts, block)).map(plain).collect();
         messages.push(Message { role: said.role, content });
     }
     // Two marks: the prefix that all turns share (tools and system), and everything said so far, which the next step
@@ -129,7 +138,7 @@ pub(crate) fn body(request: &ModelRequest, facts: &Facts<'_>, thinking: Thinking
     let mut system: Vec<Content<'_>> = [&request.system]
         .into_iter()
         .filter(|text| !text.trim().is_empty())
-        .map(|text| plain(Part::Text { text }))
+        .map(|text| plain(Part::Text { text: Cow::Borrowed(text) }))
         .collect();
     system.iter_mut().for_each(|text| text.cache_control = Some(CacheControl::Ephemeral));
     // A transcript with calls is only taken with tools.
@@ -158,25 +167,36 @@ fn plain(part: Part<'_>) -> Content<'_> {
     Content { part, cache_control: None }
 }
 
-fn part<'a>(request: &ModelRequest, facts: &Facts<'_>, block: &'a Block) -> Part<'a> {
-    match block {
-        Block::Text { text } => Part::Text { text },
+fn part<'a>(request: &'a ModelRequest, facts: &Facts<'_>, block: &'a Block) -> Option<Part<'a>> {
+    Some(match block {
+        Block::Text { text } => Part::Text { text: Cow::Borrowed(text) },
         Block::Thinking { text, signature } => {
             Part::Thinking { thinking: text, signature: signature.as_deref().unwrap_or_default() }
         }
         Block::RedactedThinking { data } => Part::RedactedThinking { data },
-        Block::File { key, .. } => match facts.file(request, block, true) {
-            Some((kind, bytes)) => {
-                let source = Source::Base64 { media_type: kind.media_type(), data: base64(bytes) };
-                if kind == Kind::Pdf { Part::Document { source } } else { Part::Image { source } }
-            }
-            None => Part::Text { text: key },
-        },
-        Block::ToolUse { id, name, input } => Part::ToolUse { id: fit(id), name, input: arguments(input) },
-        Block::ToolResult { id, text, is_error } => {
-            Part::ToolResult { tool_use_id: fit(id), content: text, is_error: *is_error }
+        Block::File { .. } => {
+            let (kind, bytes) = facts.file(request, block, Documents::Taken)?;
+            seen(kind, bytes)
         }
-    }
+        Block::ToolUse { id, name, input } => Part::ToolUse { id: fit(id), name, input: arguments(input) },
+        Block::ToolResult { .. } => result(Outcome::of(request, facts, block, Documents::Taken)?),
+    })
+}
+
+fn result(outcome: Outcome<'_>) -> Part<'_> {
+    let Outcome { id, text, is_error, files } = outcome;
+    let content = if files.is_empty() {
+        Shown::Text(text)
+    } else {
+        let words = (!text.trim().is_empty()).then_some(Part::Text { text });
+        Shown::Parts(words.into_iter().chain(files.iter().map(|(kind, bytes)| seen(*kind, bytes))).collect())
+    };
+    Part::ToolResult { tool_use_id: fit(id), content, is_error }
+}
+
+fn seen(kind: Kind, bytes: &[u8]) -> Part<'static> {
+    let source = Source::Base64 { media_type: kind.media_type(), data: base64(bytes) };
+    if kind == Kind::Pdf { Part::Document { source } } else { Part::Image { source } }
 }
 
 /// `^[a-zA-Z0-9_-]+$`; ids of other providers' calls may have dots and colons.

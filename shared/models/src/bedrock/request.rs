@@ -8,7 +8,8 @@ use serde_json::Value;
 
 pub(crate) use crate::anthropic::request::Thinking;
 use crate::claude::{HowToThink, how_to_think};
-use crate::facts::{Facts, Kind, base64};
+use crate::facts::{Documents, Facts, Kind, base64};
+use crate::results::{Outcome, called};
 use crate::seal::is_claudes;
 use crate::transcript::{Said, arguments, fit_id, is_plain_id, offers, tidy};
 
@@ -72,7 +73,7 @@ struct Message<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 enum Part<'a> {
-    Text(&'a str),
+    Text(Cow<'a, str>),
     Image {
         format: &'static str,
         source: Source,
@@ -92,7 +93,7 @@ enum Part<'a> {
     #[serde(rename_all = "camelCase")]
     ToolResult {
         tool_use_id: Cow<'a, str>,
-        content: [ResultText<'a>; 1],
+        content: Vec<Part<'a>>,
         status: &'static str,
     },
     CachePoint(CachePoint),
@@ -110,23 +111,19 @@ enum Reasoning<'a> {
     RedactedContent(&'a str),
 }
 
-#[derive(Serialize)]
-struct ResultText<'a> {
-    text: &'a str,
-}
-
 /// The body, or why there is nothing to ask.
 pub(crate) fn body(request: &ModelRequest, facts: &Facts<'_>, thinking: Thinking) -> Result<Vec<u8>, String> {
     let is_claude = request.model.contains("anthropic.claude");
     let shown = |block: &Block| match block {
-        Block::File { .. } => facts.file(request, block, true).is_some(),
+        Block::File { .. } => facts.file(request, block, Documents::Taken).is_some(),
         thought => is_claude && thinking == Thinking::Kept && is_claudes(thought),
     };
     let said = tidy(&request.messages, shown);
     let mut messages: Vec<Message<'_>> = Vec::with_capacity(said.len());
-    let mut files = 0;
-    for said in &said {
-        messages.push(message(request, facts, said, &mut files));
+    let mut documents = 0;
+    for (at, this) in said.iter().enumerate() {
+        let before = at.checked_sub(1).and_then(|before| said.get(before));
+        messages.push(message(request, facts, this, before, &mut documents));
     }
     let last = messages.last_mut().ok_or("the conversation is empty")?;
     let caches = caches(&request.model);
@@ -163,43 +160,85 @@ fn caches(model: &str) -> bool {
     is(&["anthropic.claude", "amazon.nova"]) && !is(&old)
 }
 
-fn message<'a>(request: &ModelRequest, facts: &Facts<'_>, said: &'a Said<'_>, files: &mut u32) -> Message<'a> {
-    let mut content: Vec<Part<'a>> =
-        said.blocks.iter().filter_map(|block| part(request, facts, block, files)).collect();
+/// Whether files of this kind can stand in a result: "only supported by Amazon Nova and Anthropic Claude 3 and 4 models"
+/// (<https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolResultContentBlock.html>), and documents are
+/// known to at Claude. For others they follow the results.
+fn takes_in_results(model: &str, kind: Kind) -> bool {
+    model.contains("anthropic.claude") || kind != Kind::Pdf && model.contains("amazon.nova")
+}
+
+fn message<'a>(
+    request: &'a ModelRequest,
+    facts: &Facts<'_>,
+    said: &'a Said<'_>,
+    before: Option<&'a Said<'_>>,
+    documents: &mut u32,
+) -> Message<'a> {
+    let (mut content, mut behind, mut rest) = (Vec::new(), Vec::new(), Vec::new());
+    for block in &said.blocks {
+        match Outcome::of(request, facts, block, Documents::Taken) {
+            Some(outcome) => content.push(result(request, outcome, before, &mut behind, documents)),
+            None => rest.extend(part(request, facts, block, documents)),
+        }
+    }
+    content.append(&mut behind);
+    content.append(&mut rest);
     let has_document = content.iter().any(|part| matches!(part, Part::Document { .. }));
     if has_document && !content.iter().any(|part| matches!(part, Part::Text(_))) {
         // "A document block requires a text block" in the same message.
-        content.push(Part::Text("(a document)"));
+        content.push(Part::Text("(a document)".into()));
     }
     Message { role: said.role, content }
 }
 
-fn part<'a>(request: &ModelRequest, facts: &Facts<'_>, block: &'a Block, files: &mut u32) -> Option<Part<'a>> {
+/// A result; its files that cannot stand in it are put `behind`.
+fn result<'a>(
+    request: &ModelRequest,
+    outcome: Outcome<'a>,
+    before: Option<&Said<'_>>,
+    behind: &mut Vec<Part<'a>>,
+    documents: &mut u32,
+) -> Part<'a> {
+    let heading = outcome.heading(called(before, outcome.id));
+    let Outcome { id, text, is_error, files } = outcome;
+    let (inside, outside): (Vec<_>, Vec<_>) =
+        files.into_iter().partition(|(kind, _)| takes_in_results(&request.model, *kind));
+    let text = if text.trim().is_empty() { Cow::Borrowed("(nothing)") } else { text };
+    let mut content = vec![Part::Text(text)];
+    content.extend(inside.into_iter().map(|(kind, bytes)| seen(kind, bytes, documents)));
+    if !outside.is_empty() {
+        behind.push(Part::Text(heading.into()));
+        behind.extend(outside.into_iter().map(|(kind, bytes)| seen(kind, bytes, documents)));
+    }
+    Part::ToolResult { tool_use_id: fit(id), content, status: if is_error { "error" } else { "success" } }
+}
+
+fn seen(kind: Kind, bytes: &[u8], documents: &mut u32) -> Part<'static> {
+    let source = Source { bytes: base64(bytes) };
+    match kind {
+        Kind::Image(format) => Part::Image { format, source },
+        Kind::Pdf => {
+            *documents = documents.saturating_add(1);
+            // Names may have no dots, and no two be the same.
+            Part::Document { format: "pdf", name: format!("file {documents}"), source }
+        }
+    }
+}
+
+fn part<'a>(request: &ModelRequest, facts: &Facts<'_>, block: &'a Block, documents: &mut u32) -> Option<Part<'a>> {
     Some(match block {
-        Block::Text { text } => Part::Text(text),
+        Block::Text { text } => Part::Text(Cow::Borrowed(text)),
         Block::Thinking { text, signature } => {
             let signature = signature.as_deref().unwrap_or_default();
             Part::ReasoningContent(Reasoning::ReasoningText { text, signature })
         }
         Block::RedactedThinking { data } => Part::ReasoningContent(Reasoning::RedactedContent(data)),
         Block::File { .. } => {
-            let (kind, bytes) = facts.file(request, block, true)?;
-            let source = Source { bytes: base64(bytes) };
-            match kind {
-                Kind::Image(format) => Part::Image { format, source },
-                Kind::Pdf => {
-                    *files = files.saturating_add(1);
-                    // Names may have no dots, and no two be the same.
-                    Part::Document { format: "pdf", name: format!("file {files}"), source }
-                }
-            }
+            let (kind, bytes) = facts.file(request, block, Documents::Taken)?;
+            seen(kind, bytes, documents)
         }
         Block::ToolUse { id, name, input } => Part::ToolUse { tool_use_id: fit(id), name, input: arguments(input) },
-        Block::ToolResult { id, text, is_error } => Part::ToolResult {
-            tool_use_id: fit(id),
-            content: [ResultText { text: if text.trim().is_empty() { "(nothing)" } else { text } }],
-            status: if *is_error { "error" } else { "success" },
-        },
+        Block::ToolResult { .. } => return None,
     })
 }
 

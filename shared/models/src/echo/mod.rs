@@ -83,7 +83,7 @@ mod tests {
     fn it_calls_a_tool_that_is_on_offer_and_shows_the_result() {
         let call = Block::ToolUse { id: "echo_1".into(), name: "read".into(), input: json!({"path": "SOUL.md"}) };
         assert_eq!(told(text("/tool read {\"path\": \"SOUL.md\"}")), (call, Stop::ToolUse));
-        let result = Block::ToolResult { id: "echo_1".into(), text: "a soul".into(), is_error: false };
+        let result = Block::ToolResult { id: "echo_1".into(), text: "a soul".into(), is_error: false, files: vec![] };
         assert_eq!(told(result).0, text(&format!("[offline echo] The tool answered: a soul  {FIX}")));
         for no_call in ["/tool burn {}", "/tool read {", "/tool read"] {
             assert_eq!(told(text(no_call)).1, Stop::End, "{no_call}");

@@ -7,7 +7,8 @@ use chela_core::model::{Block, ModelRequest, Role, Thinking};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::facts::{Facts, base64};
+use crate::facts::{Documents, Facts, Kind, base64};
+use crate::results::Outcome;
 use crate::seal::Maker;
 use crate::transcript::{Said, arguments, fit_id, is_plain_id, tidy};
 
@@ -80,10 +81,26 @@ struct Part<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 enum Payload<'a> {
-    Text(&'a str),
+    Text(Cow<'a, str>),
     InlineData(Blob),
     FunctionCall { id: Cow<'a, str>, name: &'a str, args: Cow<'a, Value> },
-    FunctionResponse { id: Cow<'a, str>, name: &'a str, response: Outcome<'a> },
+    FunctionResponse(Response<'a>),
+}
+
+#[derive(Serialize)]
+struct Response<'a> {
+    id: Cow<'a, str>,
+    name: &'a str,
+    response: Answered<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    parts: Vec<Seen>,
+}
+
+/// <https://ai.google.dev/gemini-api/docs/function-calling#multimodal>
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Seen {
+    inline_data: Blob,
 }
 
 #[derive(Serialize)]
@@ -96,15 +113,15 @@ struct Blob {
 /// The two keys Gemini knows.
 #[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Outcome<'a> {
-    Output(&'a str),
-    Error(&'a str),
+enum Answered<'a> {
+    Output(Cow<'a, str>),
+    Error(Cow<'a, str>),
 }
 
 /// The body, or why there is nothing to ask.
 pub(crate) fn body(request: &ModelRequest, facts: &Facts<'_>) -> Result<Vec<u8>, String> {
     let shown = |block: &Block| match block {
-        Block::File { .. } => facts.file(request, block, true).is_some(),
+        Block::File { .. } => facts.file(request, block, Documents::Taken).is_some(),
         thought => Maker::Gemini.seal_of(thought).is_some(),
     };
     let said = tidy(&request.messages, shown);
@@ -121,7 +138,7 @@ pub(crate) fn body(request: &ModelRequest, facts: &Facts<'_>) -> Result<Vec<u8>,
     let tools = Tools { function_declarations: declarations.collect() };
     let system = Some(request.system.as_str()).filter(|text| !text.trim().is_empty());
     let body = Body {
-        system_instruction: system.map(|text| System { parts: [plain(Payload::Text(text))] }),
+        system_instruction: system.map(|text| System { parts: [plain(Payload::Text(Cow::Borrowed(text)))] }),
         tools: Some(tools).filter(|tools| !tools.function_declarations.is_empty()).into_iter().collect(),
         generation_config: GenerationConfig {
             max_output_tokens: request.max_tokens,
@@ -134,38 +151,63 @@ pub(crate) fn body(request: &ModelRequest, facts: &Facts<'_>) -> Result<Vec<u8>,
 
 /// `called` has the names of the calls so far: a result must repeat the name of its call.
 fn content<'a>(
-    request: &ModelRequest,
+    request: &'a ModelRequest,
     facts: &Facts<'_>,
     said: &'a Said<'_>,
     called: &mut BTreeMap<&'a str, &'a str>,
 ) -> Content<'a> {
-    let mut parts = Vec::new();
+    let (mut parts, mut behind, mut rest) = (Vec::new(), Vec::new(), Vec::new());
     let mut seal = None;
     let mut calls = 0;
     for block in &said.blocks {
         match block.as_ref() {
-            Block::Text { text } => parts.push(plain(Payload::Text(text))),
+            Block::Text { text } => rest.push(plain(Payload::Text(Cow::Borrowed(text)))),
             Block::Thinking { .. } => seal = Maker::Gemini.seal_of(block),
             Block::ToolUse { id, name, input } => {
                 called.insert(id, name);
                 // Of calls made at once, the first bears the seal.
                 let none = (calls == 0 && wants_seals(&request.model)).then_some(NO_SEAL);
                 let data = Payload::FunctionCall { id: fit(id), name, args: arguments(input) };
-                parts.push(Part { data, thought_signature: seal.take().or(none) });
+                rest.push(Part { data, thought_signature: seal.take().or(none) });
                 calls += 1;
             }
-            Block::ToolResult { id, text, is_error } => {
-                let name = called.get(id.as_str()).copied().unwrap_or_default();
-                let response = if *is_error { Outcome::Error(text) } else { Outcome::Output(text) };
-                parts.push(plain(Payload::FunctionResponse { id: fit(id), name, response }));
+            Block::ToolResult { .. } => {
+                let Some(outcome) = Outcome::of(request, facts, block, Documents::Taken) else { continue };
+                let name = called.get(outcome.id).copied().unwrap_or_default();
+                parts.push(response(request, outcome, name, &mut behind));
             }
-            Block::File { .. } => parts.extend(facts.file(request, block, true).map(|(kind, bytes)| {
-                plain(Payload::InlineData(Blob { mime_type: kind.media_type(), data: base64(bytes) }))
-            })),
+            Block::File { .. } => {
+                let seen = facts.file(request, block, Documents::Taken);
+                rest.extend(seen.map(|(kind, bytes)| plain(Payload::InlineData(blob(kind, bytes)))));
+            }
             Block::RedactedThinking { .. } => {}
         }
     }
+    parts.append(&mut behind);
+    parts.append(&mut rest);
     Content { role: if said.role == Role::User { "user" } else { "model" }, parts }
+}
+
+/// A result; its files that cannot stand in it are put `behind`: before Gemini 3 all, and what it does not take there.
+fn response<'a>(request: &ModelRequest, outcome: Outcome<'a>, name: &'a str, behind: &mut Vec<Part<'a>>) -> Part<'a> {
+    let heading = outcome.heading(name);
+    let Outcome { id, text, is_error, files } = outcome;
+    let takes = |kind| wants_seals(&request.model) && kind != Kind::Image("gif");
+    let (inside, outside): (Vec<_>, Vec<_>) = files.into_iter().partition(|(kind, _)| takes(*kind));
+    if !outside.is_empty() {
+        behind.push(plain(Payload::Text(Cow::Owned(heading))));
+        behind.extend(outside.iter().map(|(kind, bytes)| plain(Payload::InlineData(blob(*kind, bytes)))));
+    }
+    plain(Payload::FunctionResponse(Response {
+        id: fit(id),
+        name,
+        response: if is_error { Answered::Error(text) } else { Answered::Output(text) },
+        parts: inside.iter().map(|(kind, bytes)| Seen { inline_data: blob(*kind, bytes) }).collect(),
+    }))
+}
+
+fn blob(kind: Kind, bytes: &[u8]) -> Blob {
+    Blob { mime_type: kind.media_type(), data: base64(bytes) }
 }
 
 fn plain(data: Payload<'_>) -> Part<'_> {

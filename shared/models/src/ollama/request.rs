@@ -7,8 +7,9 @@ use chela_core::model::{Block, ModelRequest, Role, Thinking};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::facts::{Facts, base64};
-use crate::transcript::{Said, arguments, text_of, tidy, told_result};
+use crate::facts::{Documents, Facts, base64};
+use crate::results::Outcome;
+use crate::transcript::{Said, arguments, text_of, tidy};
 
 /// Whether to think; the gpt-oss models take degrees and nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -104,10 +105,7 @@ pub(crate) fn think(request: &ModelRequest, facts: &Facts<'_>) -> Option<Think> 
 /// The body, or why there is nothing to ask.
 pub(crate) fn body(request: &ModelRequest, facts: &Facts<'_>, think: Option<Think>) -> Result<Vec<u8>, String> {
     let shown = |block: &Block| match block {
-        // It has no place for documents.
-        file @ Block::File { content_type, .. } => {
-            content_type.starts_with("image/") && facts.file(request, file, false).is_some()
-        }
+        Block::File { .. } => facts.file(request, block, Documents::Never).is_some(),
         thought => matches!(thought, Block::Thinking { signature: None, .. }),
     };
     let said = tidy(&request.messages, shown);
@@ -141,23 +139,26 @@ pub(crate) fn body(request: &ModelRequest, facts: &Facts<'_>, think: Option<Thin
 
 fn add_user<'a>(
     messages: &mut Vec<Message<'a>>,
-    request: &ModelRequest,
+    request: &'a ModelRequest,
     facts: &Facts<'_>,
     said: &'a Said<'_>,
     called: &BTreeMap<&'a str, &'a str>,
 ) {
-    let mut images = Vec::new();
+    let (mut images, mut words) = (Vec::new(), Vec::new());
     for block in &said.blocks {
-        match block.as_ref() {
-            Block::ToolResult { id, text, is_error } => messages.push(Message::Tool {
-                tool_name: called.get(id.as_str()).copied().unwrap_or_default(),
-                tool_call_id: id,
-                content: told_result(text, *is_error),
-            }),
-            file => images.extend(facts.file(request, file, false).map(|(_, bytes)| base64(bytes))),
+        let Some(outcome) = Outcome::of(request, facts, block, Documents::Never) else {
+            images.extend(facts.file(request, block, Documents::Never).map(|(_, bytes)| base64(bytes)));
+            continue;
+        };
+        let tool_name = called.get(outcome.id).copied().unwrap_or_default();
+        messages.push(Message::Tool { tool_name, tool_call_id: outcome.id, content: outcome.told() });
+        if !outcome.files.is_empty() {
+            words.push(Cow::Owned(outcome.heading(tool_name)));
+            images.extend(outcome.files.iter().map(|(_, bytes)| base64(bytes)));
         }
     }
-    let content = text_of(said).unwrap_or_default();
+    words.extend(text_of(said));
+    let content = words.into_iter().reduce(|all, next| Cow::Owned(format!("{all}\n\n{next}"))).unwrap_or_default();
     if !content.is_empty() || !images.is_empty() {
         messages.push(Message::User { content, images });
     }

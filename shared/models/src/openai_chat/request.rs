@@ -7,8 +7,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::catalog::{Effort, MaxTokensField, ThinkingField, effort};
-use crate::facts::{Facts, Kind, data_url};
-use crate::transcript::{Said, arguments, cache_key, fit_id, is_plain_id, text_of, tidy, told_result};
+use crate::facts::{Documents, Facts, Kind, data_url};
+use crate::results::{Outcome, called};
+use crate::transcript::{Said, arguments, cache_key, fit_id, is_plain_id, text_of, tidy};
 
 use super::Quirks;
 
@@ -106,7 +107,7 @@ enum Content<'a> {
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Part<'a> {
-    Text { text: &'a str },
+    Text { text: Cow<'a, str> },
     ImageUrl { image_url: ImageUrl },
     File { file: File },
 }
@@ -141,7 +142,7 @@ const EFFORTS: [Effort; 3] = [Effort::Low, Effort::Medium, Effort::High];
 /// The body, or why there is nothing to ask.
 pub(crate) fn body(request: &ModelRequest, facts: &Facts<'_>, quirks: Quirks) -> Result<Vec<u8>, String> {
     let shown = |block: &Block| match block {
-        Block::File { .. } => facts.file(request, block, false).is_some(),
+        Block::File { .. } => facts.file(request, block, Documents::TakenIfKnown).is_some(),
         // A sealed thought is another dialect's and stays there.
         thought => quirks.returns_reasoning && matches!(thought, Block::Thinking { signature: None, .. }),
     };
@@ -150,10 +151,11 @@ pub(crate) fn body(request: &ModelRequest, facts: &Facts<'_>, quirks: Quirks) ->
     if !request.system.trim().is_empty() {
         messages.push(Message::System { content: &request.system });
     }
-    for said in &said {
-        match said.role {
-            Role::User => add_user(&mut messages, request, facts, said, quirks),
-            Role::Assistant => add_assistant(&mut messages, said, quirks),
+    for (at, this) in said.iter().enumerate() {
+        let before = at.checked_sub(1).and_then(|before| said.get(before));
+        match this.role {
+            Role::User => add_user(&mut messages, (request, facts), this, before, quirks),
+            Role::Assistant => add_assistant(&mut messages, this, quirks),
         }
     }
     if said.is_empty() {
@@ -205,30 +207,46 @@ fn function(tool: &ToolSpec) -> Tool<'_> {
     }
 }
 
+/// The results, then what the user said. A result is words alone, so that what it shows follows all of them.
 fn add_user<'a>(
     messages: &mut Vec<Message<'a>>,
-    request: &ModelRequest,
-    facts: &Facts<'_>,
+    (request, facts): (&'a ModelRequest, &Facts<'_>),
     said: &'a Said<'_>,
+    before: Option<&'a Said<'_>>,
     quirks: Quirks,
 ) {
-    for block in &said.blocks {
-        if let Block::ToolResult { id, text, is_error } = block.as_ref() {
-            messages.push(Message::Tool { tool_call_id: fit(id, quirks), content: told_result(text, *is_error) });
+    let mut parts = Vec::new();
+    for outcome in said.blocks.iter().filter_map(|block| Outcome::of(request, facts, block, Documents::TakenIfKnown)) {
+        if !outcome.files.is_empty() {
+            parts.push(Part::Text { text: Cow::Owned(outcome.heading(called(before, outcome.id))) });
+            parts.extend(outcome.files.iter().map(|(kind, bytes)| seen(*kind, bytes)));
         }
+        messages.push(Message::Tool { tool_call_id: fit(outcome.id, quirks), content: outcome.told() });
     }
-    let part = |block: &'a Block| match block {
-        Block::Text { text } => Some(Part::Text { text }),
-        file => facts.file(request, file, false).map(|(kind, bytes)| match kind {
-            Kind::Image(_) => Part::ImageUrl { image_url: ImageUrl { url: data_url(kind, bytes) } },
-            Kind::Pdf => Part::File { file: File { filename: "file.pdf", file_data: data_url(kind, bytes) } },
-        }),
+    let shows = !parts.is_empty();
+    let own = |block: &'a Block| match block {
+        Block::Text { text } => Some(Part::Text { text: Cow::Borrowed(text) }),
+        file => facts.file(request, file, Documents::TakenIfKnown).map(|(kind, bytes)| seen(kind, bytes)),
     };
-    if said.blocks.iter().any(|block| matches!(block.as_ref(), Block::File { .. })) {
-        let content = Content::Parts(said.blocks.iter().filter_map(|block| part(block)).collect());
-        messages.push(Message::User { content });
+    let content = if shows || said.blocks.iter().any(|block| matches!(block.as_ref(), Block::File { .. })) {
+        parts.extend(said.blocks.iter().filter_map(|block| own(block)));
+        Content::Parts(parts)
     } else if let Some(text) = text_of(said) {
-        messages.push(Message::User { content: Content::Text(text) });
+        Content::Text(text)
+    } else {
+        return;
+    };
+    if quirks.short_tool_ids && matches!(messages.last(), Some(Message::Tool { .. })) {
+        // Mistral: "Unexpected role 'user' after role 'tool'".
+        messages.push(Message::Assistant { content: Some("…".into()), reasoning_content: None, tool_calls: vec![] });
+    }
+    messages.push(Message::User { content });
+}
+
+fn seen(kind: Kind, bytes: &[u8]) -> Part<'static> {
+    match kind {
+        Kind::Image(_) => Part::ImageUrl { image_url: ImageUrl { url: data_url(kind, bytes) } },
+        Kind::Pdf => Part::File { file: File { filename: "file.pdf", file_data: data_url(kind, bytes) } },
     }
 }
 

@@ -7,9 +7,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::catalog::{Effort, effort};
-use crate::facts::{Facts, Kind, data_url};
+use crate::facts::{Documents, Facts, Kind, data_url};
+use crate::results::Outcome;
 use crate::seal::Maker;
-use crate::transcript::{Said, arguments, cache_key, fit_id, is_plain_id, tidy, told_result};
+use crate::transcript::{Said, arguments, cache_key, fit_id, is_plain_id, tidy};
 
 /// Whether the model's earlier reasoning is sent back and its next one asked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -57,13 +58,21 @@ enum Item<'a> {
     Message { role: Role, content: Vec<Part<'a>> },
     Reasoning { id: &'a str, summary: Vec<Part<'a>>, encrypted_content: &'a str },
     FunctionCall { call_id: Cow<'a, str>, name: &'a str, arguments: String },
-    FunctionCallOutput { call_id: Cow<'a, str>, output: Cow<'a, str> },
+    FunctionCallOutput { call_id: Cow<'a, str>, output: Output<'a> },
+}
+
+/// Words alone are a string.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Output<'a> {
+    Text(Cow<'a, str>),
+    Parts(Vec<Part<'a>>),
 }
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Part<'a> {
-    InputText { text: &'a str },
+    InputText { text: Cow<'a, str> },
     InputImage { image_url: String },
     InputFile { filename: &'static str, file_data: String },
     OutputText { text: &'a str },
@@ -76,7 +85,7 @@ const EFFORTS: [Effort; 3] = [Effort::Low, Effort::Medium, Effort::High];
 /// The body, or why there is nothing to ask.
 pub(crate) fn body(request: &ModelRequest, facts: &Facts<'_>, reasoning: Reasoning) -> Result<Vec<u8>, String> {
     let shown = |block: &Block| match block {
-        Block::File { .. } => facts.file(request, block, true).is_some(),
+        Block::File { .. } => facts.file(request, block, Documents::Taken).is_some(),
         thought => reasoning == Reasoning::Kept && seal_of(thought).is_some(),
     };
     let said = tidy(&request.messages, shown);
@@ -117,20 +126,17 @@ fn seal_of(block: &Block) -> Option<(&str, &str)> {
     Maker::Responses.seal_of(block)?.split_once(':')
 }
 
-fn add<'a>(input: &mut Vec<Item<'a>>, request: &ModelRequest, facts: &Facts<'_>, said: &'a Said<'_>) {
+fn add<'a>(input: &mut Vec<Item<'a>>, request: &'a ModelRequest, facts: &Facts<'_>, said: &'a Said<'_>) {
     let mut content = Vec::new();
     for block in &said.blocks {
         let item = match block.as_ref() {
             Block::Text { text } if said.role == Role::User => {
-                content.push(Part::InputText { text });
+                content.push(Part::InputText { text: Cow::Borrowed(text) });
                 continue;
             }
             Block::Text { text } => Item::Message { role: Role::Assistant, content: vec![Part::OutputText { text }] },
             Block::File { .. } => {
-                content.extend(facts.file(request, block, true).map(|(kind, bytes)| match kind {
-                    Kind::Image(_) => Part::InputImage { image_url: data_url(kind, bytes) },
-                    Kind::Pdf => Part::InputFile { filename: "file.pdf", file_data: data_url(kind, bytes) },
-                }));
+                content.extend(facts.file(request, block, Documents::Taken).map(|(kind, bytes)| seen(kind, bytes)));
                 continue;
             }
             Block::Thinking { text, .. } => {
@@ -142,14 +148,31 @@ fn add<'a>(input: &mut Vec<Item<'a>>, request: &ModelRequest, facts: &Facts<'_>,
             Block::ToolUse { id, name, input } => {
                 Item::FunctionCall { call_id: fit(id), name, arguments: arguments(input).to_string() }
             }
-            Block::ToolResult { id, text, is_error } => {
-                Item::FunctionCallOutput { call_id: fit(id), output: told_result(text, *is_error) }
+            Block::ToolResult { .. } => {
+                let Some(outcome) = Outcome::of(request, facts, block, Documents::Taken) else { continue };
+                Item::FunctionCallOutput { call_id: fit(outcome.id), output: output(&outcome) }
             }
         };
         input.push(item);
     }
     if !content.is_empty() {
         input.push(Item::Message { role: Role::User, content });
+    }
+}
+
+fn output<'a>(outcome: &Outcome<'a>) -> Output<'a> {
+    let told = outcome.told();
+    if outcome.files.is_empty() {
+        return Output::Text(told);
+    }
+    let words = (!told.trim().is_empty()).then_some(Part::InputText { text: told });
+    Output::Parts(words.into_iter().chain(outcome.files.iter().map(|(kind, bytes)| seen(*kind, bytes))).collect())
+}
+
+fn seen(kind: Kind, bytes: &[u8]) -> Part<'static> {
+    match kind {
+        Kind::Image(_) => Part::InputImage { image_url: data_url(kind, bytes) },
+        Kind::Pdf => Part::InputFile { filename: "file.pdf", file_data: data_url(kind, bytes) },
     }
 }
 

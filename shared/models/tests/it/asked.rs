@@ -39,9 +39,14 @@ fn tool_turn() -> ModelRequest {
         ]),
         user(vec![
             text("and?"),
-            Block::ToolResult { id: "toolu_2".into(), text: "fine".into(), is_error: false },
-            Block::ToolResult { id: "orphan".into(), text: "lost".into(), is_error: false },
-            Block::ToolResult { id: "functions.read:0".into(), text: "no such file".into(), is_error: true },
+            Block::ToolResult { id: "toolu_2".into(), text: "fine".into(), is_error: false, files: vec![] },
+            Block::ToolResult { id: "orphan".into(), text: "lost".into(), is_error: false, files: vec![] },
+            Block::ToolResult {
+                id: "functions.read:0".into(),
+                text: "no such file".into(),
+                is_error: true,
+                files: vec![],
+            },
         ]),
     ]);
     request.tools = vec![ToolSpec {

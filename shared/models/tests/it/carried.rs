@@ -2,6 +2,7 @@
 
 use chela_core::model::{Block, ModelRequest, Thinking, ToolSpec};
 use chela_core::secret::Secret;
+use chela_core::shown::StoredFile;
 use chela_models::{Api, AwsKeys, Input, MaxTokensField, ModelConfig, ProviderConfig};
 use serde_json::{Value, json};
 
@@ -46,7 +47,7 @@ fn of_model(model: &str, thinking: Thinking) -> ModelRequest {
 fn thoughts(seals: [&str; 3]) -> ModelRequest {
     let thought = |seal: &str| Block::Thinking { text: "Hm.".into(), signature: Some(seal.into()) };
     let look = Block::ToolUse { id: "call_1".into(), name: "look".into(), input: json!({"at": 1}) };
-    let seen = Block::ToolResult { id: "call_1".into(), text: "no".into(), is_error: true };
+    let seen = Block::ToolResult { id: "call_1".into(), text: "no".into(), is_error: true, files: vec![] };
     let said = seals.map(thought).into_iter().chain([text("I look."), look]).collect();
     let mut request = request(vec![user(vec![text("hello")]), assistant(said), user(vec![seen])]);
     request.tools =
@@ -366,4 +367,155 @@ async fn a_provider_can_be_given_less_time_than_the_caller_has() {
     let model = chela_models::open(&config, None, http(&[&url])).unwrap();
     let answer = tokio::time::timeout(std::time::Duration::from_secs(5), call(&*model, &hello())).await.unwrap();
     assert!(answer.0.is_err());
+}
+
+/// A step with two calls: the first shows a picture, a document and one that is gone; the second failed. Then a word.
+fn showing(model: &str) -> ModelRequest {
+    let look = |id: &str| Block::ToolUse { id: id.into(), name: "look".into(), input: json!({}) };
+    let file = |key: &str, kind: &str| StoredFile { key: format!("media/main/{key}"), content_type: kind.into() };
+    let files = vec![file("a.png", "image/png"), file("b.pdf", "application/pdf"), file("c.gif", "image/gif")];
+    let shown = Block::ToolResult { id: "call_1".into(), text: "Seen.".into(), is_error: false, files };
+    let files = vec![file("a.png", "image/png")];
+    let failed = Block::ToolResult { id: "call_2".into(), text: "Gone.".into(), is_error: true, files };
+    let bytes = [("media/main/a.png", "picture"), ("media/main/b.pdf", "document")];
+    ModelRequest {
+        model: model.into(),
+        files: bytes.map(|(key, bytes)| (key.into(), bytes.into())).into(),
+        ..request(vec![
+            user(vec![text("hello")]),
+            assistant(vec![look("call_1"), look("call_2")]),
+            user(vec![failed, shown, text("and?")]),
+        ])
+    }
+}
+
+const GIF_UNSEEN: &str = "[a picture, which this model cannot see: c.gif]";
+const PDF_UNSEEN: &str = "[a document, which this model cannot see: b.pdf]";
+const PNG_UNSEEN: &str = "[a picture, which this model cannot see: a.png]";
+const HEADING: &str = "[Shown by the result of look (call_1), not sent by the user:]";
+
+#[tokio::test]
+async fn what_a_tool_shows_stands_in_its_result_at_anthropic_openai_and_claude_on_bedrock() {
+    let (seen, failed) = (format!("Seen.\n{GIF_UNSEEN}"), format!("Gone.\n{PNG_UNSEEN}"));
+    let sent = body("anthropic", Api::AnthropicMessages, ANTHROPIC, &showing("claude-sonnet-4-5")).await;
+    let source = |kind: &str, data: &str| json!({"type": "base64", "media_type": kind, "data": data});
+    let expected = json!([
+        {"type": "tool_result", "tool_use_id": "call_1", "content": [
+            {"type": "text", "text": seen},
+            {"type": "image", "source": source("image/png", "cGljdHVyZQ==")},
+            {"type": "document", "source": source("application/pdf", "ZG9jdW1lbnQ=")},
+        ]},
+        {"type": "tool_result", "tool_use_id": "call_2", "content": failed, "is_error": true},
+        {"type": "text", "text": "and?", "cache_control": {"type": "ephemeral"}},
+    ]);
+    assert_eq!(sent["messages"][2]["content"], expected);
+
+    let sent = body("openai", Api::OpenaiResponses, RESPONSES, &showing("gpt-5.1")).await;
+    let expected = json!([
+        {"type": "function_call_output", "call_id": "call_1", "output": [
+            {"type": "input_text", "text": seen},
+            {"type": "input_image", "image_url": "data:image/png;base64,cGljdHVyZQ=="},
+            {"type": "input_file", "filename": "file.pdf", "file_data": "data:application/pdf;base64,ZG9jdW1lbnQ="},
+        ]},
+        {"type": "function_call_output", "call_id": "call_2", "output": format!("Error: {failed}")},
+        {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "and?"}]},
+    ]);
+    assert_eq!(json!(sent["input"].as_array().unwrap()[3..]), expected);
+
+    let sent = bedrock(&showing("us.anthropic.claude-sonnet-4-5-20250929-v1:0")).await;
+    let expected = json!([
+        {"toolResult": {"toolUseId": "call_1", "status": "success", "content": [
+            {"text": seen},
+            {"image": {"format": "png", "source": {"bytes": "cGljdHVyZQ=="}}},
+            {"document": {"format": "pdf", "name": "file 1", "source": {"bytes": "ZG9jdW1lbnQ="}}},
+        ]}},
+        {"toolResult": {"toolUseId": "call_2", "status": "error", "content": [{"text": failed}]}},
+        {"text": "and?"},
+        {"cachePoint": {"type": "default"}},
+    ]);
+    assert_eq!(sent["messages"][2]["content"], expected);
+}
+
+#[tokio::test]
+async fn gemini_takes_it_in_the_result_from_its_third_generation_on_and_behind_it_before() {
+    let answer = |shown: Value| {
+        let mut of = json!({"id": "call_1", "name": "look", "response": {"output": format!("Seen.\n{GIF_UNSEEN}")}});
+        if !shown.is_null() {
+            of["parts"] = shown;
+        }
+        json!({"functionResponse": of})
+    };
+    let error = json!({"error": format!("Gone.\n{PNG_UNSEEN}")});
+    let failed = json!({"functionResponse": {"id": "call_2", "name": "look", "response": error}});
+    let data = |kind: &str, data: &str| json!({"inlineData": {"mimeType": kind, "data": data}});
+    let (png, pdf) = (data("image/png", "cGljdHVyZQ=="), data("application/pdf", "ZG9jdW1lbnQ="));
+    let sent = body("google", Api::GoogleGenerativeAi, GEMINI, &showing("gemini-3.5-flash")).await;
+    let expected = json!([answer(json!([png, pdf])), failed, {"text": "and?"}]);
+    assert_eq!(sent["contents"][2]["parts"], expected);
+    let mut third = showing("gemini-3.5-flash");
+    third.files.insert("media/main/c.gif".into(), "film".into());
+    let sent = body("google", Api::GoogleGenerativeAi, GEMINI, &third).await;
+    assert_eq!(sent["contents"][2]["parts"][2], json!({"text": HEADING}));
+    assert_eq!(sent["contents"][2]["parts"][3], data("image/gif", "ZmlsbQ=="), "which it does not take in a result");
+    let sent = body("google", Api::GoogleGenerativeAi, GEMINI, &showing("gemini-2.5-pro")).await;
+    let expected = json!([answer(Value::Null), failed, {"text": HEADING}, png, pdf, {"text": "and?"}]);
+    assert_eq!(sent["contents"][2]["parts"], expected);
+}
+
+#[tokio::test]
+async fn where_results_are_words_alone_what_is_shown_follows_all_of_them_as_what_it_is() {
+    let told = format!("Seen.\n{PDF_UNSEEN}\n{GIF_UNSEEN}");
+    let failed = format!("Error: Gone.\n{PNG_UNSEEN}");
+    let picture = json!({"type": "image_url", "image_url": {"url": "data:image/png;base64,cGljdHVyZQ=="}});
+    let shown = json!({"role": "user", "content": [
+        {"type": "text", "text": HEADING}, picture, {"type": "text", "text": "and?"},
+    ]});
+    let sent = body("somebody", Api::OpenaiCompletions, OPENAI, &showing("some-model")).await;
+    let tool = |id: &str, content: &str| json!({"role": "tool", "tool_call_id": id, "content": content});
+    let expected = json!([tool("call_1", &told), tool("call_2", &failed), shown]);
+    assert_eq!(json!(sent["messages"].as_array().unwrap()[3..]), expected);
+
+    let sent = body("mistral", Api::OpenaiCompletions, OPENAI, &showing("some-model")).await;
+    let roles: Vec<&str> =
+        sent["messages"].as_array().unwrap()[3..].iter().map(|m| m["role"].as_str().unwrap()).collect();
+    assert_eq!(roles, ["tool", "tool", "assistant", "user"], "which takes no user directly behind a tool");
+
+    let sent = body("ollama", Api::Ollama, OLLAMA, &showing("some-model")).await;
+    let tool =
+        |id: &str, content: &str| json!({"role": "tool", "tool_name": "look", "tool_call_id": id, "content": content});
+    let shown = json!({"role": "user", "content": format!("{HEADING}\n\nand?"), "images": ["cGljdHVyZQ=="]});
+    assert_eq!(
+        json!(sent["messages"].as_array().unwrap()[3..]),
+        json!([tool("call_1", &told), tool("call_2", &failed), shown])
+    );
+
+    let sent = bedrock(&showing("some.model-v1:0")).await;
+    let content = sent["messages"][2]["content"].as_array().unwrap();
+    assert_eq!(content[0]["toolResult"]["content"], json!([{"text": format!("Seen.\n{GIF_UNSEEN}")}]));
+    assert_eq!(
+        content[2..4],
+        [json!({"text": HEADING}), json!({"image": {"format": "png", "source": {"bytes": "cGljdHVyZQ=="}}})]
+    );
+    assert_eq!(content[4]["document"]["name"], "file 1");
+}
+
+/// By configuration or by the catalogue.
+#[tokio::test]
+async fn a_model_that_takes_no_pictures_is_told_that_there_is_one() {
+    let blind = ModelConfig { input: Some(vec![Input::Text]), ..ModelConfig::default() };
+    let all = format!("Seen.\n{PNG_UNSEEN}\n{PDF_UNSEEN}\n{GIF_UNSEEN}");
+    for (id, api, wire, at) in [
+        ("openai", Api::OpenaiCompletions, OPENAI, "/messages/3/content"),
+        ("openai", Api::OpenaiResponses, RESPONSES, "/input/3/output"),
+        ("anthropic", Api::AnthropicMessages, ANTHROPIC, "/messages/2/content/0/content"),
+        ("google", Api::GoogleGenerativeAi, GEMINI, "/contents/2/parts/0/functionResponse/response/output"),
+        ("bedrock", Api::BedrockConverseStream, "", "/messages/2/content/0/toolResult/content/0/text"),
+        ("ollama", Api::Ollama, OLLAMA, "/messages/3/content"),
+    ] {
+        let models = [("some-model".into(), blind.clone())].into();
+        let config = ProviderConfig { api: Some(api), models, ..ProviderConfig::of(id) };
+        let sent = asked_by(config, vec![sse(wire)], &showing("some-model")).await.remove(0);
+        assert_eq!(sent.body.pointer(at), Some(&json!(all)), "{id}: {:#}", sent.body);
+        assert!(!sent.body.to_string().contains("cGljdHVyZQ=="), "{id}");
+    }
 }

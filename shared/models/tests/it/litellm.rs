@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use chela_core::model::{Block, ModelRequest, Stop, Thinking, ToolSpec};
 use chela_core::secret::Secret;
+use chela_core::shown::StoredFile;
 use chela_models::{Api, ProviderConfig};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
@@ -78,7 +79,7 @@ impl Proxy {
 
 fn turn() -> ModelRequest {
     let look = Block::ToolUse { id: "call_1".into(), name: "get_weather".into(), input: json!({"location": "Rome"}) };
-    let seen = Block::ToolResult { id: "call_1".into(), text: "18 degrees".into(), is_error: false };
+    let seen = Block::ToolResult { id: "call_1".into(), text: "18 degrees".into(), is_error: false, files: vec![] };
     let picture = Block::File { key: "a".into(), content_type: "image/png".into() };
     let mut turn = request(vec![
         user(vec![picture, text("Which city is this, and its weather?")]),
@@ -133,11 +134,30 @@ fn understood(body: &Value, api: Api) {
     assert_eq!(body["max_tokens"].as_u64().or(body["max_completion_tokens"].as_u64()), Some(100), "{body:#}");
 }
 
+/// The same with a picture in the result and no word behind it.
+fn showing() -> ModelRequest {
+    let mut turn = turn();
+    let Some(Block::ToolResult { files, .. }) = turn.messages[2].blocks.first_mut() else { panic!("a result") };
+    files.push(StoredFile { key: "b".into(), content_type: "image/png".into() });
+    turn.messages[2].blocks.truncate(1);
+    turn.files.insert("b".into(), "shot".into());
+    turn
+}
+
+/// What a tool showed must have come to the model. LiteLLM passes on what Messages and chat completions show.
+fn shows(body: &Value, api: Api) {
+    let messages = body["messages"].as_array().unwrap();
+    let tool = messages.iter().find(|message| message["role"] == "tool").unwrap();
+    assert!(tool.to_string().contains("18 degrees"), "{body:#}");
+    let picture = body.to_string().contains("data:image/png;base64,c2hvdA==");
+    assert_eq!(picture, api != Api::GoogleGenerativeAi, "{api:?}: {body:#}");
+}
+
 #[tokio::test]
 async fn litellm_understands_three_dialects_and_is_understood() {
     let dialects =
         [(Api::OpenaiCompletions, "/v1"), (Api::AnthropicMessages, ""), (Api::GoogleGenerativeAi, "/v1beta")];
-    let upstream = Provider::start(dialects.iter().flat_map(|_| [sse(TEXT), sse(TOOLS)])).await;
+    let upstream = Provider::start(dialects.iter().flat_map(|_| [sse(TEXT), sse(TOOLS), sse(TEXT)])).await;
     let proxy = Proxy::start(&upstream.base_url).await;
     for (number, (api, path)) in dialects.into_iter().enumerate() {
         let base_url = Some(format!("{}{path}", proxy.url));
@@ -150,7 +170,7 @@ async fn litellm_understands_three_dialects_and_is_understood() {
         let answer = answer.unwrap_or_else(|error| panic!("{}", told(&error.to_string())));
         assert_eq!((shown.concat().as_str(), answer.stop), ("Grüß Gott, 🦀!", Stop::End), "{}", told("text"));
         assert_eq!(answer.blocks, [text("Grüß Gott, 🦀!")], "{}", told("text"));
-        understood(&upstream.asked()[number * 2].body, api);
+        understood(&upstream.asked()[number * 3].body, api);
         let answer = call(&*model, &turn()).await.0.unwrap_or_else(|error| panic!("{}", told(&error.to_string())));
         let calls = answer.blocks.iter().filter_map(|block| match block {
             Block::ToolUse { name, input, .. } => Some((name.as_str(), input.clone())),
@@ -161,5 +181,7 @@ async fn litellm_understands_three_dialects_and_is_understood() {
         expected.truncate(if api == Api::GoogleGenerativeAi { 1 } else { 2 });
         assert_eq!(calls.collect::<Vec<_>>(), expected, "{}", told("calls"));
         assert_eq!(answer.stop, Stop::ToolUse, "{}", told("calls"));
+        call(&*model, &showing()).await.0.unwrap_or_else(|error| panic!("{}", told(&error.to_string())));
+        shows(&upstream.asked()[number * 3 + 2].body, api);
     }
 }

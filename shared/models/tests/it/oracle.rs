@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use chela_core::model::{Block, ToolSpec};
 use chela_core::secret::Secret;
+use chela_core::shown::StoredFile;
 use chela_models::{Api, AwsKeys, ProviderConfig};
 use serde_json::{Value, json};
 
@@ -73,7 +74,9 @@ async fn botocore_takes_the_body_and_signs_it_the_same_way() {
     let model = chela_models::open(&config, None, http(&[&host])).unwrap();
     let file = |key: &str, kind: &str| Block::File { key: key.into(), content_type: kind.into() };
     let look = Block::ToolUse { id: "call_1".into(), name: "look".into(), input: json!({"at": "é"}) };
-    let seen = Block::ToolResult { id: "call_1".into(), text: String::new(), is_error: false };
+    let shown = |key: &str, kind: &str| StoredFile { key: key.into(), content_type: kind.into() };
+    let files = vec![shown("a", "image/png"), shown("b", "application/pdf")];
+    let seen = Block::ToolResult { id: "call_1".into(), text: String::new(), is_error: false, files };
     let thought = Block::Thinking { text: "Hm.".into(), signature: Some("c2VhbA==".into()) };
     let redacted = Block::RedactedThinking { data: "eA==".into() };
     let mut turn = request(vec![
@@ -94,6 +97,8 @@ async fn botocore_takes_the_body_and_signs_it_the_same_way() {
         "model": turn.model, "body": asked.exact.1, "path": asked.path(), "host": of("host"),
         "date": of("x-amz-date"), "authorization": of("authorization"),
     });
+    let inside = asked.body.pointer("/messages/2/content/0/toolResult/content").and_then(Value::as_array).unwrap();
+    assert_eq!(inside.len(), 3, "{:#}", asked.body);
     let verdict = ask(JUDGE, &question);
     assert_eq!(verdict["invalid"], "", "{:#}", asked.body);
     let signature = |header: &str| header.rsplit("Signature=").next().unwrap().to_owned();

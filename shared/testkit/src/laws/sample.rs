@@ -6,6 +6,7 @@ use chela_core::model::{Block, Usage};
 use chela_core::queue::{ENVELOPE_VERSION, Envelope, Task};
 use chela_core::session::{Accepted, AssistantEntry, Claim, Entry, EntryBody, UserFragment};
 use chela_core::session_key::SessionKey;
+use chela_core::shown::StoredFile;
 use serde_json::json;
 
 use super::NOW;
@@ -86,5 +87,6 @@ pub(super) fn tool_results(turn: u64, step: u16, ids: &[&str]) -> Entry {
 }
 
 fn tool_result(id: &str) -> Block {
-    Block::ToolResult { id: id.to_owned(), text: format!("result of {id}"), is_error: false }
+    let file = StoredFile { key: format!("media/main/{id}.png"), content_type: "image/png".into() };
+    Block::ToolResult { id: id.to_owned(), text: format!("result of {id}"), is_error: false, files: vec![file] }
 }

@@ -83,7 +83,7 @@ async fn run(caller: &Caller, input: Value, letters: &Letters) -> ToolAnswer {
 /// What was done, if the call was carried out.
 async fn does(caller: &Caller, input: Value) -> Result<(ReplyAddress, Errand), String> {
     let letters = Letters::default();
-    let ToolAnswer { text, is_error } = run(caller, input, &letters).await;
+    let ToolAnswer { text, is_error, .. } = run(caller, input, &letters).await;
     let mut sent = letters.sent.into_inner().unwrap();
     assert_eq!(sent.is_empty(), is_error, "{text}");
     sent.pop().map(|(to, errand, _, _)| (to, errand)).ok_or(text)

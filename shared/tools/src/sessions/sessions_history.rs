@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use chela_core::model::{Block, ToolSpec};
 use chela_core::session::{Entry, EntryBody};
 use chela_core::session_key::SessionKey;
+use chela_core::shown::in_words;
 use chela_core::tool::{Caller, Effect, Tool, ToolAnswer, ToolCall};
 use serde::Deserialize;
 use serde_json::json;
@@ -104,7 +105,7 @@ fn block(block: &Block) -> Option<String> {
     match block {
         Block::Text { text } if !text.trim().is_empty() => Some(format!("assistant: {}", cut(text, TEXT_CHARS))),
         Block::ToolUse { name, .. } => Some(format!("assistant calls {name}")),
-        Block::ToolResult { text, .. } => Some(format!("result: {}", cut(text, RESULT_CHARS))),
+        Block::ToolResult { text, files, .. } => Some(format!("result: {}", in_words(&cut(text, RESULT_CHARS), files))),
         _ => None,
     }
 }

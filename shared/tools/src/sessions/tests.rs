@@ -86,13 +86,13 @@ impl World {
     }
 
     async fn ok(&self, name: &str, input: Value, key: &str) -> String {
-        let ToolAnswer { text, is_error } = self.call(name, input, key).await;
+        let ToolAnswer { text, is_error, .. } = self.call(name, input, key).await;
         assert!(!is_error, "{text}");
         text
     }
 
     async fn refused(&self, name: &str, input: Value) -> String {
-        let ToolAnswer { text, is_error } = self.call(name, input, "refused").await;
+        let ToolAnswer { text, is_error, .. } = self.call(name, input, "refused").await;
         assert!(is_error, "{text}");
         text
     }
@@ -127,7 +127,7 @@ impl World {
         let answer = AssistantEntry { user, blocks, outbox: Some(vec![]), ..AssistantEntry::default() };
         let entry = |step, body| Entry { turn: 1, step, at: now, body };
         sessions.append(&key, &entry(0, EntryBody::Assistant(answer))).await.unwrap();
-        let result = Block::ToolResult { id: "1".into(), text: "x".repeat(9_000), is_error: false };
+        let result = Block::ToolResult { id: "1".into(), text: "x".repeat(9_000), is_error: false, files: vec![] };
         sessions.append(&key, &entry(0, EntryBody::ToolResults { results: vec![result] })).await.unwrap();
         let epoch = head.epoch;
         head.finish(&[]);

@@ -238,3 +238,33 @@ fn p01_nothing_outside_the_workspace_is_reached() {
         assert_eq!(listed.len(), 4, "{listed:?}");
     });
 }
+
+/// Seen red: with a key that does not name the content, and with no limit.
+#[test]
+fn a_picture_is_shown_as_it_is_now_and_whatever_it_is_called() {
+    run(async {
+        let world = World::new();
+        let store = async |path: &str, bytes: Vec<u8>| {
+            world.files.put(&format!("agents/main/{path}"), bytes.into(), Precondition::None).await.unwrap();
+        };
+        let png = |say: &str| [b"\x89PNG\r\n\x1a\n", say.as_bytes()].concat();
+        let read = async |path: &str| world.call("read", json!({ "path": path })).await;
+        store("pictures/cat.txt", png("cat")).await;
+        let first = read("pictures/cat.txt").await;
+        assert_eq!((first.text.as_str(), first.is_error), ("pictures/cat.txt (image/png, 11 bytes)", false));
+        let [seen] = &first.files[..] else { panic!("one file") };
+        assert!(seen.key.starts_with("media/main/") && seen.key.ends_with(".png") && seen.content_type == "image/png");
+        assert_eq!(read("pictures/cat.txt").await, first, "the same once more");
+        store("pictures/cat.txt", png("dog")).await;
+        let second = read("pictures/cat.txt").await;
+        assert_ne!(second.files[0].key, seen.key);
+        assert_eq!(world.files.get(&seen.key).await.unwrap().unwrap().bytes, png("cat"), "what was seen stays");
+        store("a.pdf", b"%PDF-1.7 text".to_vec()).await;
+        assert_eq!(read("a.pdf").await.files[0].content_type, "application/pdf");
+        store("big.jpg", [&[0xff, 0xd8, 0xff][..], &vec![0; 4 * 1024 * 1024]].concat()).await;
+        let big = read("big.jpg").await;
+        assert!(big.is_error && big.files.is_empty() && big.text.contains("at most 3932160"), "{big:?}");
+        store("photo.heic", b"\0\0\0\x18ftypheic".to_vec()).await;
+        assert!(read("photo.heic").await.text.contains("not a text file"));
+    });
+}

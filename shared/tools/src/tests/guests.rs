@@ -43,6 +43,24 @@ fn a_guests_turn_does_not_reach_what_the_owner_keeps() {
     });
 }
 
+/// Seen red: with `read` showing a file before it is looked at whose it is.
+#[test]
+fn a_guest_is_shown_no_picture_of_the_owner() {
+    run(async {
+        let mut world = World { caller: guest(&["7"]), ..World::new() };
+        let png = Bytes::from_static(b"\x89PNG\r\n\x1a\n of the owner");
+        for path in ["memory/cat.png", "cat.png"] {
+            world.files.put(&format!("agents/main/{path}"), png.clone(), Precondition::None).await.unwrap();
+        }
+        let refused = world.call("read", json!({ "path": "memory/cat.png" })).await;
+        assert!(refused.is_error && refused.files.is_empty() && refused.text.contains("out of reach"), "{refused:?}");
+        assert_eq!(world.files.list("media/", 10).await.unwrap(), [], "nothing is copied to where it could be seen");
+        assert_eq!(world.call("read", json!({ "path": "cat.png" })).await.files.len(), 1);
+        world.caller.authority = Authority::Owner;
+        assert_eq!(world.call("read", json!({ "path": "memory/cat.png" })).await.files.len(), 1);
+    });
+}
+
 #[test]
 fn what_a_guest_has_noted_is_its_own_and_marked_as_a_guests() {
     run(async {

@@ -6,6 +6,7 @@ use super::{MARGIN_MS, Machine, Phase, ToolRun};
 use crate::clock::Millis;
 use crate::model::Block;
 use crate::session::{Entry, EntryBody, Head, Intent, Put};
+use crate::shown::MOST_FILES;
 use crate::tool::{Effect, ToolAnswer};
 use crate::turn::command::Command;
 use crate::turn::{Fate, OUTCOME_UNKNOWN, PlannedCall, idempotency_key};
@@ -103,8 +104,9 @@ impl Machine {
 
     fn returned(&mut self, now: Millis, mut run: ToolRun, answer: ToolAnswer) -> Command {
         let Some(call) = run.calls.pop_front() else { return self.next_call(now, run) };
-        let ToolAnswer { text, is_error } = answer;
-        let result = Block::ToolResult { id: call.id.clone(), text: cut(text), is_error };
+        let ToolAnswer { text, is_error, mut files } = answer;
+        files.truncate(if is_error { 0 } else { MOST_FILES });
+        let result = Block::ToolResult { id: call.id.clone(), text: cut(text), is_error, files };
         run.results.push(result.clone());
         if run.effects.len() > 1 && run.effects.contains(&call.id) {
             let entry = Box::new(self.entry(now, run.step, EntryBody::ToolDone { result }));
@@ -130,8 +132,8 @@ impl Machine {
 
     fn without_running(&self, call: &PlannedCall, before: usize) -> ToolAnswer {
         match (&call.fate, self.effect(call)) {
-            (Fate::Done(Block::ToolResult { text, is_error, .. }), _) => {
-                ToolAnswer { text: text.clone(), is_error: *is_error }
+            (Fate::Done(Block::ToolResult { text, is_error, files, .. }), _) => {
+                ToolAnswer { text: text.clone(), is_error: *is_error, files: files.clone() }
             }
             (Fate::Begun, Some(_)) => ToolAnswer::error(OUTCOME_UNKNOWN),
             _ if self.hopeless() => ToolAnswer::error("Not run: this turn has broken off too often."),

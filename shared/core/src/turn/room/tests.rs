@@ -19,7 +19,8 @@ fn long(char: char, length: usize) -> String {
 }
 
 fn results(char: char, length: usize) -> Entry {
-    let result = |n: usize| Block::ToolResult { id: n.to_string(), text: long(char, length), is_error: false };
+    let result =
+        |n: usize| Block::ToolResult { id: n.to_string(), text: long(char, length), is_error: false, files: vec![] };
     entry(EntryBody::ToolResults { results: (0..16).map(result).collect() })
 }
 

@@ -31,7 +31,7 @@ enum Told {
 }
 
 fn result(id: &str) -> Block {
-    Block::ToolResult { id: id.to_owned(), text: format!("result of {id}"), is_error: false }
+    Block::ToolResult { id: id.to_owned(), text: format!("result of {id}"), is_error: false, files: vec![] }
 }
 
 fn any_block() -> impl Strategy<Value = Block> {
@@ -218,7 +218,7 @@ fn a_repair_takes_what_the_journal_knows() {
     let answer = AssistantEntry { user: says("a".into()), blocks: vec![call("a"), call("b")], ..Default::default() };
     let entry = |body| Entry { turn: 1, step: 0, at: Millis(1), body };
     let entries = [entry(EntryBody::Assistant(answer)), entry(EntryBody::ToolDone { result: result("b") })];
-    let unknown = Block::ToolResult { id: "a".into(), text: OUTCOME_UNKNOWN.into(), is_error: true };
+    let unknown = Block::ToolResult { id: "a".into(), text: OUTCOME_UNKNOWN.into(), is_error: true, files: vec![] };
     let repair = entry(EntryBody::ToolResults { results: vec![unknown, result("b")] });
     assert_eq!(transcript(&entries, 0, 2, 0).repairs, [repair]);
 }
