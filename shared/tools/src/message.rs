@@ -104,7 +104,8 @@ impl Wanted {
             // What else the channel keeps in the address is needed there.
             to = own.clone();
         }
-        if given.reply_to.is_some() {
+        // Channels take it for granted that what is answered stands there, so no other call may name it.
+        if given.action == Action::Send && given.reply_to.is_some() {
             to.message.clone_from(&given.reply_to);
         }
         Ok(Self { action: given.action, to, here, message: given.message_id.clone(), given })

@@ -10,8 +10,8 @@ use crate::local::PATIENCE;
 /// The proof of these does not cover the body: a word, or a token with a time in it.
 const PROVED_BY_A_WORD: [&str; 4] = ["googlechat", "matrix", "teams", "telegram"];
 
-/// Twilio signs what a form means, not how it is written.
-const PROVED_BY_MEANING: [&str; 1] = ["twilio"];
+/// Plivo and Twilio sign what a form means, not how it is written.
+const PROVED_BY_MEANING: [&str; 2] = ["plivo", "twilio"];
 
 fn encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02x}")).collect()
@@ -172,6 +172,36 @@ async fn w03_a_secret_that_is_nearly_right_is_wrong() {
         }
         assert_eq!(house.send(&method, &door, &headers(&[(header, &right)]), &body).await.0, 200, "{channel}");
     }
+}
+
+/// Plivo's signature is of sorted parameters; that of its version 2 is of neither query nor body.
+#[tokio::test]
+async fn w08_w09_one_captured_post_of_plivo_is_one_message() {
+    let house = House::open(&everybody(), json!({"messages": {"queue": {"mode": "followup"}}})).await;
+    let plivo = chela_channel_registry::simulator("plivo").unwrap();
+    let body = text_of("plivo");
+    let proof = signed(plivo, &body);
+    let turned = String::from_utf8(body.clone()).unwrap().split('&').rev().collect::<Vec<_>>().join("&").into_bytes();
+    assert_ne!(turned, body);
+    for body in [&body, &turned, &body, &turned] {
+        assert_eq!(house.send(&plivo.method, &door(plivo), &proof, body).await.0, 200);
+    }
+    let old: HeaderMap = proof
+        .iter()
+        .map(|(name, value)| (name.as_str().replace("-v3", "-v2").parse().unwrap(), value.clone()))
+        .collect::<HeaderMap>();
+    let more = [&body[..], b"&x=1"].concat();
+    let added = format!("{}?x=1", door(plivo));
+    for (target, proof, body) in
+        [(&added, &proof, &body), (&door(plivo), &proof, &more), (&door(plivo), &old, &body), (&added, &old, &body)]
+    {
+        assert_eq!(house.send(&plivo.method, target, proof, body).await.0, 401, "{target}");
+    }
+    let other = String::from_utf8(body).unwrap().replace("hello", "another").into_bytes();
+    house.says(plivo, &other).await;
+    let sent = house.platforms.wait_for("/Message/", 2, PATIENCE).await;
+    let count = |word: &str| sent.iter().filter(|sent| sent.body["text"].as_str().unwrap().contains(word)).count();
+    assert_eq!((count("hello"), count("another"), sent.len()), (1, 1, 2), "{sent:?}");
 }
 
 fn telegram_says(number: u64, from: u64, text: &str) -> String {

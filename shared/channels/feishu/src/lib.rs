@@ -12,6 +12,7 @@ mod settings;
 mod setup;
 #[cfg(feature = "simulator")]
 mod simulator;
+mod standing;
 mod verify;
 
 use std::sync::{Arc, Mutex};
@@ -71,6 +72,7 @@ impl Feishu {
             app_id: settings.app_id.clone(),
             app_secret: account.secret(&APP_SECRET)?.clone(),
             token: Mutex::default(),
+            sent: Mutex::default(),
         };
         Ok(Self { account: account.account.clone(), settings, open })
     }
@@ -125,8 +127,20 @@ impl Channel for Feishu {
         self.open.attach(file, part).await
     }
 
-    async fn react(&self, _to: &ReplyAddress, message_id: &str, emoji: &str) -> Result<(), SendError> {
-        self.open.react(message_id, emoji).await
+    async fn react(&self, to: &ReplyAddress, message_id: &str, emoji: &str) -> Result<(), SendError> {
+        self.open.react(to, message_id, emoji).await
+    }
+
+    async fn delete(&self, to: &ReplyAddress, message_id: &str) -> Result<(), SendError> {
+        self.open.recall(to, message_id).await
+    }
+
+    async fn pin(&self, to: &ReplyAddress, message_id: &str, pinned: bool) -> Result<(), SendError> {
+        self.open.set_pinned(to, message_id, pinned).await
+    }
+
+    async fn open_thread(&self, to: &ReplyAddress, name: &str, message_id: Option<&str>) -> Result<String, SendError> {
+        self.open.begin_thread(to, name, message_id).await
     }
 
     async fn fetch(&self, media: &Media, most: usize, timeout: Duration) -> Result<Fetched, SendError> {

@@ -1,6 +1,7 @@
 //! The way to Feishu's API: an access token that is kept as long as it lives, and what answers mean.
 //! <https://open.feishu.cn/document/server-docs/api-call-guide/generic-error-code>
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ pub(crate) struct OpenApi {
     pub(crate) app_id: String,
     pub(crate) app_secret: Secret,
     pub(crate) token: Mutex<Option<Token>>,
+    /// What was sent of late, and where to: a message that grows is changed often.
+    pub(crate) sent: Mutex<VecDeque<(String, String)>>,
 }
 
 /// A tenant access token.

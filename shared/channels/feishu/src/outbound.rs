@@ -17,17 +17,17 @@ use crate::openapi::{Failure, OpenApi, Until};
 use crate::{PERSON, emoji, is_id};
 
 /// Feishu refuses longer keys. <https://open.feishu.cn/document/server-docs/im-v1/message/create>
-const MOST_KEY_CHARS: usize = 50;
+pub(crate) const MOST_KEY_CHARS: usize = 50;
 
 /// A reaction is a courtesy; it never holds up an answer.
 const REACTION: Duration = Duration::from_secs(5);
 
 /// One message as the API takes it.
-struct Letter {
-    kind: &'static str,
-    content: String,
+pub(crate) struct Letter {
+    pub(crate) kind: &'static str,
+    pub(crate) content: String,
     /// Within an hour Feishu shows messages of one key once.
-    key: String,
+    pub(crate) key: String,
 }
 
 impl OpenApi {
@@ -43,6 +43,9 @@ impl OpenApi {
         let url = format!("{}/{}", self.messages(), self.id(message_id)?);
         let body = json!({ "content": card(part.to, part.markdown, None, part.choices) });
         let until = self.until(part.timeout);
+        if !self.remembers(part.to, message_id) {
+            self.not_elsewhere(part.to, message_id, until).await?;
+        }
         let patch = |left| ApiCall::json(&url, &body, left).method(Method::PATCH);
         self.call("the edit", until, patch).await?;
         Ok(())
@@ -98,11 +101,16 @@ impl OpenApi {
     }
 
     /// Adds a reaction.
-    pub(crate) async fn react(&self, message_id: &str, sign: &str) -> Result<(), SendError> {
+    pub(crate) async fn react(&self, to: &ReplyAddress, message_id: &str, sign: &str) -> Result<(), SendError> {
         let name = emoji::name(sign).ok_or_else(|| self.api.refused("Feishu has no such emoji"))?;
         let url = format!("{}/{}/reactions", self.messages(), self.id(message_id)?);
         let body = json!({ "reaction_type": { "emoji_type": name } });
-        self.call("the reaction", self.until(REACTION), |left| ApiCall::json(&url, &body, left)).await?;
+        let until = self.until(REACTION);
+        // What is answered stands where it is answered: nobody need ask before it is said that it was seen.
+        if to.message.as_deref() != Some(message_id) {
+            self.not_elsewhere(to, message_id, until).await?;
+        }
+        self.call("the reaction", until, |left| ApiCall::json(&url, &body, left)).await?;
         Ok(())
     }
 
@@ -126,12 +134,18 @@ impl OpenApi {
             },
             None => self.create(part.to, until, &letter).await,
         }?;
+        let receipt = self.confirmed(&sent)?;
+        self.remember(part.to, &receipt.message_id);
+        Ok(receipt)
+    }
+
+    pub(crate) fn confirmed(&self, sent: &Value) -> Result<Receipt, SendError> {
         let id = sent.get("message_id").and_then(Value::as_str);
         let id = id.ok_or_else(|| self.api.unknown("the message is confirmed without an id"))?;
         Ok(Receipt { message_id: id.to_owned() })
     }
 
-    async fn create(&self, to: &ReplyAddress, until: Until, letter: &Letter) -> Result<Value, Failure> {
+    pub(crate) async fn create(&self, to: &ReplyAddress, until: Until, letter: &Letter) -> Result<Value, Failure> {
         let url = format!("{}?receive_id_type={}", self.messages(), kind_of_id(&to.to));
         let Letter { kind, content, key } = letter;
         let body = json!({ "receive_id": to.to, "msg_type": kind, "content": content, "uuid": key });
@@ -145,11 +159,11 @@ impl OpenApi {
         self.call("the reply", until, |left| ApiCall::json(&url, &body, left)).await
     }
 
-    fn messages(&self) -> String {
+    pub(crate) fn messages(&self) -> String {
         format!("{}/open-apis/im/v1/messages", self.base_url)
     }
 
-    fn id<'i>(&self, id: &'i str) -> Result<&'i str, SendError> {
+    pub(crate) fn id<'i>(&self, id: &'i str) -> Result<&'i str, SendError> {
         if is_id(id) { Ok(id) } else { Err(self.api.refused("this is no id of a message")) }
     }
 }

@@ -135,6 +135,10 @@ impl Channel for GitHub {
         self.rest.react(to, message_id, emoji).await
     }
 
+    async fn delete(&self, to: &ReplyAddress, message_id: &str) -> Result<(), SendError> {
+        self.rest.delete(to, message_id).await
+    }
+
     async fn fetch(&self, media: &Media, most: usize, timeout: Duration) -> Result<Fetched, SendError> {
         self.rest.fetch(&self.settings, media, most, timeout).await
     }

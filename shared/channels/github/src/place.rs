@@ -44,6 +44,11 @@ impl Target {
         }
     }
 
+    /// The same, if it is a comment.
+    pub(crate) fn comment(self) -> Option<Self> {
+        Some(self).filter(|target| *target != Self::Issue)
+    }
+
     /// Its path below the repository.
     pub(crate) fn path(self, number: u64) -> String {
         match self {

@@ -116,6 +116,9 @@ impl Rest {
             .header(AUTHORIZATION, authorization.clone());
         let reply = self.api.call(call).await?;
         self.judge(&reply)?;
+        if reply.status == StatusCode::NO_CONTENT {
+            return Ok(Value::Null);
+        }
         reply.json().ok_or_else(|| self.api.unknown("the answer is not one of GitHub").into())
     }
 

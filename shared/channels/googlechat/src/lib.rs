@@ -174,6 +174,14 @@ impl Channel for GoogleChat {
         self.create_with_file(file, part).await
     }
 
+    async fn delete(&self, to: &ReplyAddress, message_id: &str) -> Result<(), SendError> {
+        self.remove(to, message_id).await
+    }
+
+    async fn open_thread(&self, to: &ReplyAddress, name: &str, message_id: Option<&str>) -> Result<String, SendError> {
+        self.begin_thread(to, name, message_id).await
+    }
+
     async fn fetch(&self, media: &Media, most: usize, timeout: Duration) -> Result<Fetched, SendError> {
         self.fetch_file(media, most, timeout).await
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chela_channel_kit::jwt::{AccessToken, exchange};
 use chela_channel_kit::{ApiCall, ApiReply};
 use chela_core::channel::{Choice, OutboundPart, Receipt, SendError};
+use chela_core::message::ReplyAddress;
 use http::header::AUTHORIZATION;
 use http::{Method, StatusCode};
 use serde::Deserialize;
@@ -17,9 +18,18 @@ use crate::{GoogleChat, resource};
 /// The grant by which a service account's token becomes an access token. <https://www.rfc-editor.org/rfc/rfc7523>
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
+/// What is done to messages that stand there takes no longer.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
 #[derive(Deserialize)]
 struct Created {
     name: String,
+}
+
+/// A message, and where it stands.
+#[derive(Deserialize)]
+struct Threaded {
+    thread: Created,
 }
 
 /// <https://google.aip.dev/193>
@@ -54,7 +64,7 @@ impl GoogleChat {
         let space = &part.to.to;
         let thread = part.to.thread.as_deref();
         if !resource::is(space, "spaces", 2) || !thread.is_none_or(resource::is_thread) {
-            return Err(self.api.refused("the address is no space of Google Chat"));
+            return Err(self.no_space());
         }
         let id = message_id(part.idempotency_key);
         let mut url = format!("{}/v1/{space}/messages?requestId={id}&messageId={id}", self.api_url);
@@ -75,15 +85,61 @@ impl GoogleChat {
     }
 
     pub(crate) async fn patch(&self, message: &str, part: &OutboundPart<'_>) -> Result<(), SendError> {
-        if !resource::is_message(message) {
-            return Err(self.api.refused("the message has no name"));
-        }
+        self.standing(part.to, message)?;
         let body = self.message(part, None);
         let fields = if body.contains_key("cardsV2") { "text,cardsV2" } else { "text" };
         let url = format!("{}/v1/{message}?updateMask={fields}", self.api_url);
         let call = ApiCall::json(&url, &body.into(), part.timeout).method(Method::PATCH);
         let (reply, why) = self.call(call).await?;
         self.api.judge(&reply, &why)
+    }
+
+    /// Takes away a message of the app's own: others it may not.
+    /// <https://developers.google.com/workspace/chat/api/reference/rest/v1/spaces.messages/delete>
+    pub(crate) async fn remove(&self, to: &ReplyAddress, message: &str) -> Result<(), SendError> {
+        self.standing(to, message)?;
+        let url = format!("{}/v1/{message}", self.api_url);
+        let (reply, why) = self.call(ApiCall::get(&url, TIMEOUT).method(Method::DELETE)).await?;
+        if reply.status == StatusCode::NOT_FOUND { Ok(()) } else { self.api.judge(&reply, &why) }
+    }
+
+    /// The thread that a message stands in; without one, that of a new message which says `name`.
+    pub(crate) async fn begin_thread(
+        &self,
+        to: &ReplyAddress,
+        name: &str,
+        message: Option<&str>,
+    ) -> Result<String, SendError> {
+        let (reply, why) = match message {
+            Some(message) => {
+                self.standing(to, message)?;
+                self.call(ApiCall::get(&format!("{}/v1/{message}", self.api_url), TIMEOUT)).await?
+            }
+            None if !resource::is(&to.to, "spaces", 2) => return Err(self.no_space()),
+            None => {
+                let id = message_id(&self.clock.unique());
+                let url = format!("{}/v1/{}/messages?requestId={id}&messageId={id}", self.api_url, to.to);
+                self.call(ApiCall::json(&url, &json!({ "text": markup(name) }), TIMEOUT)).await?
+            }
+        };
+        self.api.judge(&reply, &why)?;
+        let thread = reply.json::<Threaded>().map(|message| message.thread.name);
+        // A direct message, and a space without threads, has none.
+        thread.filter(|thread| resource::is_thread(thread)).ok_or_else(|| self.api.refused("there are no threads here"))
+    }
+
+    /// A message's name says which space it stands in; one of another space is refused.
+    fn standing(&self, to: &ReplyAddress, message: &str) -> Result<(), SendError> {
+        if !resource::is_message(message) {
+            return Err(self.api.refused("the message has no name"));
+        }
+        let here = message.strip_prefix(to.to.as_str()).is_some_and(|rest| rest.starts_with("/messages/"));
+        let elsewhere = "the message stands in another space; name that one";
+        if here { Ok(()) } else { Err(self.api.refused(elsewhere)) }
+    }
+
+    fn no_space(&self) -> SendError {
+        self.api.refused("the address is no space of Google Chat")
     }
 
     /// Makes a call as the app. Beside the reply stands Google's explanation of it.

@@ -1,6 +1,7 @@
 //! The content of what we send. <https://spec.matrix.org/v1.16/client-server-api/#mroommessage>
 
 use chela_core::channel::OutboundPart;
+use chela_core::message::ReplyAddress;
 use serde_json::{Map, Value, json};
 
 use crate::html::html;
@@ -83,6 +84,17 @@ pub(crate) fn reply(mut body: Body, part: &OutboundPart<'_>) -> Value {
     fitted(body, |body| body.into_value())
 }
 
+/// The same content, in the thread of an address if that names one.
+pub(crate) fn threaded(mut content: Value, to: &ReplyAddress) -> Value {
+    if let (Some(root), Some(fields)) = (&to.thread, content.as_object_mut()) {
+        let relation = json!({
+            "rel_type": "m.thread", "event_id": root, "is_falling_back": true, "m.in_reply_to": { "event_id": root },
+        });
+        fields.insert("m.relates_to".to_owned(), relation);
+    }
+    content
+}
+
 /// A new text for a message of ours. <https://spec.matrix.org/v1.16/client-server-api/#event-replacements>
 pub(crate) fn edit(message_id: &str, markdown: &str) -> Value {
     let fallback: String = markdown.chars().take(FALLBACK_CHARS).collect();
@@ -107,7 +119,6 @@ fn fitted(body: Body, finish: impl Fn(Body) -> Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chela_core::message::ReplyAddress;
 
     fn replied(number: u16, thread: Option<&str>, message: Option<&str>) -> Value {
         let to = ReplyAddress {

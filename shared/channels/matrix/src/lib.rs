@@ -13,6 +13,7 @@ mod settings;
 mod setup;
 #[cfg(feature = "simulator")]
 mod simulator;
+mod standing;
 mod text;
 mod verify;
 
@@ -23,8 +24,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chela_channel_kit::{AccountSettings, Api, ChannelDescriptor, ConfigProblem, Features};
 use chela_core::channel::{
-    Channel, Fetched, Health, Limits, MenuEntry, OutboundFile, OutboundPart, Parsed, RawRequest, Receipt, Registration,
-    Rejected, SendError, Unconfirmed, Verified,
+    Channel, Fetched, Health, Limits, MenuEntry, OutboundFile, OutboundPart, Parsed, Poll, RawRequest, Receipt,
+    Registration, Rejected, SendError, Unconfirmed, Verified,
 };
 use chela_core::clock::Clock;
 use chela_core::message::{Media, ReplyAddress};
@@ -147,6 +148,22 @@ impl Channel for Matrix {
 
     async fn react(&self, to: &ReplyAddress, message_id: &str, emoji: &str) -> Result<(), SendError> {
         self.annotate(to, message_id, emoji).await
+    }
+
+    async fn delete(&self, to: &ReplyAddress, message_id: &str) -> Result<(), SendError> {
+        self.redact(to, message_id).await
+    }
+
+    async fn pin(&self, to: &ReplyAddress, message_id: &str, pinned: bool) -> Result<(), SendError> {
+        self.set_pinned(to, message_id, pinned).await
+    }
+
+    async fn poll(&self, poll: &Poll, part: &OutboundPart<'_>) -> Result<Receipt, SendError> {
+        self.ask_for_votes(poll, part).await
+    }
+
+    async fn open_thread(&self, to: &ReplyAddress, name: &str, message_id: Option<&str>) -> Result<String, SendError> {
+        self.begin_thread(to, name, message_id).await
     }
 
     async fn fetch(&self, media: &Media, most: usize, timeout: Duration) -> Result<Fetched, SendError> {

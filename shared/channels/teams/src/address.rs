@@ -57,19 +57,37 @@ impl Services {
         Url::parse(url).is_ok_and(|url| self.knows(&url))
     }
 
-    /// The URL of the activities of a conversation; `None` where its service is not one of Teams or its id is no id.
-    pub(crate) fn activities(&self, to: &ReplyAddress) -> Option<String> {
-        let (conversation, service) = to.to.split_once('|').unwrap_or((&to.to, DEFAULT_SERVICE));
+    /// The URL of all conversations of the service that an address names; `None` where that is not one of Teams.
+    pub(crate) fn conversations(&self, to: &ReplyAddress) -> Option<String> {
+        let (_, service) = to.to.split_once('|').unwrap_or((&to.to, DEFAULT_SERVICE));
         let service = match &self.stand_in {
             Some(stand_in) => stand_in.as_str(),
             None => Some(service).filter(|service| self.knows_text(service))?,
         };
+        Some(format!("{}/v3/conversations", service.trim_end_matches('/')))
+    }
+
+    /// The URL of the activities of a conversation; `None` where its service is not one of Teams or its id is no id.
+    pub(crate) fn activities(&self, to: &ReplyAddress) -> Option<String> {
+        let conversation = conversation(to);
         let conversation = match &to.thread {
             Some(thread) => format!("{conversation}{THREAD_MARK}{thread}"),
             None => conversation.to_owned(),
         };
-        Some(format!("{}/v3/conversations/{}/activities", service.trim_end_matches('/'), segment(&conversation)?))
+        Some(format!("{}/{}/activities", self.conversations(to)?, segment(&conversation)?))
     }
+}
+
+/// The conversation that an address names.
+pub(crate) fn conversation(to: &ReplyAddress) -> &str {
+    to.to.split_once('|').map_or(&to.to, |(conversation, _)| conversation)
+}
+
+/// Whether that is a channel of a team: chats have no threads.
+/// <https://learn.microsoft.com/microsoftteams/platform/bots/how-to/conversations/channel-and-group-conversations>
+pub(crate) fn is_channel(to: &ReplyAddress) -> bool {
+    let id = conversation(to);
+    id.starts_with("19:") && [".tacv2", ".skype"].iter().any(|kind| id.ends_with(&format!("@thread{kind}")))
 }
 
 /// The words of an address.

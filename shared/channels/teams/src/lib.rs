@@ -189,6 +189,14 @@ impl Channel for Teams {
         self.put_reaction(to, message_id, emoji).await
     }
 
+    async fn delete(&self, to: &ReplyAddress, message_id: &str) -> Result<(), SendError> {
+        self.remove(to, message_id).await
+    }
+
+    async fn open_thread(&self, to: &ReplyAddress, name: &str, message_id: Option<&str>) -> Result<String, SendError> {
+        self.begin_thread(to, name, message_id).await
+    }
+
     async fn fetch(&self, media: &Media, most: usize, timeout: Duration) -> Result<Fetched, SendError> {
         self.fetch_file(media, most, timeout).await
     }

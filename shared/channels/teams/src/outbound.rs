@@ -12,13 +12,16 @@ use http::header::AUTHORIZATION;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::address::segment;
+use crate::address::{THREAD_MARK, conversation, is_channel, segment};
 use crate::inbound::CHOICE;
 use crate::markdown::teams_markdown;
 use crate::{SHARED_TENANT, Teams, reaction};
 
 /// Typing and reactions are a courtesy; they never hold up an answer.
 const COURTESY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// For what is done to messages that stand there, and for what begins a thread.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the connector may do for us: <https://learn.microsoft.com/azure/bot-service/rest-api/bot-framework-rest-connector-authentication#bot-to-connector>.
 const SCOPE: &str = "https://api.botframework.com/.default";
@@ -81,6 +84,45 @@ impl Teams {
         let name = reaction::name(emoji).ok_or_else(|| self.api.refused("Teams has no such reaction"))?;
         let url = format!("{}/{}/reactions/{name}", self.activities(to)?, self.segment(message)?);
         self.call(ApiCall::json(&url, &json!({}), COURTESY_TIMEOUT).method(Method::PUT)).await.map(drop)
+    }
+
+    /// Takes away a message of the bot's own: the service refuses others.
+    /// <https://learn.microsoft.com/azure/bot-service/rest-api/bot-framework-rest-connector-api-reference#delete-activity>
+    pub(crate) async fn remove(&self, to: &ReplyAddress, message: &str) -> Result<(), SendError> {
+        let url = format!("{}/{}", self.activities(to)?, self.segment(message)?);
+        match self.call(ApiCall::get(&url, TIMEOUT).method(Method::DELETE)).await {
+            // It is gone.
+            Err(SendError::Refused { reason, .. }) if reason.starts_with("status 404") => Ok(()),
+            called => called.map(drop),
+        }
+    }
+
+    /// In a channel of a team every message that is no answer begins a thread: the named one, or a new one that says `name`.
+    /// <https://learn.microsoft.com/azure/bot-service/rest-api/bot-framework-rest-connector-api-reference#create-conversation>
+    pub(crate) async fn begin_thread(
+        &self,
+        to: &ReplyAddress,
+        name: &str,
+        message: Option<&str>,
+    ) -> Result<String, SendError> {
+        if !is_channel(to) {
+            return Err(self.api.refused("there are threads in channels of a team only"));
+        }
+        if let Some(message) = message {
+            let known = !message.is_empty() && message.bytes().all(|byte| byte.is_ascii_digit());
+            let refused = || self.api.refused("this is no id of a message of a channel");
+            return known.then(|| message.to_owned()).ok_or_else(refused);
+        }
+        let unknown = || self.api.refused("the address is no conversation at a service of Teams");
+        let url = self.services.conversations(to).ok_or_else(unknown)?;
+        let body = json!({
+            "isGroup": true,
+            "channelData": { "channel": { "id": conversation(to) } },
+            "activity": { "type": "message", "textFormat": "markdown", "text": teams_markdown(name) },
+        });
+        let reply = self.call(ApiCall::json(&url, &body, TIMEOUT)).await?;
+        let begun = reply.json::<Sent>().and_then(|begun| Some(begun.id.split_once(THREAD_MARK)?.1.to_owned()));
+        begun.filter(|id| !id.is_empty()).ok_or_else(|| self.api.unknown("the answer names no thread"))
     }
 
     fn activities(&self, to: &ReplyAddress) -> Result<String, SendError> {

@@ -25,7 +25,7 @@ pub enum SenderKeyError {
 }
 
 /// Channels whose senders' ids are telephone numbers.
-const PHONES: [&str; 3] = ["whatsapp", "twilio", "signal"];
+const PHONES: [&str; 4] = ["whatsapp", "twilio", "plivo", "signal"];
 
 impl SenderKey {
     /// Reads a key.

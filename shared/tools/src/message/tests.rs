@@ -134,6 +134,18 @@ async fn every_action_is_what_it_says() {
     assert_eq!(to.message.as_deref(), Some("12"));
 }
 
+/// Channels take it for granted that what is answered stands where it is answered.
+#[tokio::test]
+async fn only_what_is_sent_answers_another_message() {
+    for action in ["react", "edit", "delete", "poll", "pin", "unpin", "thread"] {
+        let input = json!({
+            "action": action, "text": "x", "messageId": "12", "replyTo": "12", "emoji": "👍", "options": ["a", "b"],
+        });
+        let (to, _) = does(&owner(), input).await.unwrap();
+        assert_eq!(to, owner().reply_to.unwrap(), "{action}");
+    }
+}
+
 #[test]
 fn i03_a_new_recipient_is_the_owners_to_decide_who_sees_all_of_it() {
     let consent = |input: Value, caller: &Caller| tool().consent(&input, caller);

@@ -173,7 +173,13 @@ async fn the_sdks_models_know_every_field_we_send() {
     channel.send(&part(&thread, "here")).await.unwrap();
     channel.edit("om_1", &part(&to, "done")).await.unwrap();
     channel.react(&to, "om_1", "👀").await.unwrap();
-    let sent: Vec<Value> = platform.take().iter().skip(1).map(|seen| seen.json()).collect();
+    let sent: Vec<Value> = platform
+        .take()
+        .iter()
+        .skip(1)
+        .filter(|seen| seen.method != http::Method::GET)
+        .map(|seen| seen.json())
+        .collect();
     let questions: Vec<Value> = ["create", "reply", "patch", "react"]
         .iter()
         .zip(&sent)

@@ -158,11 +158,83 @@ async fn an_edit_changes_the_card() {
     let channel = at(platform.url());
     let to = address(CHAT, None, Some("om_q"));
     channel.edit("om_card", &part(&to, "done")).await.unwrap();
-    let (path, body) = asked(&platform).remove(0);
+    let (path, body) = asked(&platform).remove(1);
     assert_eq!(path, "PATCH im/v1/messages/om_card");
     assert_eq!(content(&body)["body"]["elements"][0]["content"], "done");
     assert!(matches!(channel.edit("../x", &part(&to, "done")).await, Err(SendError::Refused { .. })));
     assert_eq!(asked(&platform), []);
+    // Where a message stands that was sent just now nobody need ask, but for another place.
+    let sent = channel.send(&part(&to, "grows")).await.unwrap().message_id;
+    asked(&platform);
+    channel.edit(&sent, &part(&to, "grows on")).await.unwrap();
+    assert_eq!(asked(&platform)[0].0, format!("PATCH im/v1/messages/{sent}"));
+    let elsewhere = channel.edit(&sent, &part(&address("oc_2", None, None), "grows on")).await;
+    assert!(matches!(elsewhere, Err(SendError::Refused { .. })), "{elsewhere:?}");
+}
+
+/// The API takes an id of a message alone.
+#[tokio::test]
+async fn a_message_of_another_chat_is_left_alone() {
+    let platform = Platform::start(manners).await;
+    let channel = at(platform.url());
+    channel.send(&part(&address(CHAT, None, None), "warm")).await.unwrap();
+    asked(&platform);
+    let stands = |chat: &str| Answer::json(200, &json!({"code": 0, "data": {"items": [{"chat_id": chat}]}}));
+    let nowhere = || Answer::json(200, &json!({"code": 0, "data": {"items": []}}));
+    // In a chat, and in direct messages, of which the message that is answered tells the chat.
+    let group = address(CHAT, None, None);
+    let direct = address(PERSON, None, Some("om_q"));
+    for (to, before) in [(&group, None), (&direct, Some("oc_p2p"))] {
+        for act in 0..7 {
+            before.into_iter().for_each(|chat| platform.next(stands(chat)));
+            platform.next(if act == 6 { nowhere() } else { stands("oc_2") });
+            let done = match act {
+                0 => channel.edit("om_1", &part(to, "x")).await,
+                1 => channel.react(to, "om_1", "👍").await,
+                2 => channel.pin(to, "om_1", true).await,
+                3 => channel.pin(to, "om_1", false).await,
+                4 => channel.open_thread(to, "n", Some("om_1")).await.map(drop),
+                _ => channel.delete(to, "om_1").await,
+            };
+            assert!(matches!(done, Err(SendError::Refused { .. })), "{act} at {}: {done:?}", to.to);
+            assert!(asked(&platform).iter().all(|(what, _)| what.starts_with("GET ")), "{act}");
+        }
+    }
+    // Of a person's chat nobody knows the id; our own words there may be corrected, and what we saw may have a sign.
+    let unknown = address(PERSON, None, None);
+    assert!(channel.delete(&unknown, "om_1").await.is_err() && channel.pin(&unknown, "om_1", true).await.is_err());
+    assert_eq!(asked(&platform), []);
+    channel.edit("om_1", &part(&unknown, "x")).await.unwrap();
+    channel.react(&unknown, "om_1", "👍").await.unwrap();
+    assert_eq!(asked(&platform).len(), 2);
+}
+
+#[tokio::test]
+async fn a_message_is_taken_away_once_pinned_and_made_a_thread() {
+    let platform = Platform::start(manners).await;
+    let channel = at(platform.url());
+    let to = address(CHAT, None, None);
+    channel.delete(&to, "om_1").await.unwrap();
+    channel.pin(&to, "om_1", true).await.unwrap();
+    channel.pin(&to, "om_1", false).await.unwrap();
+    assert_eq!(channel.open_thread(&to, "Plans", Some("om_1")).await.unwrap(), "om_1");
+    let asked_for: Vec<String> = asked(&platform).into_iter().map(|(what, _)| what).collect();
+    let stands = "GET im/v1/messages/om_1";
+    let wanted =
+        [stands, "DELETE im/v1/messages/om_1", stands, "POST im/v1/pins", stands, "DELETE im/v1/pins/om_1", stands];
+    assert_eq!(asked_for, wanted);
+    platform.next(Answer::json(200, &json!({"code": 0, "data": {"items": [{"chat_id": CHAT, "deleted": true}]}})));
+    channel.delete(&to, "om_1").await.unwrap();
+    assert_eq!(asked(&platform).len(), 1, "it is gone already");
+    platform.next(Answer::json(200, &json!({"code": 0, "data": {"items": [{"chat_id": CHAT}]}})));
+    platform.next(no(230_026));
+    assert!(channel.delete(&to, "om_1").await.is_err(), "another's");
+    asked(&platform);
+    let begun = channel.open_thread(&to, "Plans", None).await.unwrap();
+    assert_eq!(begun, "om_dc13264520392913993dd051dba21dcf");
+    let (what, body) = asked(&platform).remove(0);
+    assert_eq!(what, "POST im/v1/messages?receive_id_type=chat_id");
+    assert_eq!(content(&body)["body"]["elements"][0]["content"], "Plans");
 }
 
 #[tokio::test]
@@ -254,6 +326,9 @@ async fn reactions_and_files_are_asked_for_by_safe_ids_only() {
     let to = address(CHAT, None, None);
     channel.react(&to, "om_1", "👍").await.unwrap();
     let wanted = json!({"reaction_type": {"emoji_type": "THUMBSUP"}});
+    assert_eq!(asked(&platform)[1], ("POST im/v1/messages/om_1/reactions".to_owned(), wanted.clone()));
+    // What is answered stands where it is answered.
+    channel.react(&address(CHAT, None, Some("om_1")), "om_1", "👍").await.unwrap();
     assert_eq!(asked(&platform), [("POST im/v1/messages/om_1/reactions".to_owned(), wanted)]);
     assert!(channel.react(&to, "om_1/../x", "👍").await.is_err());
     assert!(channel.react(&to, "om_1", "🦀").await.is_err());

@@ -78,6 +78,9 @@ pub(crate) fn manners(seen: &Seen) -> Answer {
         }
         "/open-apis/im/v1/images" => json!({"code": 0, "msg": "ok", "data": {"image_key": "img_v2_new"}}),
         "/open-apis/im/v1/files" => json!({"code": 0, "msg": "ok", "data": {"file_key": "file_v2_new"}}),
+        path if seen.method == http::Method::GET && path.contains("/im/v1/messages/om_") => {
+            json!({"code": 0, "msg": "success", "data": {"items": [{"chat_id": "oc_1", "deleted": false}]}})
+        }
         _ => json!({"code": 0, "msg": "success", "data": {"message_id": "om_dc13264520392913993dd051dba21dcf"}}),
     };
     Answer::json(200, &body)

@@ -35,7 +35,9 @@ async fn an_answer_is_a_comment_and_in_a_review_a_reply() {
     let wanted = [
         call("POST /issues/7/comments", json!({"body": "**Yes**, @\u{200b}octocat"})),
         call("POST /pulls/7/comments/301/replies", json!({"body": "here"})),
+        call("GET /issues/comments/501", Value::Null),
         call("PATCH /issues/comments/501", json!({"body": "done"})),
+        call("GET /pulls/comments/501", Value::Null),
         call("PATCH /pulls/comments/501", json!({"body": "done too"})),
     ];
     assert_eq!(calls(&platform), wanted);
@@ -71,6 +73,60 @@ async fn eyes_say_that_a_comment_was_seen() {
     channel.typing(&to).await.unwrap();
     assert!(matches!(channel.react(&to, "comment:1", "🦀").await, Err(SendError::Refused { .. })));
     assert!(matches!(channel.react(&to, "review:1", "👀").await, Err(SendError::Refused { .. })));
+    assert_eq!(calls(&platform), []);
+}
+
+/// Comments are numbered through the repository: a number alone would reach every issue of it.
+#[tokio::test]
+async fn a_comment_of_another_issue_is_neither_changed_nor_deleted_nor_reacted_to() {
+    let platform = Platform::start(manners).await;
+    let channel = at(platform.url());
+    let to = address(ISSUE, None, None);
+    let stands = |at: &str| Answer::json(200, &json!({ "issue_url": at, "pull_request_url": at }));
+    for elsewhere in [
+        "https://api.github.com/repos/octo-org/hello-world/issues/77",
+        "https://api.github.com/repos/octo-org/hello-world/issues/8",
+        "",
+    ] {
+        for id in ["comment:501", "review-comment:501"] {
+            platform.next(stands(elsewhere));
+            let edited = channel.edit(id, &part(&to, "hi")).await;
+            platform.next(stands(elsewhere));
+            let deleted = channel.delete(&to, id).await;
+            platform.next(stands(elsewhere));
+            let reacted = channel.react(&to, id, "👀").await;
+            for done in [edited, deleted, reacted] {
+                let error = done.unwrap_err();
+                assert!(
+                    matches!(error, SendError::Refused { .. }) && error.to_string().contains("another conversation")
+                );
+            }
+            assert!(calls(&platform).iter().all(|(what, ..)| what.starts_with("GET ")));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_comment_is_deleted_once() {
+    let platform = Platform::start(manners).await;
+    let channel = at(platform.url());
+    let to = address(ISSUE, None, None);
+    channel.delete(&to, "comment:501").await.unwrap();
+    channel.delete(&to, "review-comment:502").await.unwrap();
+    let wanted = [
+        call("GET /issues/comments/501", Value::Null),
+        call("DELETE /issues/comments/501", Value::Null),
+        call("GET /pulls/comments/502", Value::Null),
+        call("DELETE /pulls/comments/502", Value::Null),
+    ];
+    assert_eq!(calls(&platform), wanted);
+    platform.next(Answer::json(404, &json!({"message": "Not Found"})));
+    channel.delete(&to, "comment:501").await.unwrap();
+    assert_eq!(calls(&platform).len(), 1, "it is gone");
+    platform.next(Answer::json(403, &json!({"message": "Must have admin rights"})));
+    assert!(channel.delete(&to, "comment:501").await.is_err());
+    calls(&platform);
+    assert!(channel.delete(&to, "issue").await.is_err());
     assert_eq!(calls(&platform), []);
 }
 

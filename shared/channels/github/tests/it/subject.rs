@@ -100,6 +100,12 @@ pub(crate) fn manners(seen: &Seen) -> Answer {
         }
         (&Method::GET, path) if path.ends_with("/hooks") => Answer::json(200, &json!([])),
         (&Method::PATCH, _) => Answer::json(200, &json!({"id": 501})),
+        (&Method::DELETE, _) => Answer::text(204, ""),
+        (&Method::GET, path) if path.contains("/comments/") => {
+            let repo = "https://api.github.com/repos/octo-org/hello-world";
+            let place = json!({"issue_url": format!("{repo}/issues/7"), "pull_request_url": format!("{repo}/pulls/7")});
+            Answer::json(200, &place)
+        }
         _ => Answer::json(201, &json!({"id": 501, "html_url": "https://github.com/x"})),
     }
 }

@@ -1,7 +1,7 @@
 //! What is sent, request by request.
 
 use bytes::Bytes;
-use chela_core::channel::{OutboundFile, Registration, SendError, Unconfirmed};
+use chela_core::channel::{OutboundFile, Poll, Registration, SendError, Unconfirmed};
 use chela_core::message::ReplyAddress;
 use chela_testkit::laws::channel::part;
 use chela_testkit::laws::channel::platform::{Answer, Platform};
@@ -84,6 +84,115 @@ async fn the_same_reaction_again_is_no_error() {
     let seen = platform.take();
     assert_eq!(seen[0].path, seen[1].path);
     assert_eq!(seen[0].json(), json!({"m.relates_to": {"rel_type": "m.annotation", "event_id": "$1", "key": "👀"}}));
+}
+
+fn event(room: &str, content: serde_json::Value) -> Answer {
+    Answer::json(200, &json!({"event_id": "$1", "room_id": room, "type": "m.room.message", "content": content}))
+}
+
+/// Homeservers take an id of another room in some of their calls.
+#[tokio::test]
+async fn a_message_of_another_room_is_left_alone() {
+    let (platform, to) = (Platform::start(manners).await, address());
+    let channel = subject().open(platform.url());
+    let missing = || Answer::json(404, &json!({"errcode": "M_NOT_FOUND", "error": "Event not found."}));
+    for answer in [|| event("!other:hs.local", json!({})), missing, || Answer::json(200, &json!({}))] {
+        platform.next(answer());
+        let deleted = channel.delete(&to, "$1").await;
+        platform.next(answer());
+        let pinned = channel.pin(&to, "$1", true).await;
+        platform.next(answer());
+        let begun = channel.open_thread(&to, "n", Some("$1")).await.map(drop);
+        for done in [deleted, pinned, begun] {
+            assert!(matches!(done, Err(SendError::Refused { .. })), "{done:?}");
+        }
+        let seen = platform.take();
+        assert!(seen.iter().all(|seen| (seen.method.as_str(), &*seen.path) == ("GET", &*format!("{ROOM}/event/$1"))));
+        assert_eq!(seen.len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn a_message_is_redacted_under_one_key() {
+    let (platform, to) = (Platform::start(manners).await, address());
+    let channel = subject().open(platform.url());
+    for _ in 0..2 {
+        platform.next(event(&to.to, json!({})));
+        channel.delete(&to, "$1").await.unwrap();
+    }
+    let seen = platform.take();
+    assert!(seen[1].path.starts_with(&format!("{ROOM}/redact/$1/")) && seen[1].method == "PUT", "{}", seen[1].path);
+    assert_eq!(seen[1].path, seen[3].path);
+}
+
+#[tokio::test]
+async fn pins_are_a_list_that_is_changed_by_one() {
+    let (platform, to) = (Platform::start(manners).await, address());
+    let channel = subject().open(platform.url());
+    let list = |pinned: &[&str]| Answer::json(200, &json!({ "pinned": pinned }));
+    let none = Answer::json(404, &json!({"errcode": "M_NOT_FOUND", "error": "Event not found."}));
+    for (on, before, after) in [
+        (true, none, Some(json!(["$1"]))),
+        (true, list(&["$0"]), Some(json!(["$0", "$1"]))),
+        (true, list(&["$0", "$1"]), None),
+        (false, list(&["$0", "$1", "$2"]), Some(json!(["$0", "$2"]))),
+        (false, list(&["$0"]), None),
+    ] {
+        if on {
+            platform.next(event(&to.to, json!({})));
+        }
+        platform.next(before);
+        channel.pin(&to, "$1", on).await.unwrap();
+        let written: Vec<_> = platform.take().into_iter().filter(|seen| seen.method == "PUT").collect();
+        assert_eq!(written.first().map(|seen| seen.json()["pinned"].clone()), after);
+        assert!(written.iter().all(|seen| seen.path.starts_with(&format!("{ROOM}/state/m.room.pinned_events"))));
+    }
+    platform.next(Answer::json(403, &json!({"errcode": "M_FORBIDDEN", "error": "no"})));
+    assert!(channel.pin(&to, "$1", false).await.is_err());
+    assert_eq!(platform.take().len(), 1, "a list that cannot be read is not written");
+}
+
+#[tokio::test]
+async fn a_thread_hangs_from_a_message_that_stands_in_none() {
+    let (platform, to) = (Platform::start(manners).await, address());
+    let channel = subject().open(platform.url());
+    platform.next(event(&to.to, json!({"m.relates_to": {"m.in_reply_to": {"event_id": "$0"}}})));
+    assert_eq!(channel.open_thread(&to, "Plans", Some("$1")).await.unwrap(), "$1");
+    for kind in ["m.thread", "m.replace"] {
+        platform.next(event(&to.to, json!({"m.relates_to": {"rel_type": kind, "event_id": "$0"}})));
+        assert!(channel.open_thread(&to, "Plans", Some("$1")).await.is_err(), "{kind}");
+    }
+    platform.take();
+    assert_eq!(channel.open_thread(&to, "Plans", None).await.unwrap(), "$sent");
+    assert_eq!(platform.take()[0].json()["body"], "Plans");
+}
+
+#[tokio::test]
+async fn a_poll_says_what_can_be_voted_for() {
+    let (platform, to) = (Platform::start(manners).await, address());
+    let channel = subject().open(platform.url());
+    let poll = Poll { question: "When?".into(), options: vec!["Now".into(), "Later".into()], multiple: false };
+    channel.poll(&poll, &part(&to, "")).await.unwrap();
+    let thread = ReplyAddress { thread: Some("$0".into()), ..address() };
+    channel.poll(&Poll { multiple: true, ..poll }, &part(&thread, "")).await.unwrap();
+    let seen = platform.take();
+    assert_eq!(seen[0].path, format!("{ROOM}/send/org.matrix.msc3381.poll.start/{KEY}{DEVICE}"));
+    let wanted = json!({
+        "org.matrix.msc1767.text": "When?\n1. Now\n2. Later",
+        "org.matrix.msc3381.poll.start": {
+            "kind": "org.matrix.msc3381.poll.disclosed",
+            "max_selections": 1,
+            "question": {"org.matrix.msc1767.text": "When?"},
+            "answers": [
+                {"id": "0", "org.matrix.msc1767.text": "Now"},
+                {"id": "1", "org.matrix.msc1767.text": "Later"},
+            ],
+        },
+    });
+    assert_eq!(seen[0].json(), wanted);
+    let second = seen[1].json();
+    assert_eq!(second["org.matrix.msc3381.poll.start"]["max_selections"], 2);
+    assert_eq!(second["m.relates_to"]["event_id"], "$0");
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use chela_channel_kit::AccountSettings;
 use chela_channel_matrix::DESCRIPTOR;
-use chela_core::channel::{Channel, OutboundFile, OutboundPart, Registration, SendError};
+use chela_core::channel::{Channel, OutboundFile, OutboundPart, Poll, Registration, SendError};
 use chela_core::clock::Millis;
 use chela_core::message::{Inbound, ReplyAddress};
 use chela_core::secret::Secret;
@@ -81,6 +81,7 @@ async fn a_homeserver_and_its_people_talk_to_the_bot() {
     files(&gateway, &*channel, &synapse, &alice, &dm, &to).await;
     let group = group(&gateway, &*channel, &alice, &bob).await;
     thread(&gateway, &*channel, &alice, &group).await;
+    standing(&gateway, &*channel, &alice, (&dm, &to), &group).await;
     somebody_joins_a_direct_chat(&gateway, &alice, &bob).await;
     encrypted_room(&channel, &alice).await;
     unknown_user(&gateway, &alice, &dm).await;
@@ -216,6 +217,59 @@ async fn thread(gateway: &Gateway, channel: &dyn Channel, alice: &Person<'_>, gr
     let thread = alice.get(&format!("v1/rooms/{group}/relations/{root}/m.thread")).await;
     let ids: Vec<_> = thread["chunk"].as_array().unwrap().iter().map(|event| event["event_id"].clone()).collect();
     assert!(ids.contains(&json!(sent.message_id)), "{thread}");
+}
+
+/// Ours can be taken away, theirs where our power level allows it, and nothing of one room from another.
+async fn standing(
+    gateway: &Gateway,
+    channel: &dyn Channel,
+    alice: &Person<'_>,
+    (dm, to): (&str, &ReplyAddress),
+    group: &str,
+) {
+    let there = ReplyAddress { to: group.to_owned(), thread: None, message: None, ..to.clone() };
+    let (wrong, theirs) =
+        (channel.send(&part(to, "wrong", "key-w")).await.unwrap(), alice.writes(group, "theirs").await);
+    gateway.hears("theirs").await;
+    for elsewhere in
+        [channel.delete(&there, &wrong.message_id).await, channel.pin(&there, &wrong.message_id, true).await]
+    {
+        let error = elsewhere.unwrap_err().to_string();
+        assert!(error.contains("no such message in this room"), "{error}");
+    }
+    assert_eq!(alice.sees(dm, &wrong.message_id).await["content"]["body"], "wrong");
+    for _ in 0..2 {
+        channel.delete(to, &wrong.message_id).await.unwrap();
+    }
+    assert_eq!(alice.sees(dm, &wrong.message_id).await["content"], json!({}));
+    assert!(matches!(channel.delete(&there, &theirs).await, Err(SendError::Refused { .. })));
+
+    let kept = channel.send(&part(to, "keep this", "key-k")).await.unwrap().message_id;
+    let pins = format!("v3/rooms/{dm}/state/m.room.pinned_events");
+    for (on, wanted) in [(true, json!([kept])), (true, json!([kept])), (false, json!([])), (false, json!([]))] {
+        channel.pin(to, &kept, on).await.unwrap();
+        assert_eq!(alice.get(&pins).await["pinned"], wanted);
+    }
+    assert!(matches!(channel.pin(&there, &theirs, true).await, Err(SendError::Refused { .. })), "others decide there");
+
+    let poll = Poll { question: "When?".into(), options: vec!["Now".into(), "Later".into()], multiple: true };
+    let asked = channel.poll(&poll, &part(&there, "", "key-poll")).await.unwrap();
+    assert_eq!(channel.poll(&poll, &part(&there, "", "key-poll")).await.unwrap(), asked);
+    let seen = alice.sees(group, &asked.message_id).await;
+    assert_eq!(
+        (&seen["type"], &seen["content"]["org.matrix.msc3381.poll.start"]["max_selections"]),
+        (&json!("org.matrix.msc3381.poll.start"), &json!(2))
+    );
+
+    for under in [None, Some(theirs.as_str())] {
+        let root = channel.open_thread(&there, "Plans", under).await.unwrap();
+        let thread = ReplyAddress { thread: Some(root.clone()), ..there.clone() };
+        let said = channel.send(&part(&thread, "first", &format!("key-{root}"))).await.unwrap();
+        let replies = alice.get(&format!("v1/rooms/{group}/relations/{root}/m.thread")).await;
+        assert_eq!(replies["chunk"][0]["event_id"], said.message_id);
+        let nested = channel.open_thread(&there, "Plans", Some(&said.message_id)).await;
+        assert!(matches!(nested, Err(SendError::Refused { .. })), "{nested:?}");
+    }
 }
 
 async fn somebody_joins_a_direct_chat(gateway: &Gateway, alice: &Person<'_>, bob: &Person<'_>) {

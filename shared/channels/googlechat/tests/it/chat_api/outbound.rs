@@ -54,6 +54,58 @@ async fn an_answer_stands_in_its_thread() {
 }
 
 #[tokio::test]
+async fn a_message_is_deleted_once_and_never_in_another_space() {
+    let platform = Platform::start(subject().manners).await;
+    let channel = at(&platform, json!({}), still());
+    let own = "spaces/4a3bcDAAAAE/messages/x.y";
+    channel.delete(&to(None), own).await.unwrap();
+    let seen = platform.take().remove(0);
+    assert_eq!((seen.method, seen.path), (Method::DELETE, format!("/v1/{own}")));
+    platform.next(Answer::json(404, &json!({ "error": { "status": "NOT_FOUND", "message": "gone" } })));
+    channel.delete(&to(None), own).await.unwrap();
+    platform.next(Answer::json(403, &json!({ "error": { "status": "PERMISSION_DENIED", "message": "another's" } })));
+    assert!(matches!(channel.delete(&to(None), own).await, Err(SendError::Refused { .. })));
+    platform.take();
+    for elsewhere in
+        ["spaces/B/messages/x.y", "spaces/4a3bcDAAAAEE/messages/x.y", "spaces/4a3bcDAAAAE/threads/x", "x.y"]
+    {
+        for done in [
+            channel.delete(&to(None), elsewhere).await,
+            channel.edit(elsewhere, &part(&to(None), "x")).await,
+            channel.open_thread(&to(None), "n", Some(elsewhere)).await.map(drop),
+        ] {
+            assert!(matches!(done, Err(SendError::Refused { .. })), "{elsewhere}: {done:?}");
+        }
+    }
+    assert_eq!(platform.take(), []);
+}
+
+#[tokio::test]
+async fn a_thread_is_a_messages_own() {
+    let platform = Platform::start(subject().manners).await;
+    let channel = at(&platform, json!({}), still());
+    let thread = "spaces/4a3bcDAAAAE/threads/T";
+    let stands =
+        || Answer::json(200, &json!({ "name": "spaces/4a3bcDAAAAE/messages/x.y", "thread": { "name": thread } }));
+    channel.send(&part(&to(None), "warm")).await.unwrap();
+    platform.next(stands());
+    assert_eq!(channel.open_thread(&to(None), "Plans", None).await.unwrap(), thread);
+    platform.next(stands());
+    let under = Some("spaces/4a3bcDAAAAE/messages/x.y");
+    assert_eq!(channel.open_thread(&to(None), "Plans", under).await.unwrap(), thread);
+    let seen = platform.take();
+    let (new, asked) = (&seen[seen.len() - 2], &seen[seen.len() - 1]);
+    assert_eq!((new.method.clone(), new.json()), (Method::POST, json!({ "text": "Plans" })));
+    assert!(new.path.starts_with("/v1/spaces/4a3bcDAAAAE/messages?requestId=client-"), "{}", new.path);
+    assert_eq!((asked.method.clone(), asked.path.as_str()), (Method::GET, "/v1/spaces/4a3bcDAAAAE/messages/x.y"));
+    // A place without threads.
+    platform.next(Answer::json(200, &json!({ "name": "spaces/4a3bcDAAAAE/messages/x.y" })));
+    assert!(matches!(channel.open_thread(&to(None), "Plans", under).await, Err(SendError::Refused { .. })));
+    let nowhere = ReplyAddress { to: "spaces/../x".into(), ..to(None) };
+    assert!(channel.open_thread(&nowhere, "Plans", None).await.is_err());
+}
+
+#[tokio::test]
 async fn a_button_names_the_function_or_the_add_ons_url() {
     let platform = Platform::start(subject().manners).await;
     let choices = [Choice { label: "Yes".into(), value: "y".into() }];

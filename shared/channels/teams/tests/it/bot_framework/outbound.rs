@@ -49,6 +49,58 @@ async fn a_part_is_posted_with_a_token_that_is_asked_for_once() {
 }
 
 #[tokio::test]
+async fn a_message_is_deleted_once_where_it_stands() {
+    let platform = Platform::start(subject().manners).await;
+    let channel = open_with(json!({}), Some(platform.url()), Arc::new(ManualClock::at(ARRIVAL)));
+    channel.delete(&to(), "1767225600123").await.unwrap();
+    let seen = platform.take().remove(0);
+    assert_eq!(seen.method, Method::DELETE);
+    assert!(seen.path.ends_with("/activities/1767225600123"), "{}", seen.path);
+    platform.next(Answer::json(404, &json!({ "error": { "code": "ActivityNotFoundInConversation", "message": "x" } })));
+    channel.delete(&to(), "1767225600123").await.unwrap();
+    platform.next(Answer::json(403, &json!({ "error": { "code": "BotNotMessageAuthor", "message": "x" } })));
+    assert!(matches!(channel.delete(&to(), "1").await, Err(SendError::Refused { .. })));
+    platform.take();
+    for climbing in ["", "..", "a b"] {
+        assert!(channel.delete(&to(), climbing).await.is_err(), "{climbing}");
+    }
+    assert_eq!(platform.take(), vec![]);
+}
+
+#[tokio::test]
+async fn threads_are_begun_in_channels_of_a_team() {
+    let platform = Platform::start(subject().manners).await;
+    let channel = open_with(json!({}), Some(platform.url()), Arc::new(ManualClock::at(ARRIVAL)));
+    channel.send(&part(&to(), "warm")).await.unwrap();
+    platform.take();
+    let room =
+        |id: &str| ReplyAddress { to: format!("{id}|https://smba.trafficmanager.net/emea"), thread: None, ..to() };
+    let team = room("19:a@thread.tacv2");
+    assert_eq!(channel.open_thread(&team, "Plans", Some("1767225500001")).await.unwrap(), "1767225500001");
+    for odd in ["", "1;x", "19:b@thread.tacv2;messageid=1"] {
+        assert!(channel.open_thread(&team, "Plans", Some(odd)).await.is_err(), "{odd}");
+    }
+    for chat in [to(), room("19:a@thread.v2"), room("a:1@thread.tacv2")] {
+        for message in [None, Some("1767225500001")] {
+            let error = channel.open_thread(&chat, "Plans", message).await.unwrap_err();
+            assert!(error.to_string().contains("channels of a team"), "{error}");
+        }
+    }
+    assert_eq!(platform.take(), vec![]);
+    platform.next(Answer::json(201, &json!({ "id": "19:a@thread.tacv2;messageid=17", "activityId": "17" })));
+    assert_eq!(channel.open_thread(&team, "**Plans**", None).await.unwrap(), "17");
+    let seen = platform.take().remove(0);
+    assert_eq!((seen.method.clone(), seen.path.as_str()), (Method::POST, "/v3/conversations"));
+    let wanted = json!({
+        "isGroup": true, "channelData": { "channel": { "id": "19:a@thread.tacv2" } },
+        "activity": { "type": "message", "textFormat": "markdown", "text": "**Plans**" },
+    });
+    assert_eq!(seen.json(), wanted);
+    platform.next(Answer::json(201, &json!({ "id": "19:a@thread.tacv2" })));
+    assert!(matches!(channel.open_thread(&team, "Plans", None).await, Err(SendError::Unknown { .. })));
+}
+
+#[tokio::test]
 async fn a_token_that_ran_out_early_is_replaced_and_the_part_tried_again() {
     let platform = Platform::start(subject().manners).await;
     let clock = Arc::new(ManualClock::at(ARRIVAL));
