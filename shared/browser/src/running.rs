@@ -65,9 +65,9 @@ impl Running {
         match link.begin().await {
             Ok(()) => Ok(Self { link, seats: BTreeMap::new() }),
             Err(CdpError::Lost(reason)) => {
-                Err(format!("The browser ended at once: {}.", link.complaint().unwrap_or(reason)))
+                Err(format!("Chromium ended at once: {}.", link.complaint().unwrap_or(reason)))
             }
-            Err(CdpError::Refused(reason)) => Err(format!("The browser does not answer: {reason}.")),
+            Err(CdpError::Refused(reason)) => Err(format!("Chromium does not answer: {reason}.")),
         }
     }
 

@@ -18,7 +18,7 @@ use crate::Endpoint;
 const NOBODY: u32 = 65_534;
 
 /// What docs/web.md advises for one's own.
-const ADVISED: &str = "--force-webrtc-ip-handling-policy=disable_non_proxied_udp";
+const ADVISED: &str = "--webrtc-ip-handling-policy=disable_non_proxied_udp";
 
 /// A Chromium with a port for its DevTools.
 struct Chromium {
@@ -164,10 +164,10 @@ async fn s03_s09_s16_a_page_elsewhere_reaches_nothing_private_by_any_way() {
     let opened = world.click(&tool, &reference(&page, "Open")).await;
     assert!(opened.contains("opened true"), "{opened}");
     for words in ["Also", "Straight"] {
-        world.ok(&tool, json!({ "action": "click", "ref": reference(&page, words), "tab": 1 })).await;
+        world.ok(&tool, json!({ "action": "click", "ref": reference(&page, words) })).await;
     }
     for path in ["/moved", "/meta"] {
-        let told = world.err(&tool, json!({ "action": "navigate", "url": site.at(path), "tab": 1 })).await;
+        let told = world.err(&tool, json!({ "action": "navigate", "url": site.at(path) })).await;
         assert!(told.contains("cannot be opened"), "{told}");
     }
     world.ok(&tool, json!({ "action": "wait" })).await;
