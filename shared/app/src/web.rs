@@ -12,7 +12,7 @@ use chela_http::{HostPort, HttpClient};
 use chela_web::{FetchSettings, PROVIDERS, Provider, SearchSettings, WebFetch, WebSearch, find_provider};
 
 use crate::install::resolve;
-use crate::live::{Built, Ground};
+use crate::live::{Built, Commands};
 use crate::usage::tariff;
 
 /// Places that the owner has configured: they may be private.
@@ -43,13 +43,14 @@ pub(crate) async fn open(
 /// The browser, if the configuration wants it: the one elsewhere that it names, or one of this place, where it can start one.
 pub(crate) async fn browser(
     config: &Config,
-    ground: &Ground,
+    secrets: &dyn SecretStore,
+    commands: &Commands,
     http: &HttpClient,
     problems: &mut Vec<String>,
 ) -> Option<Arc<dyn Tool>> {
     let section = &config.tools.browser;
     if let Some(url) = section.cdp_url.as_ref().filter(|_| section.enabled) {
-        let url = resolve(url, ground.secrets.as_ref(), "tools.browser.cdpUrl", problems).await?;
+        let url = resolve(url, secrets, "tools.browser.cdpUrl", problems).await?;
         let private = section.private_urls.iter().filter_map(|url| HostPort::of_url(url).ok()).collect();
         return match Endpoint::read(&url) {
             Ok(endpoint) => Some(Arc::new(Browser::remote(endpoint, http, private))),
@@ -59,7 +60,7 @@ pub(crate) async fn browser(
             }
         };
     }
-    let open = ground.commands.browser.as_ref().filter(|_| section.enabled)?;
+    let open = commands.browser.as_ref().filter(|_| section.enabled)?;
     open(section, http).unwrap_or_else(|why| {
         problems.push(format!("tools.browser: {why}"));
         None

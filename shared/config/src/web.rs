@@ -140,14 +140,14 @@ impl Default for WebFetch {
 }
 
 /// `tools.browser`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BrowserTool {
     /// Whether the owner's agents can use a browser: Chromium where Chela runs on a machine that has it, or one elsewhere.
     pub enabled: bool,
-    /// A browser elsewhere, by the address of its DevTools: `wss://` or `https://`; without TLS also `ws://` and `http://`, for
-    /// one in a network of your own. It may hold a token, as in `wss://browser.example.com?token=${BROWSER_TOKEN}`. What guards
-    /// pages there is less than here: see docs/web.md.
+    /// A browser elsewhere, by the address of its DevTools: `wss://` or `https://`; for one on a private network also `ws://` and
+    /// `http://`. It holds the token, so keep it whole in a variable, `"${BROWSER_URL}"`, or a secret reference. What its pages
+    /// can reach: docs/web.md.
     pub cdp_url: Option<SecretInput>,
     /// Chromium or Chrome, if it is not on the `PATH`.
     pub executable_path: Option<String>,

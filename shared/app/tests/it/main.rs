@@ -3,6 +3,7 @@
 
 mod approvals;
 mod commands;
+mod halted;
 mod house;
 mod revoked;
 mod rotation;

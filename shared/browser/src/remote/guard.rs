@@ -24,22 +24,8 @@ const LOOKING: usize = 16;
 /// A proxy that nobody is: port 1 (RFC 1078) has no server on any machine of this century.
 const NOWHERE: &str = "http://127.0.0.1:1";
 
-/// Takes calls between browsers out of a page, and out of pages it opens and can touch before they are set up. It uses nothing
-/// that a page could have changed meanwhile.
-const SCRIPT: &str = "(() => {
-  const apply = Reflect.apply;
-  const bare = (place) => {
-    delete place.RTCPeerConnection; delete place.webkitRTCPeerConnection; delete place.documentPictureInPicture;
-  };
-  const guarded = (open) => function (...words) {
-    const other = apply(open, this, words);
-    if (other) { try { bare(other); } catch (foreign) {} }
-    return other;
-  };
-  bare(globalThis);
-  window.open = guarded(window.open);
-  Document.prototype.open = guarded(Document.prototype.open);
-})()";
+/// Takes calls between browsers out of a page. A page that another one opens is set up before that one can touch it.
+const SCRIPT: &str = "delete globalThis.RTCPeerConnection; delete globalThis.webkitRTCPeerConnection;";
 
 /// The guard of one browser.
 pub(crate) struct Guard {
