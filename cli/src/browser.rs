@@ -19,7 +19,7 @@ pub(crate) fn opener(path: String) -> OpenBrowser {
         };
         let launch = Launch { executable, headless: section.headless, no_sandbox: section.no_sandbox };
         let private = section.private_urls.iter().filter_map(|url| HostPort::of_url(url).ok()).collect();
-        Ok(Some(Arc::new(Browser::new(launch, http, private)) as Arc<dyn Tool>))
+        Ok(Some(Arc::new(Browser::local(launch, http, private)) as Arc<dyn Tool>))
     })
 }
 

@@ -54,6 +54,7 @@ async fn main() -> Result<(), Error> {
         let received = deliveries.len();
         answerer.take_over(&deliveries).await;
         let batch = answerer.answer(deliveries, slice).await;
+        answerer.live.rest().await;
         let ms = started.elapsed().as_millis();
         tracing::info!(received, turns = batch.turns, failed = batch.failed.len(), notes = ?batch.notes, ms, "batch");
         Ok::<_, Error>(batch::answer(batch.failed))

@@ -95,7 +95,7 @@ pub(crate) async fn open(config: Arc<Config>, ground: &Ground) -> Built {
         for_media = settings;
         let mut outside = of_media;
         outside.extend(web::open(&config, secrets, http, &mut problems).await);
-        outside.extend(web::browser(&config, &ground.commands, http, &mut problems));
+        outside.extend(web::browser(&config, secrets, &ground.commands, http, &mut problems).await);
         let mut opener = models::Opener::new(&config, secrets, http);
         for id in config.agents.ids() {
             let agent = AgentId::new(&id);

@@ -94,7 +94,7 @@ pub struct Commands {
     pub gateway: Option<Arc<dyn Sandbox>>,
     /// Those that were begun in the background.
     pub runs: Arc<Runs>,
-    /// A browser. `None` where none ever runs: a function starts no program.
+    /// A browser of this machine. `None` where none ever runs: a function starts no program.
     pub browser: Option<OpenBrowser>,
 }
 
@@ -227,6 +227,14 @@ impl Live {
             state.prompted.insert(agent.clone(), (now, installation.clone()));
         }
         installation
+    }
+
+    /// What tools keep open for further calls is given back: the process may be halted now, for any time or for good.
+    pub async fn rest(&self) {
+        let built = self.state.lock().await.built.clone();
+        for tool in built.iter().flat_map(|built| built.installation.agents.values()).flat_map(|agent| &agent.tools) {
+            tool.rest().await;
+        }
     }
 
     /// The file store with the workspaces where configuration has them: for everything that asks for an agent's files.

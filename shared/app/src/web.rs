@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chela_browser::{Browser, Endpoint};
 use chela_config::{Config, WebFetch as FetchSection, WebSearch as SearchSection};
 use chela_core::purse::Service;
 use chela_core::secret::{Secret, SecretRef, SecretSource, SecretStore};
@@ -39,14 +40,26 @@ pub(crate) async fn open(
     tools
 }
 
-/// The browser, where this place can start one and the configuration wants it.
-pub(crate) fn browser(
+/// The browser, if the configuration wants it: the one elsewhere that it names, or one of this place, where it can start one.
+pub(crate) async fn browser(
     config: &Config,
+    secrets: &dyn SecretStore,
     commands: &Commands,
     http: &HttpClient,
     problems: &mut Vec<String>,
 ) -> Option<Arc<dyn Tool>> {
     let section = &config.tools.browser;
+    if let Some(url) = section.cdp_url.as_ref().filter(|_| section.enabled) {
+        let url = resolve(url, secrets, "tools.browser.cdpUrl", problems).await?;
+        let private = section.private_urls.iter().filter_map(|url| HostPort::of_url(url).ok()).collect();
+        return match Endpoint::read(&url) {
+            Ok(endpoint) => Some(Arc::new(Browser::remote(endpoint, http, private))),
+            Err(why) => {
+                problems.push(format!("tools.browser.cdpUrl: {why}"));
+                None
+            }
+        };
+    }
     let open = commands.browser.as_ref().filter(|_| section.enabled)?;
     open(section, http).unwrap_or_else(|why| {
         problems.push(format!("tools.browser: {why}"));

@@ -42,6 +42,7 @@ checks! {
     EXEC_FOR_STRANGERS = ("exec.for_strangers", Critical, "Anybody can write, and what they make the model run needs nobody's consent.");
     EXEC_UNASKED = ("exec.unasked", Warn, "Every command runs without consent: what a page or a mail talks the model into, too. Critical where there are no walls.");
     EXEC_WIDE_RULE = ("exec.wide_rule", Critical, "A rule of the allow-list lets a program run that runs any other: the list is none.");
+    BROWSER_PLAIN = ("browser.plain_cdp", Critical, "A browser elsewhere is spoken with unencrypted: whoever is on the way reads its token, sees what is typed, and can use it.");
     MCP_PLAIN = ("mcp.plain_http", Critical, "What a server's tools are told and answer travels unencrypted, with its key.");
     MCP_UNPINNED = ("mcp.unpinned", Warn, "A server is a program whose newest version is fetched and run: whoever publishes it runs code here.");
     MCP_UNASKED = ("mcp.unasked", Warn, "Tools that change things run without asking.");

@@ -3,6 +3,7 @@
 //!
 //! [`chela_config::check`] refuses what cannot be meant. Here stands what may be meant and should be known.
 
+mod browser;
 mod channels;
 mod checks;
 mod exec;
@@ -147,6 +148,7 @@ pub fn audit(subject: &Subject<'_>) -> Vec<Finding> {
         models::look(subject, &mut findings);
         exec::look(subject, &mut findings);
         mcp::look(subject, &mut findings);
+        browser::look(subject, &mut findings);
     }
     secrets::look(subject, &mut findings);
     files::look(subject, &mut findings);

@@ -198,6 +198,10 @@ fn configurations() -> Vec<(&'static str, String)> {
         ("exec.unasked", clean("spend: {", "tools: { exec: { unattended: \"full\" } }, spend: {")),
         ("exec.wide_rule", clean("spend: {", "tools: { exec: { allowlist: [[\"python3\", \"**\"]] } }, spend: {")),
         ("exec.for_strangers", changed(OPEN, "spend: {", "tools: { exec: { guests: \"auto\" } }, spend: {")),
+        (
+            "browser.plain_cdp",
+            clean("spend: {", "tools: { browser: { cdpUrl: \"ws://example.com/${KEY}\" } }, spend: {"),
+        ),
         ("mcp.plain_http", clean("spend: {", "mcp: { servers: { x: { url: \"http://example.com\" } } }, spend: {")),
         (
             "mcp.unasked",

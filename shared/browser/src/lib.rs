@@ -1,12 +1,13 @@
 #![doc = include_str!("../README.md")]
 
 mod asked;
+mod cdp;
 mod keys;
-mod launch;
 mod link;
+#[cfg(feature = "local")]
+mod local;
 mod page;
-mod pipe;
-mod proxy;
+mod remote;
 mod running;
 mod snapshot;
 
@@ -25,10 +26,12 @@ use tokio::sync::Mutex;
 use tokio::task::AbortHandle;
 
 use crate::asked::{Action, Asked};
-pub use crate::launch::{Launch, find_chromium};
+use crate::cdp::CdpError;
+#[cfg(feature = "local")]
+pub use crate::local::{Launch, find_chromium};
 use crate::page::Seen;
-use crate::pipe::CdpError;
-use crate::running::{Done, Running};
+pub use crate::remote::Endpoint;
+use crate::running::{Done, Place, Running};
 use crate::snapshot::part;
 
 /// Longest time for one action; a tool has thirty seconds.
@@ -37,10 +40,11 @@ const WITHIN: Duration = Duration::from_secs(28);
 /// A browser that nobody uses ends.
 const IDLE: Duration = Duration::from_secs(10 * 60);
 
-/// A browser for the owner's conversations, each with pages and cookies of its own. It is started when it is needed, and
-/// ends with this value.
+/// A browser for the owner's conversations, each with pages and cookies of its own. It is started when it is needed, or
+/// connected with, and ends with this value.
 pub struct Browser {
-    launch: Launch,
+    place: Box<dyn Place>,
+    /// Says early where pages cannot be opened.
     http: HttpClient,
     idle: Duration,
     running: Arc<Mutex<Option<Running>>>,
@@ -48,10 +52,21 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// The tool. Pages reach public addresses, and of private ones only `private`, whatever `http` may reach.
-    pub fn new(launch: Launch, http: &HttpClient, private: Vec<HostPort>) -> Self {
-        let http = http.allowing(private);
-        Self { launch, http, idle: IDLE, running: Arc::default(), ending: std::sync::Mutex::default() }
+    /// A Chromium of this machine. Pages reach public addresses, and of private ones only `private`, whatever `http` may reach.
+    #[cfg(feature = "local")]
+    pub fn local(launch: Launch, http: &HttpClient, private: Vec<HostPort>) -> Self {
+        let place = local::Here::new(launch, http, private.clone());
+        Self::at(Box::new(place), http.allowing(private))
+    }
+
+    /// A browser elsewhere. The same holds for its pages, as far as can be held from here: see the README.
+    pub fn remote(endpoint: Endpoint, http: &HttpClient, private: Vec<HostPort>) -> Self {
+        let place = remote::There::new(endpoint, http, private.clone());
+        Self::at(Box::new(place), http.allowing(private))
+    }
+
+    fn at(place: Box<dyn Place>, http: HttpClient) -> Self {
+        Self { place, http, idle: IDLE, running: Arc::default(), ending: std::sync::Mutex::default() }
     }
 }
 
@@ -85,6 +100,13 @@ impl Tool for Browser {
             .unwrap_or_else(|_| Err("The page takes too long. Look with snapshot whether it has come.".to_owned()))
             .unwrap_or_else(ToolAnswer::error)
     }
+
+    async fn rest(&self) {
+        let browser = self.running.lock().await.take();
+        if let Some(browser) = browser {
+            browser.end().await;
+        }
+    }
 }
 
 impl Browser {
@@ -92,7 +114,9 @@ impl Browser {
         let asked = Asked::read(call.input)?;
         let url = self.judged(&asked).await?;
         let mut running = self.running.lock().await;
-        if running.as_mut().is_some_and(|browser| !browser.runs()) {
+        if let Some(browser) = &mut *running
+            && !browser.answers().await
+        {
             *running = None;
         }
         if asked.action == Action::Close {
@@ -106,7 +130,7 @@ impl Browser {
         }
         let browser = match &mut *running {
             Some(browser) => browser,
-            none if url.is_some() => none.insert(Running::start(&self.launch, self.http.clone()).await?),
+            none if url.is_some() => none.insert(Running::start(self.place.as_ref()).await?),
             _ => return Err("No page is open. Begin with navigate.".to_owned()),
         };
         match browser.act(call.session.as_str(), &asked, url.as_deref()).await {

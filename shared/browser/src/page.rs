@@ -9,10 +9,10 @@ use chela_core::shown::PICTURE_BYTES;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::cdp::CdpError;
 use crate::keys;
 use crate::link::{Link, text};
-use crate::pipe::CdpError;
-use crate::snapshot::{Trees, render};
+use crate::snapshot::{Element, Tree, Trees, render};
 
 /// Most frames of a page that are shown.
 const MOST_FRAMES: usize = 20;
@@ -44,6 +44,10 @@ pub(crate) struct Seen {
 impl Page<'_> {
     async fn call(&mut self, method: &str, params: Value) -> Result<Value, CdpError> {
         self.link.call(self.session, method, params).await
+    }
+
+    async fn on(&mut self, element: &Element, method: &str) -> Result<Value, CdpError> {
+        self.link.call(&element.session, method, json!({ "backendNodeId": element.node })).await
     }
 
     /// Brings it before all others.
@@ -91,43 +95,70 @@ impl Page<'_> {
 
     async fn trees(&mut self) -> Result<Trees, CdpError> {
         let main = nodes(self.call("Accessibility.getFullAXTree", json!({})).await?);
-        let tree = self.call("Page.getFrameTree", json!({})).await?;
-        let mut waiting = vec![tree.get("frameTree").cloned().unwrap_or_default()];
+        let main = Tree { session: self.session.to_owned(), nodes: main };
         let mut frames = BTreeMap::new();
-        while let Some(frame) = waiting.pop() {
-            for child in frame.get("childFrames").and_then(Value::as_array).into_iter().flatten() {
-                waiting.push(child.clone());
-                let id = json!({ "frameId": text(child, "/frame/id") });
-                // Frames of other sites live elsewhere and are refused here.
-                let owner = self.call("DOM.getFrameOwner", id.clone()).await;
-                let inner = self.call("Accessibility.getFullAXTree", id).await;
-                if let (Ok(owner), Ok(inner)) = (owner, inner)
-                    && let Some(owner) = owner.get("backendNodeId").and_then(Value::as_i64)
+        let mut waiting = vec![self.session.to_owned()];
+        while let Some(session) = waiting.pop() {
+            self.frames_of_the_site(&session, &mut frames).await;
+            let others = self.link.frames.iter().filter(|(_, frame)| frame.parent == session);
+            let others: Vec<(String, String)> =
+                others.map(|(session, frame)| (session.clone(), frame.target.clone())).collect();
+            for (inner, target) in others {
+                let owner = self.owner(&session, &target).await;
+                let tree = self.link.call(&inner, "Accessibility.getFullAXTree", json!({})).await;
+                // A frame may be gone by now.
+                if let (Some(owner), Ok(tree)) = (owner, tree)
                     && frames.len() < MOST_FRAMES
                 {
-                    frames.insert(owner, nodes(inner));
+                    frames.insert(owner, Tree { session: inner.clone(), nodes: nodes(tree) });
+                    waiting.push(inner);
                 }
             }
         }
         Ok(Trees { main, frames })
     }
 
+    /// The trees of those frames that the session of a page, or of a frame of another site, speaks with itself.
+    async fn frames_of_the_site(&mut self, session: &str, frames: &mut BTreeMap<Element, Tree>) {
+        let tree = self.link.call(session, "Page.getFrameTree", json!({})).await.unwrap_or_default();
+        let mut waiting = vec![tree.get("frameTree").cloned().unwrap_or_default()];
+        while let Some(frame) = waiting.pop() {
+            for child in frame.get("childFrames").and_then(Value::as_array).into_iter().flatten() {
+                waiting.push(child.clone());
+                let id = text(child, "/frame/id");
+                let owner = self.owner(session, &id).await;
+                let inner = self.link.call(session, "Accessibility.getFullAXTree", json!({ "frameId": id })).await;
+                if let (Some(owner), Ok(inner)) = (owner, inner)
+                    && frames.len() < MOST_FRAMES
+                {
+                    frames.insert(owner, Tree { session: session.to_owned(), nodes: nodes(inner) });
+                }
+            }
+        }
+    }
+
+    /// The element that holds a frame.
+    async fn owner(&mut self, session: &str, frame: &str) -> Option<Element> {
+        let owner = self.link.call(session, "DOM.getFrameOwner", json!({ "frameId": frame })).await.ok()?;
+        let node = owner.get("backendNodeId").and_then(Value::as_i64)?;
+        Some(Element { session: session.to_owned(), node })
+    }
+
     /// The element of a ref such as `e3`.
-    pub(crate) fn element(&self, name: &str) -> Result<i64, CdpError> {
+    pub(crate) fn element(&self, name: &str) -> Result<Element, CdpError> {
         let digits = name.trim().trim_start_matches('@').strip_prefix('e');
         let number = digits.and_then(|digits| digits.parse::<usize>().ok());
         let known = self.link.tabs.get(self.session).map(|tab| &tab.refs);
-        let found = number.and_then(|number| known?.element(number));
+        let found = number.and_then(|number| known?.element(number).cloned());
         found.ok_or_else(|| {
             CdpError::Refused(format!("there is no element {name:?}; refs are those of the last snapshot"))
         })
     }
 
     /// Clicks in the middle of an element, as a hand would.
-    pub(crate) async fn click(&mut self, element: i64) -> Result<(), CdpError> {
-        let node = json!({ "backendNodeId": element });
-        self.call("DOM.scrollIntoViewIfNeeded", node.clone()).await.map_err(gone)?;
-        let quads = self.call("DOM.getContentQuads", node).await?;
+    pub(crate) async fn click(&mut self, element: &Element) -> Result<(), CdpError> {
+        self.on(element, "DOM.scrollIntoViewIfNeeded").await.map_err(gone)?;
+        let quads = self.on(element, "DOM.getContentQuads").await?;
         let quad: Vec<f64> = quads
             .pointer("/quads/0")
             .and_then(Value::as_array)
@@ -143,21 +174,26 @@ impl Page<'_> {
         for (kind, buttons) in [("mouseMoved", 0), ("mousePressed", 1), ("mouseReleased", 0)] {
             let button = if kind == "mouseMoved" { "none" } else { "left" };
             let event = json!({ "type": kind, "x": x, "y": y, "button": button, "buttons": buttons, "clickCount": 1 });
-            self.call("Input.dispatchMouseEvent", event).await?;
+            self.link.call(&element.session, "Input.dispatchMouseEvent", event).await?;
         }
-        self.link.settle(self.session).await
+        self.link.settle(&element.session).await
     }
 
     /// Puts words into a field in the place of what it holds.
-    pub(crate) async fn type_into(&mut self, element: i64, words: &str, submit: bool) -> Result<(), CdpError> {
-        self.call("DOM.focus", json!({ "backendNodeId": element })).await.map_err(gone)?;
+    pub(crate) async fn type_into(&mut self, element: &Element, words: &str, submit: bool) -> Result<(), CdpError> {
+        self.on(element, "DOM.focus").await.map_err(gone)?;
         let clear = "function() { if (this.select) { this.select(); } else { document.execCommand('selectAll'); } }";
         self.run_on(element, clear, &[]).await?;
         match words.is_empty() {
             true => self.key("Delete").await?,
-            false => self.call("Input.insertText", json!({ "text": words })).await.map(drop)?,
+            false => {
+                self.link.call(&element.session, "Input.insertText", json!({ "text": words })).await?;
+            }
         }
-        if submit { self.press("Enter").await } else { self.link.settle(self.session).await }
+        if submit {
+            self.key("Enter").await?;
+        }
+        self.link.settle(&element.session).await
     }
 
     /// Presses a key on whatever has the focus.
@@ -176,7 +212,7 @@ impl Page<'_> {
     }
 
     /// Chooses an option of a list by what it says or by its value.
-    pub(crate) async fn select(&mut self, element: i64, option: &str) -> Result<(), CdpError> {
+    pub(crate) async fn select(&mut self, element: &Element, option: &str) -> Result<(), CdpError> {
         let choose = "function(wanted) {
             const options = Array.from(this.options || []);
             const found = options.find((o) => o.value === wanted || o.label.trim() === wanted.trim());
@@ -188,16 +224,16 @@ impl Page<'_> {
         }";
         let missing = self.run_on(element, choose, &[option]).await?;
         match missing.as_str().unwrap_or_default() {
-            "" => self.link.settle(self.session).await,
+            "" => self.link.settle(&element.session).await,
             _ => Err(CdpError::Refused("there is no such option; the snapshot shows those there are".to_owned())),
         }
     }
 
     /// Scrolls to an element, or by most of a screen.
-    pub(crate) async fn scroll(&mut self, element: Option<i64>, up: bool) -> Result<(), CdpError> {
+    pub(crate) async fn scroll(&mut self, element: Option<&Element>, up: bool) -> Result<(), CdpError> {
         match element {
             Some(element) => {
-                self.call("DOM.scrollIntoViewIfNeeded", json!({ "backendNodeId": element })).await.map_err(gone)?;
+                self.on(element, "DOM.scrollIntoViewIfNeeded").await.map_err(gone)?;
             }
             None => {
                 let by = if up { -0.8 } else { 0.8 };
@@ -236,8 +272,8 @@ impl Page<'_> {
         Err(CdpError::Refused(format!("the picture is over {PICTURE_BYTES} bytes")))
     }
 
-    async fn run_on(&mut self, element: i64, function: &str, words: &[&str]) -> Result<Value, CdpError> {
-        let object = self.call("DOM.resolveNode", json!({ "backendNodeId": element })).await.map_err(gone)?;
+    async fn run_on(&mut self, element: &Element, function: &str, words: &[&str]) -> Result<Value, CdpError> {
+        let object = self.on(element, "DOM.resolveNode").await.map_err(gone)?;
         let arguments: Vec<Value> = words.iter().map(|word| json!({ "value": word })).collect();
         let call = json!({
             "objectId": text(&object, "/object/objectId"),
@@ -245,7 +281,7 @@ impl Page<'_> {
             "arguments": arguments,
             "returnByValue": true,
         });
-        let answer = self.call("Runtime.callFunctionOn", call).await?;
+        let answer = self.link.call(&element.session, "Runtime.callFunctionOn", call).await?;
         Ok(answer.pointer("/result/value").cloned().unwrap_or_default())
     }
 }

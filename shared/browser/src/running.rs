@@ -1,20 +1,35 @@
 //! A browser that runs, and who has which of its pages.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use chela_http::HttpClient;
+use async_trait::async_trait;
 use serde_json::json;
 
 use crate::asked::{Action, Asked};
-use crate::launch::{Chromium, Launch};
+use crate::cdp::{CdpError, Wire};
 use crate::link::{Link, text};
 use crate::page::{Page, Seen};
-use crate::pipe::CdpError;
-use crate::proxy::Proxy;
+use crate::remote::Guard;
 
 /// Most conversations with pages. The one that was still for the longest gives way.
 const MOST_SEATS: usize = 4;
+
+/// How long a browser may be silent that was there before.
+const SILENT: Duration = Duration::from_secs(3);
+
+/// Where a browser is to be had.
+#[async_trait]
+pub(crate) trait Place: Send + Sync {
+    /// A browser to speak with, or why there is none, in words for the model.
+    async fn open(&self) -> Result<Opened, String>;
+}
+
+/// A connection with a browser, and what guards its pages if they do not leave through a proxy of ours.
+pub(crate) struct Opened {
+    pub(crate) wire: Box<dyn Wire>,
+    pub(crate) guard: Option<Guard>,
+}
 
 /// What an action comes to.
 pub(crate) enum Done {
@@ -24,13 +39,11 @@ pub(crate) enum Done {
     Said(String),
 }
 
-/// Dropped in this order: the pipes, whose end Chromium notices; Chromium; its way out.
+/// A browser that is spoken with. It ends with this value, or is let go.
 pub(crate) struct Running {
     link: Link,
     /// By conversation.
     seats: BTreeMap<String, Seat>,
-    chromium: Chromium,
-    pub(crate) proxy: Proxy,
 }
 
 /// A conversation's own place, with cookies and pages that no other one sees.
@@ -46,28 +59,27 @@ fn refused(what: &str) -> CdpError {
 }
 
 impl Running {
-    /// Starts Chromium behind a proxy of its own.
-    pub(crate) async fn start(launch: &Launch, http: HttpClient) -> Result<Self, String> {
-        let proxy = Proxy::open(http).await.map_err(|error| format!("There is no way out for a browser: {error}."))?;
-        let (chromium, pipe) = Chromium::start(launch, proxy.address)?;
-        match Link::open(pipe).await {
-            Ok(link) => Ok(Self { link, seats: BTreeMap::new(), chromium, proxy }),
-            Err(CdpError::Lost(_)) => Err(format!("Chromium ended at once: {}.", chromium.complaint())),
+    /// Starts it, or connects with it.
+    pub(crate) async fn start(place: &dyn Place) -> Result<Self, String> {
+        let mut link = Link::new(place.open().await?);
+        match link.begin().await {
+            Ok(()) => Ok(Self { link, seats: BTreeMap::new() }),
+            Err(CdpError::Lost(reason)) => {
+                Err(format!("Chromium ended at once: {}.", link.complaint().unwrap_or(reason)))
+            }
             Err(CdpError::Refused(reason)) => Err(format!("Chromium does not answer: {reason}.")),
         }
     }
 
-    /// Whether Chromium is still there.
-    pub(crate) fn runs(&mut self) -> bool {
-        self.chromium.runs()
+    /// Whether it is still there: one that died, or a service that let go of it.
+    pub(crate) async fn answers(&mut self) -> bool {
+        let asked = tokio::time::timeout(SILENT, self.link.call("", "Browser.getVersion", json!({}))).await;
+        asked.is_ok_and(|answer| !matches!(answer, Err(CdpError::Lost(_))))
     }
 
-    /// Ends Chromium, its pages and its profile.
+    /// Ends it, with its pages and cookies.
     pub(crate) async fn end(self) {
-        let Self { link, chromium, proxy, .. } = self;
-        drop(link);
-        chromium.end().await;
-        drop(proxy);
+        self.link.end().await;
     }
 
     /// Ends a conversation's pages and cookies; whether anybody else has some.
@@ -88,6 +100,7 @@ impl Running {
         page.show().await?;
         let words = asked.text.as_deref().filter(|words| !words.is_empty());
         let element = asked.element.as_deref().map(|name| page.element(name)).transpose()?;
+        let element = element.as_ref();
         let named = || element.ok_or_else(|| refused("say which element: ref"));
         match asked.action {
             Action::Navigate => page.navigate(url.ok_or_else(|| refused("say where to: url"))?).await?,

@@ -65,10 +65,23 @@ const SILENT: [&str; 12] = [
 /// Properties that are shown where they are true.
 const STATES: [&str; 8] = ["checked", "disabled", "expanded", "focused", "invalid", "pressed", "required", "selected"];
 
+/// An element, as the session knows it that speaks with its frame.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Element {
+    pub(crate) session: String,
+    pub(crate) node: i64,
+}
+
+/// The tree of a frame.
+pub(crate) struct Tree {
+    pub(crate) session: String,
+    pub(crate) nodes: Vec<Value>,
+}
+
 /// The trees of a page: the main frame's, and those of the frames within it by the element that holds them.
 pub(crate) struct Trees {
-    pub(crate) main: Vec<Value>,
-    pub(crate) frames: BTreeMap<i64, Vec<Value>>,
+    pub(crate) main: Tree,
+    pub(crate) frames: BTreeMap<Element, Tree>,
 }
 
 impl Trees {
@@ -83,15 +96,15 @@ impl Trees {
 /// Elements by the numbers of their refs. A number is never given twice on the same page.
 #[derive(Debug, Default)]
 pub(crate) struct Refs {
-    elements: BTreeMap<usize, i64>,
-    numbers: BTreeMap<i64, usize>,
+    elements: BTreeMap<usize, Element>,
+    numbers: BTreeMap<Element, usize>,
     last: usize,
 }
 
 impl Refs {
     /// The element of a number, if it was shown since the page was opened.
-    pub(crate) fn element(&self, number: usize) -> Option<i64> {
-        self.elements.get(&number).copied()
+    pub(crate) fn element(&self, number: usize) -> Option<&Element> {
+        self.elements.get(&number)
     }
 
     /// Another page stands there now.
@@ -100,11 +113,17 @@ impl Refs {
         self.numbers.clear();
     }
 
-    fn number(&mut self, element: i64) -> usize {
+    /// Another page stands in a frame now, or none.
+    pub(crate) fn forget_those_of(&mut self, session: &str) {
+        self.elements.retain(|_, element| element.session != session);
+        self.numbers.retain(|element, _| element.session != session);
+    }
+
+    fn number(&mut self, element: &Element) -> usize {
         let (elements, last) = (&mut self.elements, &mut self.last);
-        *self.numbers.entry(element).or_insert_with(|| {
+        *self.numbers.entry(element.clone()).or_insert_with(|| {
             *last = last.saturating_add(1);
-            elements.insert(*last, element);
+            elements.insert(*last, element.clone());
             *last
         })
     }
@@ -113,7 +132,8 @@ impl Refs {
 /// What is shown. Elements that have refs keep them; new ones are added.
 pub(crate) fn render(trees: &Trees, refs: &mut Refs) -> String {
     let left = PART_CHARS * MOST_PARTS;
-    let mut writer = Writer { trees, refs, out: String::new(), left, level: 0, seen: BTreeSet::new() };
+    let (out, session) = (String::new(), String::new());
+    let mut writer = Writer { trees, refs, out, left, level: 0, session, seen: BTreeSet::new() };
     writer.tree(&trees.main, 0);
     writer.out
 }
@@ -146,16 +166,20 @@ struct Writer<'a> {
     left: usize,
     /// Nodes around the one that is looked at.
     level: usize,
-    seen: BTreeSet<i64>,
+    /// Of the frame that is looked at.
+    session: String,
+    seen: BTreeSet<Element>,
 }
 
 impl Writer<'_> {
-    fn tree(&mut self, nodes: &[Value], depth: usize) {
+    fn tree(&mut self, tree: &Tree, depth: usize) {
         let by_id: BTreeMap<&str, &Value> =
-            nodes.iter().filter_map(|node| Some((node.get("nodeId")?.as_str()?, node))).collect();
-        if let Some(root) = nodes.first() {
+            tree.nodes.iter().filter_map(|node| Some((node.get("nodeId")?.as_str()?, node))).collect();
+        let around = std::mem::replace(&mut self.session, tree.session.clone());
+        if let Some(root) = tree.nodes.first() {
             self.node(root, &by_id, depth, "");
         }
+        self.session = around;
     }
 
     /// A node, and what is in it unless its name says as much.
@@ -184,8 +208,11 @@ impl Writer<'_> {
         }
         line.push_str(&states(node));
         let id = node.get("backendDOMNodeId").and_then(Value::as_i64);
-        if let Some(id) = id.filter(|_| ACTIVE.contains(&role.as_str()) || (focusable && role != "Iframe")) {
-            line.push_str(&format!(" [ref=e{}]", self.refs.number(id)));
+        let element = id.map(|node| Element { session: self.session.clone(), node });
+        if let Some(element) =
+            element.as_ref().filter(|_| ACTIVE.contains(&role.as_str()) || (focusable && role != "Iframe"))
+        {
+            line.push_str(&format!(" [ref=e{}]", self.refs.number(element)));
         }
         let value = short(&text(node, "/value/value"), NAME_CHARS);
         if is_masked(&value) {
@@ -199,7 +226,9 @@ impl Writer<'_> {
             line.push_str(&format!(" -> {}", short(to, URL_CHARS)));
         }
         self.line(depth, &line);
-        if let Some(frame) = id.and_then(|id| self.trees.frames.get(&id).filter(|_| self.seen.insert(id))) {
+        if let Some((at, frame)) = element.and_then(|element| self.trees.frames.get_key_value(&element))
+            && self.seen.insert(at.clone())
+        {
             self.tree(frame, depth.saturating_add(1));
         }
         if is_masked(&value) {
@@ -277,7 +306,8 @@ mod tests {
                 let next = (n + 1).to_string();
                 json!({ "nodeId": n.to_string(), "role": { "value": role }, "childIds": [next] })
             };
-            let trees = Trees { main: (0..100_000).map(node).collect(), frames: BTreeMap::new() };
+            let main = Tree { session: String::new(), nodes: (0..100_000).map(node).collect() };
+            let trees = Trees { main, frames: BTreeMap::new() };
             assert!(render(&trees, &mut Refs::default()).lines().count() <= DEEPEST + 1);
         }
     }

@@ -27,8 +27,10 @@ use tokio::net::TcpListener;
 use crate::{Browser, Launch, find_chromium};
 
 mod ends;
+mod frames;
 mod guard;
 mod pages;
+mod remote;
 
 /// What a call needs beside its input.
 struct World {
@@ -189,7 +191,7 @@ fn launch() -> Launch {
 
 /// A browser whose pages may reach these places of this machine.
 fn browser(private: &[&Site]) -> Browser {
-    Browser::new(launch(), &client(), private.iter().map(|site| HostPort::of_url(&site.url).unwrap()).collect())
+    Browser::local(launch(), &client(), private.iter().map(|site| HostPort::of_url(&site.url).unwrap()).collect())
 }
 
 /// The ref of the first line with these words.

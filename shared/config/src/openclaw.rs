@@ -505,10 +505,7 @@ const INSTEAD: &[(&str, &str)] = &[
     ("gateway.port", "use gateway.listen: \"127.0.0.1:18789\""),
     ("gateway.bind", "use gateway.listen: \"127.0.0.1:18789\""),
     ("commands.allowFrom", "use commands.ownerAllowFrom: it decides who may use commands that change something"),
-    (
-        "browser",
-        "use tools.browser: { executablePath, headless, noSandbox }; profiles and browsers elsewhere are not used",
-    ),
+    ("browser", "use tools.browser: { executablePath, headless, noSandbox, cdpUrl }; of profiles there is one"),
     ("env", "set variables where Chela runs"),
     ("secrets", "use secret references with source env, file, ssm or secretsmanager"),
     ("channels.*.tokenFile", "use botToken: { source: \"file\", id: \"/path\" }"),

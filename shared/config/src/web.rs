@@ -140,11 +140,15 @@ impl Default for WebFetch {
 }
 
 /// `tools.browser`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BrowserTool {
-    /// Whether the owner's agents can use a browser, where Chela runs on a machine that has one. On AWS there is none.
+    /// Whether the owner's agents can use a browser: Chromium where Chela runs on a machine that has it, or one elsewhere.
     pub enabled: bool,
+    /// A browser elsewhere, by the address of its DevTools: `wss://` or `https://`; for one on a private network also `ws://` and
+    /// `http://`. It holds the token, so keep it whole in a variable, `"${BROWSER_URL}"`, or a secret reference. What its pages
+    /// can reach: docs/web.md.
+    pub cdp_url: Option<SecretInput>,
     /// Chromium or Chrome, if it is not on the `PATH`.
     pub executable_path: Option<String>,
     /// Whether it runs without a window.
@@ -159,7 +163,14 @@ pub struct BrowserTool {
 
 impl Default for BrowserTool {
     fn default() -> Self {
-        Self { enabled: true, executable_path: None, headless: true, no_sandbox: false, private_urls: Vec::new() }
+        Self {
+            enabled: true,
+            cdp_url: None,
+            executable_path: None,
+            headless: true,
+            no_sandbox: false,
+            private_urls: Vec::new(),
+        }
     }
 }
 
@@ -200,6 +211,12 @@ pub(crate) fn inspect(config: &Config) -> Vec<Misfit> {
             refuse(keys, false, "holds something that is no web address", "write each as http://wiki.lan:8080");
         }
     }
+    if let Some(SecretInput::Value(url)) = &browser.cdp_url
+        && !["wss://", "https://", "ws://", "http://"].iter().any(|scheme| url.expose().trim().starts_with(scheme))
+    {
+        let keys = &["tools", "browser", "cdpUrl"];
+        refuse(keys, false, "is not the address of a browser", "write it as wss://browser.example.com?token=${NAME}");
+    }
     if browser.no_sandbox {
         let message = "Chromium runs without its sandbox, so that a page that breaks it can do what its user can";
         let keys = &["tools", "browser", "noSandbox"];
@@ -228,6 +245,9 @@ mod tests {
         assert_eq!(open, (none(), at("tools.browser.noSandbox"), true));
         let wrong = found("{ tools: { browser: { privateUrls: ['wiki.lan'] } } }");
         assert_eq!(wrong, (at("tools.browser.privateUrls"), none(), false));
+        let elsewhere = |url: &str| found(&format!("{{ tools: {{ browser: {{ cdpUrl: '{url}' }} }} }}"));
+        assert_eq!(elsewhere("wss://browser.example.com?token=x"), (none(), none(), false));
+        assert_eq!(elsewhere("browser.example.com"), (at("tools.browser.cdpUrl"), none(), false));
         let copied = found("{ browser: { enabled: true, noSandbox: true, profiles: {} } }");
         assert_eq!(copied, (none(), at("browser"), false), "not by a copied configuration");
     }

@@ -161,6 +161,10 @@ pub trait Tool: Send + Sync {
         None
     }
 
+    /// The process may be halted now, for any time or for good: what was kept open for a further call is given back. The next
+    /// call works as ever.
+    async fn rest(&self) {}
+
     /// Runs it. Never panics on any input; a store that does not answer is a [`ToolAnswer::error`].
     async fn run(&self, call: ToolCall<'_>) -> ToolAnswer;
 }

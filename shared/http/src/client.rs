@@ -8,10 +8,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, HOST, LOCATION, USER_AGENT};
 use http::{HeaderMap, Method, StatusCode};
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
+use tokio_rustls::TlsConnector;
 
 use crate::address::Reach;
 use crate::error::HttpError;
@@ -58,7 +60,14 @@ struct Shared {
     configured: reqwest::Client,
     not_loopback: reqwest::Client,
     lookup: Lookup,
+    /// For what begins as a request and goes on as something else, which HTTP/2 cannot.
+    dialled: TlsConnector,
 }
+
+/// A connection to speak on.
+pub trait Line: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Line for T {}
 
 impl HttpClient {
     /// Builds the client: no network, no system trust store, well under a millisecond. Reads `extra_roots` once.
@@ -70,9 +79,12 @@ impl HttpClient {
         let tls = tls_config(options.extra_roots)?;
         let public = inner_client(&options.user_agent, tls.clone(), Reach::Public, lookup.clone())?;
         let configured = inner_client(&options.user_agent, tls.clone(), Reach::Configured, lookup.clone())?;
-        let not_loopback = inner_client(&options.user_agent, tls, Reach::NotLoopback, lookup.clone())?;
+        let not_loopback = inner_client(&options.user_agent, tls.clone(), Reach::NotLoopback, lookup.clone())?;
+        let mut dialled = tls;
+        dialled.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let dialled = TlsConnector::from(Arc::new(dialled));
         let allow_hosts = options.allow_hosts;
-        let shared = Shared { public, configured, not_loopback, lookup };
+        let shared = Shared { public, configured, not_loopback, lookup, dialled };
         Ok(Self { shared: Arc::new(shared), allow: allow_hosts.into(), only: None })
     }
 
@@ -108,6 +120,26 @@ impl HttpClient {
             }
         }
         Err(HttpError::NotSent { origin: origin_of(url), reason: last })
+    }
+
+    /// A connection to where a URL leads, encrypted if it is `https`, by the rules of every request: for WebSockets, which
+    /// begin as a request and go on as something else.
+    pub async fn dial(&self, url: &str) -> Result<Box<dyn Line>, HttpError> {
+        let target = Target::parse(url)?;
+        let line = self.connect(url).await?;
+        if target.url.scheme() != "https" {
+            return Ok(Box::new(line));
+        }
+        let not_sent = |reason: String| HttpError::NotSent { origin: target.origin(), reason };
+        let name = match target.place.literal() {
+            Some(address) => ServerName::from(address),
+            None => ServerName::try_from(target.place.name()).map_err(|error| not_sent(error.to_string()))?,
+        };
+        match tokio::time::timeout(CONNECT_WITHIN, self.shared.dialled.connect(name, line)).await {
+            Ok(Ok(encrypted)) => Ok(Box::new(encrypted)),
+            Ok(Err(error)) => Err(not_sent(error.to_string())),
+            Err(_) => Err(not_sent("it took too long".to_owned())),
+        }
     }
 
     /// The addresses at which a URL may be spoken to right now, by the rules of every request. Nothing is sent to them. This

@@ -11,7 +11,7 @@ pub mod sse;
 mod stream;
 mod target;
 
-pub use client::{HttpClient, HttpOptions};
+pub use client::{HttpClient, HttpOptions, Line};
 pub use error::HttpError;
 pub use request::{Request, Response};
 pub use stream::StreamingResponse;

@@ -1,5 +1,6 @@
 //! Where a request goes: the one place that reads URLs, so that what was vetted is what is spoken to.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use url::{Host, Url};
@@ -18,6 +19,13 @@ impl HostPort {
     /// The host and port of a configured base URL such as `http://127.0.0.1:11434/v1`.
     pub fn of_url(url: &str) -> Result<Self, HttpError> {
         Target::parse(url).map(|target| target.place)
+    }
+}
+
+/// As in a URL.
+impl fmt::Display for HostPort {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}:{}", self.host, self.port)
     }
 }
 

@@ -85,6 +85,10 @@ impl Tool for OnDemand {
         self.0.consent(input, caller)
     }
 
+    async fn rest(&self) {
+        self.0.rest().await;
+    }
+
     async fn run(&self, call: ToolCall<'_>) -> ToolAnswer {
         self.0.run(call).await
     }

@@ -87,12 +87,13 @@ impl Tool for Present {
     }
 }
 
-#[test]
-fn a_browser_is_there_where_one_can_be_started_and_is_wished() {
+#[tokio::test]
+async fn a_browser_is_there_where_one_can_be_started_or_is_named_and_is_wished() {
     let http = HttpClient::new(HttpOptions { allow_hosts: vec![], user_agent: "t".into(), extra_roots: None }).unwrap();
-    let asked = |text: &str, commands: &Commands| {
-        let mut problems = Vec::new();
-        let tool = browser(&config(text), commands, &http, &mut problems);
+    let asked = async |text: &str, commands: &Commands| {
+        let (mut problems, url) = (Vec::new(), "wss://browser.example.com?token=s3cret");
+        let secrets = Variables(BTreeMap::from([("URL", url), ("ODD", "ws://user:s3cret@browser.example.com")]));
+        let tool = browser(&config(text), &secrets, commands, &http, &mut problems).await;
         (tool.is_some(), problems)
     };
     let here = Commands {
@@ -102,11 +103,26 @@ fn a_browser_is_there_where_one_can_be_started_and_is_wished() {
         })),
         ..Commands::default()
     };
-    assert_eq!(asked("{}", &here), (true, vec![]));
-    assert_eq!(asked("{ tools: { browser: { enabled: false } } }", &here), (false, vec![]));
-    assert_eq!(asked("{}", &Commands::default()), (false, vec![]), "as in a function");
-    let wrong = asked("{ tools: { browser: { executablePath: '/x' } } }", &here);
+    assert_eq!(asked("{}", &here).await, (true, vec![]));
+    assert_eq!(asked("{ tools: { browser: { enabled: false } } }", &here).await, (false, vec![]));
+    assert_eq!(asked("{}", &Commands::default()).await, (false, vec![]), "as in a function");
+    let wrong = asked("{ tools: { browser: { executablePath: '/x' } } }", &here).await;
     assert_eq!(wrong, (false, vec!["tools.browser: nothing at /x".to_owned()]));
+    let elsewhere = async |url: &str| {
+        asked(&format!("{{ tools: {{ browser: {{ cdpUrl: {url}, executablePath: '/x' }} }} }}"), &here).await
+    };
+    assert_eq!(elsewhere("'wss://browser.example.com?token=s3cret'").await, (true, vec![]), "and none is started here");
+    assert_eq!(elsewhere("{ source: 'env', id: 'URL' }").await, (true, vec![]));
+    let function = asked("{ tools: { browser: { cdpUrl: 'http://10.0.0.7:9222' } } }", &Commands::default()).await;
+    assert_eq!(function, (true, vec![]), "a function can use one elsewhere");
+    for url in ["{ source: 'env', id: 'NONE' }", "{ source: 'env', id: 'ODD' }"] {
+        let (there, problems) = elsewhere(url).await;
+        let told =
+            problems.first().is_some_and(|told| told.starts_with("tools.browser.cdpUrl") && !told.contains("s3cret"));
+        assert!(!there && told && problems.len() == 1, "{problems:?}");
+    }
+    let off = "{ tools: { browser: { enabled: false, cdpUrl: 'wss://browser.example.com' } } }";
+    assert_eq!(asked(off, &here).await, (false, vec![]));
 }
 
 /// A key belongs to an address. Of a provider that is asked somewhere else, it stays at home.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chela_agent::ChannelNotes;
 use chela_app::api::Api;
 use chela_app::install::Scope;
-use chela_app::live::{Ground, Live};
+use chela_app::live::{Commands, Ground, Live};
 use chela_app::receive::Ports;
 use chela_core::blob::{BlobStore, Precondition};
 use chela_core::directory::Directory;
@@ -22,6 +22,15 @@ pub(crate) async fn configure(store: &Embedded, config: &Value) {
 }
 
 pub(crate) async fn live(store: &Embedded, clock: &Arc<ManualClock>, scope: Scope) -> Arc<Live> {
+    live_with(store, clock, scope, Commands::default()).await
+}
+
+pub(crate) async fn live_with(
+    store: &Embedded,
+    clock: &Arc<ManualClock>,
+    scope: Scope,
+    commands: Commands,
+) -> Arc<Live> {
     let ground = Ground {
         config_files: store.blobs.clone(),
         config_key: CONFIG.to_owned(),
@@ -29,7 +38,7 @@ pub(crate) async fn live(store: &Embedded, clock: &Arc<ManualClock>, scope: Scop
         secrets: Arc::new(LocalSecrets::new(|_| None)),
         variables: Arc::new(|_| None),
         clock: clock.clone(),
-        commands: Default::default(),
+        commands,
         scope,
         mcp: chela_app::mcp::McpHome::default(),
         inside: Default::default(),

@@ -4,6 +4,7 @@
 mod approvals;
 mod commands;
 mod forget;
+mod halted;
 mod house;
 mod revoked;
 mod rotation;

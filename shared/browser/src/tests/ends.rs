@@ -31,12 +31,27 @@ fn folder(process: &Path) -> PathBuf {
 
 /// The group of processes it is in (proc_pid_stat(5)).
 fn group_of(process: &Path) -> Option<i32> {
-    let status = std::fs::read_to_string(process.join("stat")).ok()?;
-    status.rsplit(')').next()?.split_whitespace().nth(2)?.parse().ok()
+    status_of(process, 2)
 }
 
-async fn proxy_of(tool: &Browser) -> String {
-    tool.running.lock().await.as_ref().unwrap().proxy.address.to_string()
+fn parent_of(process: &Path) -> Option<i32> {
+    status_of(process, 1)
+}
+
+fn status_of(process: &Path, nth: usize) -> Option<i32> {
+    let status = std::fs::read_to_string(process.join("stat")).ok()?;
+    status.rsplit(')').next()?.split_whitespace().nth(nth)?.parse().ok()
+}
+
+/// The proxy of this process's own browser.
+fn own_proxy() -> String {
+    let all = std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok().map(|entry| entry.path()));
+    let mut own = all.filter(|process| parent_of(process) == i32::try_from(std::process::id()).ok());
+    let proxy = own.find_map(|process| {
+        let words = words_of(&process, "cmdline");
+        words.iter().find_map(|word| word.strip_prefix("--proxy-server=http://").map(str::to_owned))
+    });
+    proxy.unwrap()
 }
 
 async fn gone(proxy: &str) -> bool {
@@ -54,7 +69,7 @@ async fn opened() -> (Site, World, Browser, String, PathBuf) {
     site.html("/", "<h1>Here</h1>");
     let tool = browser(&[&site]);
     world.open(&tool, &site.url).await;
-    let proxy = proxy_of(&tool).await;
+    let proxy = own_proxy();
     let folder = folder(processes(&proxy).first().unwrap());
     assert!(folder.is_dir());
     (site, world, tool, proxy, folder)
@@ -129,7 +144,7 @@ async fn unused_it_ends_with_its_profile() {
     let (site, world) = (Site::open().await, World::new());
     let tool = Browser { idle: Duration::from_secs(6), ..browser(&[&site]) };
     world.open(&tool, &site.url).await;
-    let proxy = proxy_of(&tool).await;
+    let proxy = own_proxy();
     let folder = folder(processes(&proxy).first().unwrap());
     assert!(gone(&proxy).await);
     tokio::time::sleep(Duration::from_millis(500)).await;
@@ -180,7 +195,7 @@ async fn a_program_that_is_no_browser_says_so() {
     let (site, world) = (Site::open().await, World::new());
     for program in ["/bin/false", "/nowhere/chromium"] {
         let launch = Launch { executable: program.into(), ..launch() };
-        let tool = Browser::new(launch, &client(), vec![HostPort::of_url(&site.url).unwrap()]);
+        let tool = Browser::local(launch, &client(), vec![HostPort::of_url(&site.url).unwrap()]);
         let error = world.err(&tool, json!({ "action": "navigate", "url": site.url })).await;
         assert!(error.contains("Chromium ended at once"), "{error}");
     }

@@ -4,9 +4,18 @@ use std::net::UdpSocket;
 
 use super::*;
 
+/// A call to another browser, as words of a script.
+pub(super) fn calling(udp: u16, place: &str) -> String {
+    format!(
+        "try {{ const peer = new ({place}.RTCPeerConnection)({{ iceServers: [{{ urls: 'stun:127.0.0.1:{udp}' }}] }});
+         peer.createDataChannel('x'); peer.createOffer().then((offer) => peer.setLocalDescription(offer)); }} catch (e) {{}}"
+    )
+}
+
 /// A page that tries every way out of a browser. `hidden` is what it may not reach, `udp` a port where nothing may arrive.
-fn escaping(hidden: &Site, udp: u16) -> String {
-    let (door, port) = (&hidden.url, hidden.port);
+pub(super) fn escaping(hidden: &Site, udp: u16) -> String {
+    let (door, port, inner, outer) =
+        (&hidden.url, hidden.port, calling(udp, "window"), calling(udp, "frame.contentWindow"));
     format!(
         "<!doctype html><title>Escape</title><link rel=preconnect href=\"{door}\"><link rel=stylesheet href=\"{door}/css\">
         <link rel=prefetch href=\"{door}/prefetch\"><link rel=dns-prefetch href=\"//localhost:{port}\">
@@ -40,9 +49,32 @@ fn escaping(hidden: &Site, udp: u16) -> String {
         }} catch (e) {{}}
         const form = document.createElement('form'); form.action = '{door}/form'; form.method = 'post'; form.target = '_blank';
         document.body.append(form); form.submit(); window.open('{door}/popup');
+        const frame = document.createElement('iframe'); document.body.append(frame); {outer}
+        try {{ new frame.contentWindow.WebSocket('ws://127.0.0.1:{port}/framed'); }} catch (e) {{}}
+        const own = document.createElement('iframe'); document.body.append(own);
+        own.srcdoc = `<script>{inner}; try {{ new WebSocket('ws://127.0.0.1:{port}/own'); }} catch (e) {{}}<\\/script>`;
+        const boxed = document.createElement('iframe'); boxed.sandbox = 'allow-scripts'; document.body.append(boxed);
+        boxed.srcdoc = \"<script>try {{ new WebSocket('ws://127.0.0.1:{port}/boxed'); }} catch (e) {{}}<\\/script>\";
+        try {{ new SharedWorker('/shared.js'); }} catch (e) {{}}
+        try {{ navigator.serviceWorker.register('/service.js').catch(() => 0); }} catch (e) {{}}
+        const rules = document.createElement('script'); rules.type = 'speculationrules'; document.body.append(rules);
+        rules.textContent = JSON.stringify({{ prefetch: [{{ source: 'list', urls: ['/moved', '{door}/guess'], eagerness: 'immediate' }}] }});
         document.title = 'Tried';
         </script>"
     )
+}
+
+/// Workers that outlive a page, and try the same.
+pub(super) fn serve_workers(site: &Site, hidden: &Site) {
+    for name in ["shared", "service"] {
+        let (door, port) = (&hidden.url, hidden.port);
+        let script = format!(
+            "fetch('{door}/{name}', {{ mode: 'no-cors' }}).catch(() => 0);
+             try {{ new WebSocket('ws://127.0.0.1:{port}/{name}socket'); }} catch (e) {{}}"
+        );
+        let answer = response(200, &[("content-type", "text/javascript")], script.as_bytes());
+        site.serve(&format!("/{name}.js"), answer);
+    }
 }
 
 /// Seen red, by the server or by the socket: without `--proxy-server`; without `<-loopback>`; with a proxy that does not judge
@@ -53,6 +85,7 @@ async fn s03_s09_s16_a_page_reaches_nothing_private_by_any_way() {
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
     udp.set_nonblocking(true).unwrap();
     site.html("/escape", &escaping(&hidden, udp.local_addr().unwrap().port()));
+    serve_workers(&site, &hidden);
     site.serve("/moved", response(302, &[("location", &hidden.at("/redirect"))], b""));
     let links = format!("<a href=\"{}\">Link</a><a href=\"/moved\">Moved</a>", hidden.at("/link"));
     site.html("/links", &links);
@@ -82,13 +115,33 @@ async fn s03_s09_s16_a_page_reaches_nothing_private_by_any_way() {
 async fn the_page_that_tries_would_be_noticed() {
     let (site, hidden, world) = (Site::open().await, Site::open().await, World::new());
     site.html("/escape", &escaping(&hidden, 9));
+    serve_workers(&site, &hidden);
     site.serve("/moved", response(302, &[("location", &hidden.at("/redirect"))], b""));
     world.open(&browser(&[&site, &hidden]), &site.at("/escape")).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let asked = hidden.asked().join("\n");
-    for path in
-        ["css", "img", "js", "frame", "fetch", "xhr", "beacon", "ws", "events", "worker", "w", "redirect", "object"]
-    {
+    for path in [
+        "css",
+        "img",
+        "js",
+        "frame",
+        "fetch",
+        "xhr",
+        "beacon",
+        "ws",
+        "events",
+        "worker",
+        "w",
+        "redirect",
+        "object",
+        "framed",
+        "own",
+        "boxed",
+        "shared",
+        "sharedsocket",
+        "service",
+        "servicesocket",
+    ] {
         assert!(asked.contains(&format!(" /{path} ")), "{path}: {asked}");
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use chela_http::{HttpClient, HttpError, HttpOptions, Request};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tempfile::NamedTempFile;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
@@ -64,12 +65,33 @@ async fn an_authority_named_in_the_options_is_trusted_for_its_names_only() {
     assert!(matches!(error, HttpError::NotSent { .. }), "{error:?}");
 }
 
+/// What begins as a request and goes on as something else: HTTP/2 is not agreed on, because it could not.
+#[tokio::test]
+async fn a_connection_that_is_dialled_is_held_to_the_same_names_and_authorities() {
+    let server = tls_server().await;
+    let (right, wrong) = (format!("https://localhost:{}/", server.port), format!("https://127.0.0.1:{}/", server.port));
+    let trusting = client(&[&right, &wrong], Some(server.roots.path().to_owned()));
+    let mut line = trusting.dial(&right).await.unwrap();
+    line.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut answer = vec![0; 12];
+    line.read_exact(&mut answer).await.unwrap();
+    assert_eq!(answer, b"HTTP/1.1 200");
+    for (client, url) in [(&trusting, &wrong), (&client(&[&right], None), &right)] {
+        let error = client.dial(url).await.map(drop).unwrap_err();
+        assert!(matches!(&error, HttpError::NotSent { reason, .. } if reason.contains("certificate")), "{error:?}");
+    }
+    let stranger = trusting.public_only().dial(&right).await.map(drop).unwrap_err();
+    assert!(matches!(stranger, HttpError::Blocked { .. }), "{stranger:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_handshake_that_never_ends_was_no_request() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}/", listener.local_addr().unwrap());
     let request = Request::post(&url, "x", Duration::from_secs(20), 1024);
     let error = client(&[&url], None).send(request).await.unwrap_err();
+    assert!(matches!(error, HttpError::NotSent { .. }), "{error:?}");
+    let error = client(&[&url], None).dial(&url).await.map(drop).unwrap_err();
     assert!(matches!(error, HttpError::NotSent { .. }), "{error:?}");
 }
 

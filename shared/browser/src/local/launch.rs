@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, geteuid, kill_process_group};
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
-
-use crate::pipe::Pipe;
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 /// Names of the program, as one looks for it along `PATH`.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
@@ -104,9 +102,9 @@ pub(crate) struct Chromium {
     profile: TempDir,
 }
 
-impl Chromium {
+impl Launch {
     /// Starts it: the browser, and the pipes to speak with it. Whether it came up shows when it is spoken with.
-    pub(crate) fn start(launch: &Launch, proxy: SocketAddr) -> Result<(Self, Pipe), String> {
+    pub(crate) fn start(&self, proxy: SocketAddr) -> Result<(Chromium, ChildStdin, ChildStdout), String> {
         let cannot =
             |what: &str, error: &dyn std::fmt::Display| format!("Chromium cannot be started: {what}: {error}.");
         let as_nobody = geteuid().is_root();
@@ -114,17 +112,17 @@ impl Chromium {
         let home = profile.path();
         let log = File::create(home.join("stderr")).map_err(|error| cannot("no log", &error))?;
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", PIPES, "sh"]).arg(&launch.executable).args(FLAGS);
+        command.args(["-c", PIPES, "sh"]).arg(&self.executable).args(FLAGS);
         command.arg(format!("--proxy-server=http://{proxy}"));
         command.arg(format!("--user-data-dir={}", home.join("profile").display()));
         // Nothing of our environment: keys of providers stand in it. A window needs to know its screen, no more.
         command.env_clear();
-        if launch.headless {
+        if self.headless {
             command.arg("--headless=new");
         } else {
             command.envs(SCREEN.iter().filter_map(|name| std::env::var_os(name).map(|value| (name, value))));
         }
-        if launch.no_sandbox {
+        if self.no_sandbox {
             command.arg("--no-sandbox");
         }
         if as_nobody {
@@ -137,15 +135,17 @@ impl Chromium {
             .env("LANG", "C.UTF-8");
         command.current_dir(home).arg("about:blank").process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
-        let mut child = command.spawn().map_err(|error| cannot(&launch.executable.display().to_string(), &error))?;
+        let mut child = command.spawn().map_err(|error| cannot(&self.executable.display().to_string(), &error))?;
         let (to, from) = (child.stdin.take(), child.stdout.take());
-        let chromium = Self { child, profile };
+        let chromium = Chromium { child, profile };
         match (to, from) {
-            (Some(to), Some(from)) => Ok((chromium, Pipe::new(to, from))),
+            (Some(to), Some(from)) => Ok((chromium, to, from)),
             _ => Err("Chromium cannot be started: it has no pipes.".to_owned()),
         }
     }
+}
 
+impl Chromium {
     /// What it said is wrong before it ended, and what would help.
     pub(crate) fn complaint(&self) -> String {
         let log = std::fs::read_to_string(self.profile.path().join("stderr")).unwrap_or_default();
@@ -156,11 +156,6 @@ impl Chromium {
         }
         let last: String = log.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it says nothing").into();
         last.chars().filter(|c| !c.is_control()).take(200).collect()
-    }
-
-    /// Whether it still runs.
-    pub(crate) fn runs(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
     }
 
     /// Waits until it has ended, which it does by itself when its pipes are closed.

@@ -1,18 +1,16 @@
-//! The DevTools protocol over two pipes: <https://chromedevtools.github.io/devtools-protocol/>. No port is open for it, and
-//! whoever holds the pipes is the only one who can use them.
+//! The DevTools protocol: <https://chromedevtools.github.io/devtools-protocol/>.
 //!
 //! Nothing runs beside the calls: what the browser tells is heard while an answer is awaited.
 
+use async_trait::async_trait;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::process::{ChildStdin, ChildStdout};
 use tokio::time::{Duration, Instant};
-
-/// Largest message: the tree of a large page.
-const MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 
 /// Longest wait for one answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+
+/// Largest message: the tree of a large page.
+pub(crate) const MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -21,6 +19,22 @@ pub(crate) enum CdpError {
     Lost(String),
     /// The browser refuses this call; others may work.
     Refused(String),
+}
+
+/// A connection with a browser that has nobody else's pages of ours. What was opened on it ends with it.
+#[async_trait]
+pub(crate) trait Wire: Send {
+    /// Says one message.
+    async fn send(&mut self, message: String) -> Result<(), CdpError>;
+
+    /// The next message. A wait that is given up loses nothing of it.
+    async fn receive(&mut self) -> Result<Vec<u8>, CdpError>;
+
+    /// What a browser that was lost said itself, if it said something.
+    fn complaint(&self) -> Option<String>;
+
+    /// Ends it, and the browser with it if it is ours.
+    async fn end(self: Box<Self>);
 }
 
 /// What the browser tells unasked.
@@ -40,14 +54,9 @@ pub(crate) enum Heard {
     Nothing,
 }
 
-/// A browser's two pipes.
-pub(crate) struct Pipe {
-    to: ChildStdin,
-    from: BufReader<ChildStdout>,
-    /// The message that is being read: a wait that is given up loses nothing of it.
-    half: Vec<u8>,
-    /// Whether a message is being written. One that was given up in the middle leaves the pipe of no use.
-    writing: bool,
+/// Calls and answers on a wire.
+pub(crate) struct Talk {
+    pub(crate) wire: Box<dyn Wire>,
     last: u64,
 }
 
@@ -56,16 +65,13 @@ enum Said {
     Event(Event),
 }
 
-impl Pipe {
-    pub(crate) fn new(to: ChildStdin, from: ChildStdout) -> Self {
-        Self { to, from: BufReader::with_capacity(64 * 1024, from), half: Vec::new(), writing: false, last: 0 }
+impl Talk {
+    pub(crate) fn new(wire: Box<dyn Wire>) -> Self {
+        Self { wire, last: 0 }
     }
 
     /// Says something and awaits no answer: the number of the call.
     pub(crate) async fn tell(&mut self, session: &str, method: &str, params: Value) -> Result<u64, CdpError> {
-        if self.writing {
-            return Err(CdpError::Lost("it did not listen".to_owned()));
-        }
         self.last = self.last.saturating_add(1);
         let mut message = json!({ "id": self.last, "method": method, "params": params });
         if !session.is_empty()
@@ -73,18 +79,15 @@ impl Pipe {
         {
             fields.insert("sessionId".to_owned(), session.into());
         }
-        let mut bytes = message.to_string().into_bytes();
-        bytes.push(0);
-        self.writing = true;
-        self.to.write_all(&bytes).await.map_err(|error| CdpError::Lost(error.to_string()))?;
-        self.writing = false;
+        self.wire.send(message.to_string()).await?;
         Ok(self.last)
     }
 
-    /// What is told next: an event, or the answer to `awaited`. Answers to other calls are passed over.
+    /// What is told next: an event, or the answer to `awaited`. Answers to other calls are passed over. A wait that is given
+    /// up loses nothing.
     pub(crate) async fn next(&mut self, awaited: u64, deadline: Instant) -> Result<Heard, CdpError> {
         loop {
-            let Ok(message) = tokio::time::timeout_at(deadline, self.message()).await else {
+            let Ok(message) = tokio::time::timeout_at(deadline, self.wire.receive()).await else {
                 return Ok(Heard::Nothing);
             };
             match read(&message?) {
@@ -93,26 +96,6 @@ impl Pipe {
                     return answer.map(Heard::Answer).map_err(CdpError::Refused);
                 }
                 Some(Said::Answer(..)) | None => {}
-            }
-        }
-    }
-
-    async fn message(&mut self) -> Result<Vec<u8>, CdpError> {
-        loop {
-            let lost = |error: std::io::Error| CdpError::Lost(error.to_string());
-            let piece = self.from.fill_buf().await.map_err(lost)?;
-            if piece.is_empty() {
-                return Err(CdpError::Lost("it has ended".to_owned()));
-            }
-            let end = piece.iter().position(|byte| *byte == 0);
-            self.half.extend_from_slice(piece.get(..end.unwrap_or(piece.len())).unwrap_or_default());
-            let taken = end.map_or(piece.len(), |end| end.saturating_add(1));
-            self.from.consume(taken);
-            if self.half.len() > MESSAGE_BYTES {
-                return Err(CdpError::Lost("it says too much at once".to_owned()));
-            }
-            if end.is_some() {
-                return Ok(std::mem::take(&mut self.half));
             }
         }
     }
