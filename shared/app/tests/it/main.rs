@@ -4,6 +4,7 @@
 mod approvals;
 mod commands;
 mod house;
+mod jobs;
 mod revoked;
 mod rotation;
 mod sequence;
