@@ -1,7 +1,7 @@
 //! `chela approvals`: what waits for the owner's consent, and the owner's answer.
 
 use anyhow::Context;
-use chela_core::approval::visible;
+use chela_core::approval::escaped;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -115,8 +115,8 @@ async fn decide(remote: &Remote, id: &str, decision: &str, done: &str) -> anyhow
 /// A field as it may be shown in a terminal.
 fn text(row: &Value, name: &str) -> String {
     match row.get(name) {
-        Some(Value::String(text)) => visible(text),
+        Some(Value::String(text)) => escaped(text),
         None | Some(Value::Null) => String::new(),
-        Some(value) => visible(&value.to_string()),
+        Some(value) => escaped(&value.to_string()),
     }
 }

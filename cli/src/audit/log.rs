@@ -1,7 +1,7 @@
 //! `chela audit log`: who agreed to what, and whether the records are those that were written.
 
 use anyhow::Context as _;
-use chela_core::approval::visible;
+use chela_core::approval::escaped;
 use chela_core::audit::{Record, verify};
 use clap::Args;
 use serde_json::json;
@@ -101,7 +101,7 @@ fn row(record: &Record) -> Vec<String> {
     let what = json!(it.what).as_str().unwrap_or_default().to_owned();
     let digest: String = it.digest.chars().take(SHORT).collect();
     let told = [what, it.agent.clone(), it.tool.clone(), it.programs.join(" "), it.by.clone(), digest];
-    [record.number.to_string(), at].into_iter().chain(told.map(|text| visible(&text))).collect()
+    [record.number.to_string(), at].into_iter().chain(told.map(|text| escaped(&text))).collect()
 }
 
 #[cfg(test)]

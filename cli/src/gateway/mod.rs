@@ -194,6 +194,7 @@ fn answerer(store: &Embedded, live: &Arc<Live>, clock: &Arc<dyn Clock>, metrics:
         spend: store.sessions.clone(),
         approvals: store.sessions.clone(),
         audit: store.sessions.clone(),
+        schedules: store.schedules.clone(),
         cooldowns: store.sessions.clone(),
         known: Known::default(),
         clock: clock.clone(),

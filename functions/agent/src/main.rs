@@ -24,7 +24,9 @@ async fn main() -> Result<(), Error> {
     let deployment = Deployment::open()?;
     let table = deployment.table()?;
     let events = Arc::new(Bus::new(&deployment.clients, &deployment.environment)?);
-    let ground = Ground { inside: deployment.inside(&table)?, ..deployment.ground(Scope::Everything) };
+    let schedules = deployment.schedules()?;
+    let inside = deployment.inside(&table, schedules.clone());
+    let ground = Ground { inside, ..deployment.ground(Scope::Everything) };
     // The queue is not warmed: only a turn that has to wait speaks to it.
     let (live, warm) = tokio::join!(Live::open(ground), table.warm());
     warm?;
@@ -42,6 +44,7 @@ async fn main() -> Result<(), Error> {
         spend: table.clone(),
         approvals: table.clone(),
         audit: table.clone(),
+        schedules,
         cooldowns: table,
         known: Known::default(),
         clock,

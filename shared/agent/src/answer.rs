@@ -14,6 +14,7 @@ use chela_core::directory::{Directory, Wishes};
 use chela_core::event::{EventBus, EventName, LifecycleEvent};
 use chela_core::message::ReplyAddress;
 use chela_core::queue::{Envelope, Queue, Task};
+use chela_core::schedule::Schedules;
 use chela_core::session::{Accepted, Claim, Entry, EntryBody, Fence, Flagged, Head, SessionStore, StoreError};
 use chela_core::session_key::SessionKey;
 use chela_core::spend::SpendStore;
@@ -78,6 +79,8 @@ pub struct Agent {
     pub approvals: Arc<dyn ApprovalStore>,
     /// Who agreed to what.
     pub audit: Arc<dyn AuditLog>,
+    /// What wakes the house when nobody answered a request in time.
+    pub schedules: Arc<dyn Schedules>,
     /// Credentials that are left in peace.
     pub cooldowns: Arc<dyn CooldownStore>,
     /// What this process knows of the two.
@@ -207,6 +210,9 @@ impl Agent {
         if let Task::Redeliver { turn, part, flagged_at } = envelope.task {
             return self.redeliver(installation, envelope, Decided { turn, part, flagged_at }, slice).await;
         }
+        if let Task::Lapsed { id } = &envelope.task {
+            return self.lapsed(installation, id).await;
+        }
         if matches!(envelope.task, Task::Heartbeat { .. }) {
             // What nobody answered in time is told; what cannot be seen now is at the next occasion.
             let _ = self.desk(installation).sweep(self.clock.now()).await;
@@ -283,6 +289,7 @@ impl Agent {
             Command::Accept(accepted) => {
                 let put = self.sessions.accept(session, &accepted).await?;
                 self.note_beginning(attempt, accepted.task.as_ref(), &put).await;
+                self.note_home(attempt, accepted.task.as_ref()).await;
                 let way = way(attempt, accepted.task.as_ref());
                 Input::Accepted(put, way)
             }
@@ -442,7 +449,9 @@ fn limit(
         Some(Task::Relay { limit, .. } | Task::Decision { limit, .. }) => limit.clone(),
         Some(Task::Heartbeat { made_for: Some(made), .. }) => made.limit.clone(),
         Some(Task::Heartbeat { made_for: None, .. }) => Limit::of_house(),
-        Some(Task::Approval { .. } | Task::Redeliver { .. }) | None => Limit::unknown(),
+        Some(Task::Approval { .. } | Task::Redeliver { .. } | Task::Lapsed { .. } | Task::Wrote { .. }) | None => {
+            Limit::unknown()
+        }
     };
     let channel = match task {
         Some(Task::Message { inbound, .. }) => inbound.channel.as_str(),

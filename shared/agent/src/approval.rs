@@ -7,7 +7,7 @@
 
 use chela_core::approval::{
     Asking, Desk, MOST_INPUT, MOST_SHOWN, Mode, Permission, Policy, Refused, Request, State, VALID_MS, decide,
-    decided_call, digest, listed, request_id, request_parts,
+    decided_call, digest, listed, request_id, request_parts, wake_up,
 };
 use chela_core::audit::What;
 use chela_core::clock::Millis;
@@ -16,14 +16,18 @@ use chela_core::model::Block;
 use chela_core::queue::{Authority, Task};
 use chela_core::session::{AssistantEntry, EntryBody, StoreError};
 use chela_core::tool::{Caller, Consent, ToolAnswer};
-use chela_core::turn::{Answer, COMMAND, Fate, Input, PlannedCall, Reply, Spent, Way};
+use chela_core::turn::{Answer, COMMAND, Fate, Input, Outcome, PlannedCall, Reply, Report, Spent, Way};
 
 use crate::answer::{Agent, Attempt};
+use crate::mirror::written;
 use crate::relay::{is_relay, report};
 use crate::settings::Installation;
 
 /// Begins the result of a call that waits; the request's id follows.
 const WAITS: &str = "Waiting for approval ";
+
+/// Longest pause before a wake-up that came too early, or met a store that failed, is taken up again.
+const AGAIN_AFTER_S: u32 = 60;
 
 /// Digits of a request's id.
 const ID_DIGITS: usize = 12;
@@ -178,6 +182,10 @@ impl Agent {
         for place in &request.places {
             desk.ask_at(&request, place, now).await?;
         }
+        if let Some(wake_up) = wake_up(&request) {
+            // Without it what nobody answers is told at the next occasion.
+            let _ = self.schedules.put(&wake_up).await;
+        }
         // Whoever asks anew is a good moment to tell what was never answered.
         let _ = desk.sweep(now).await;
         Ok(ToolAnswer::ok(format!(
@@ -187,11 +195,25 @@ impl Agent {
         )))
     }
 
+    /// The wake-up at the end of a request's time: what nobody answered is told, by a turn of its own conversation.
+    pub(crate) async fn lapsed(&self, installation: &Installation, id: &str) -> Outcome {
+        match self.desk(installation).lapse(id, self.clock.now()).await {
+            Ok(None) => Outcome::Done(Report::default()),
+            Ok(Some(left_ms)) => {
+                let left_s = u32::try_from(left_ms / 1000).unwrap_or(u32::MAX).saturating_add(1);
+                let reason = "the time of the request is not over yet".to_owned();
+                Outcome::Again { after_s: left_s.min(AGAIN_AFTER_S), reason }
+            }
+            Err(error) => Outcome::Again { after_s: 5, reason: error.to_string() },
+        }
+    }
+
     /// What ends or begins a step that no model is asked for: the request behind calls that wait, and the call that was
     /// decided about.
     pub(crate) async fn without_model(&self, attempt: &Attempt<'_>, step: u16) -> Result<Option<Input>, StoreError> {
         match attempt.task() {
             Some(Task::Decision { id, .. }) if step == 0 => self.decided(attempt, id).await.map(Some),
+            Some(Task::Wrote { text, .. }) if step == 0 => Ok(Some(answered(written(text)))),
             _ => self.parked(attempt).await,
         }
     }

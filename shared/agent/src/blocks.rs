@@ -1,7 +1,7 @@
 //! What a model says before its tools run, where the channel shows it as a message of its own.
 
 use chela_core::model::Block;
-use chela_core::reply::{Piece, pieces, visible};
+use chela_core::reply::{Piece, pieces, visible, without_reasoning};
 use chela_core::session::AssistantEntry;
 
 /// What is shown of an answer, together with what was said before it in the turn and not yet shown.
@@ -41,14 +41,31 @@ pub(crate) fn rest<'t>(text: &'t str, sent: &str) -> &'t str {
 
 /// The visible words of an answer; empty for silence.
 pub(crate) fn said(blocks: &[Block], heartbeat: bool) -> String {
-    let texts: Vec<&str> = blocks
-        .iter()
-        .filter_map(|block| match block {
-            Block::Text { text } => Some(text.as_str()),
-            _ => None,
-        })
-        .collect();
+    let texts: Vec<&str> = blocks.iter().filter_map(text_of).collect();
     visible(&texts.join("\n\n"), heartbeat).unwrap_or_default()
+}
+
+/// The answer as it is stored: what a model thought aloud between tags is not told to it again. An answer with such
+/// thoughts becomes one text, because a tag may be opened in one piece and closed in another.
+pub(crate) fn without_thoughts(blocks: Vec<Block>) -> Vec<Block> {
+    let texts: Vec<&str> = blocks.iter().filter_map(text_of).collect();
+    let spoken = without_reasoning(&texts.join("\n\n"));
+    if texts.iter().all(|text| without_reasoning(text) == text.trim()) {
+        return blocks;
+    }
+    let mut whole = Some(spoken).filter(|spoken| !spoken.is_empty());
+    let kept = |block: Block| match text_of(&block) {
+        Some(_) => whole.take().map(|text| Block::Text { text }),
+        None => Some(block),
+    };
+    blocks.into_iter().filter_map(kept).collect()
+}
+
+fn text_of(block: &Block) -> Option<&str> {
+    match block {
+        Block::Text { text } => Some(text),
+        _ => None,
+    }
 }
 
 /// Where tools put what they made to be sent: the one folder of a workspace whose files may go to guests.
@@ -88,6 +105,18 @@ mod tests {
         assert!(!sent.contains("MEMORY.md") && !sent.contains("USER.md"), "{sent}");
         let parts = pieces(&sent).into_iter().filter(|piece| matches!(piece, Piece::File(_))).count();
         assert_eq!(parts, 1);
+    }
+
+    #[test]
+    fn thoughts_are_not_kept_wherever_their_tags_stand() {
+        let text = |text: &str| Block::Text { text: text.into() };
+        let call = Block::ToolUse { id: "a".into(), name: "lamp".into(), input: serde_json::json!({}) };
+        let kept = |blocks: &[Block]| without_thoughts(blocks.to_vec());
+        assert_eq!(kept(&[text("<think>why</think>Hi "), call.clone()]), [text("Hi"), call.clone()]);
+        assert_eq!(kept(&[text("<think>a"), call.clone(), text("b</think>c")]), [text("c"), call.clone()]);
+        assert_eq!(kept(&[text("<think>a</think>"), call.clone()]), [call.clone()]);
+        let plain = [text(" Hi\n"), call, text("`<think>` is a tag; 1 < 2")];
+        assert_eq!(kept(&plain), plain, "all else is stored as it was said");
     }
 
     #[test]

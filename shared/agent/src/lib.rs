@@ -9,6 +9,7 @@
 //!   `failover` chooses the credential, `purse` pays.
 //! - `media` takes files in and sends them; below it: what models `look` at, the `words` of files, answers said `aloud`.
 //! - `relay` brings answers to other conversations of the house.
+//! - `mirror` has what was written to another place stand in that place's conversation.
 //! - `act` runs tools and sends parts; `command` answers what needs no model.
 //! - `approval` sees that a person agrees to what needs consent; what waits costs nothing.
 //! - `context` is what a model reads of the conversation; `window` says how much fits, `prune` shortens old results of
@@ -29,6 +30,7 @@ mod flush;
 mod knowledge;
 mod known;
 mod media;
+mod mirror;
 mod notes;
 mod offer;
 mod outlook;

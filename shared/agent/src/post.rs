@@ -187,6 +187,7 @@ impl chela_core::post::Post for Post<'_> {
                 Err(error) => return Err(Undone { ids, error }),
             }
         }
+        self.agent.mirror(self.attempt, to, errand, key).await;
         Ok(ids)
     }
 }

@@ -231,7 +231,12 @@ fn channel(task: Option<&Task>) -> Option<&str> {
     match task? {
         Task::Message { inbound, .. } => Some(&inbound.channel),
         Task::Decision { deliver_to, .. } => deliver_to.as_ref().map(|to| to.channel.as_str()),
-        Task::Heartbeat { .. } | Task::Relay { .. } | Task::Redeliver { .. } | Task::Approval { .. } => None,
+        Task::Heartbeat { .. }
+        | Task::Relay { .. }
+        | Task::Redeliver { .. }
+        | Task::Approval { .. }
+        | Task::Lapsed { .. }
+        | Task::Wrote { .. } => None,
     }
 }
 
@@ -248,7 +253,12 @@ fn user(task: &Task) -> Option<String> {
         }
         // Whoever paid for the turn that asked.
         Task::Decision { sender, deliver_to: Some(to), .. } if !sender.is_empty() => Some(name(&to.channel, sender)),
-        Task::Decision { .. } | Task::Heartbeat { .. } | Task::Redeliver { .. } | Task::Approval { .. } => None,
+        Task::Decision { .. }
+        | Task::Heartbeat { .. }
+        | Task::Redeliver { .. }
+        | Task::Approval { .. }
+        | Task::Lapsed { .. }
+        | Task::Wrote { .. } => None,
     }
 }
 

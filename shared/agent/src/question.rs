@@ -15,7 +15,7 @@ use chela_core::turn::{Answer, COMMAND, Input, Spent, Unanswered, Way, tokens};
 use sha2::{Digest, Sha256};
 
 use crate::answer::{Agent, Attempt};
-use crate::blocks::{rest, said, unshown, without_private_files};
+use crate::blocks::{rest, said, unshown, without_private_files, without_thoughts};
 use crate::compact::{Compactor, Hindrance, When, on_demand, told_to_user};
 use crate::context::{Context, Form};
 use crate::draft::Draft;
@@ -335,7 +335,7 @@ impl<'a> Question<'a> {
         let choices = moved.then(|| Box::new(Choices { profile: Some(profile), ..self.choices.clone() }));
         let entry = AssistantEntry {
             user: vec![],
-            blocks,
+            blocks: without_thoughts(blocks),
             model: choice.name.clone(),
             usage,
             interim,

@@ -158,9 +158,15 @@ pub(crate) fn private(task: Option<&Task>, authority: Authority) -> bool {
     let alone = match task {
         Some(Task::Message { inbound, .. }) => inbound.peer.kind == PeerKind::Direct,
         Some(Task::Heartbeat { .. }) => true,
-        Some(Task::Relay { .. } | Task::Redeliver { .. } | Task::Approval { .. } | Task::Decision { .. }) | None => {
-            false
-        }
+        Some(
+            Task::Relay { .. }
+            | Task::Redeliver { .. }
+            | Task::Approval { .. }
+            | Task::Decision { .. }
+            | Task::Lapsed { .. }
+            | Task::Wrote { .. },
+        )
+        | None => false,
     };
     alone && authority == Authority::Owner
 }

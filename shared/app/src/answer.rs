@@ -17,6 +17,7 @@ use serde::Deserialize;
 
 use crate::broadcast::{before, unfinished};
 use crate::live::Live;
+use crate::makers::held;
 use crate::metrics::{Count, Metrics};
 use crate::wished::{Wished, queue_mode};
 
@@ -128,6 +129,14 @@ impl Answerer {
             let after_s = TURN_COMES_S.max(patience_s(delivery.receives));
             let _ = self.queue.hide(delivery.lane, &delivery.receipt, after_s).await;
             return Err(reason);
+        }
+        match held(self.live.current().await.as_ref(), &self.agent, envelope).await {
+            Ok(None) => {}
+            Ok(Some(_)) => return Ok(false),
+            Err(error) => {
+                let _ = self.queue.hide(delivery.lane, &delivery.receipt, patience_s(delivery.receives)).await;
+                return Err(error.to_string());
+            }
         }
         let installation = self.live.installation(&envelope.agent).await;
         let others = self.together(envelope, waiting).await;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chela_core::agent_id::AgentId;
+use chela_core::approval::woken_for;
 use chela_core::clock::{Clock, Millis};
 use chela_core::job::{self, STALE_MS};
 use chela_core::message::EventKey;
@@ -35,6 +36,9 @@ impl Beater {
     /// Queues the turn of a firing. The same firing twice is one turn: its event is made of name and due time.
     pub async fn beat(&self, firing: &Firing) -> Result<Beat, QueueError> {
         let built = self.live.current().await;
+        if let Some(id) = woken_for(&firing.name) {
+            return self.wake(&built, firing, id).await;
+        }
         if firing.name.starts_with(MADE) {
             return self.beat_job(&built, firing).await;
         }
@@ -61,6 +65,21 @@ impl Beater {
                 deliver_to: heartbeat.deliver_to.clone(),
                 made_for: None,
             },
+        };
+        self.queue.push(Lane::Scheduled, &envelope).await?;
+        Ok(Beat::Queued)
+    }
+
+    /// The time of a request is over. What it is about is looked up by the function that may.
+    async fn wake(&self, built: &Built, firing: &Firing, id: &str) -> Result<Beat, QueueError> {
+        let agents = built.config.agents.ids();
+        let envelope = Envelope {
+            version: ENVELOPE_VERSION,
+            event: firing_event(firing),
+            session: cron_session_key(&firing.name),
+            agent: AgentId::new(agents.first().map_or("main", String::as_str)),
+            accepted_at: self.clock.now(),
+            task: Task::Lapsed { id: id.to_owned() },
         };
         self.queue.push(Lane::Scheduled, &envelope).await?;
         Ok(Beat::Queued)

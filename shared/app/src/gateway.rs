@@ -10,7 +10,7 @@ use chela_config::Config;
 use chela_core::blob::BlobStore;
 use chela_core::job;
 use chela_core::model::ToolSpec;
-use chela_core::queue::Authority;
+use chela_core::queue::{Authority, Lane};
 use chela_core::spend::Scope;
 use chela_core::tool::{Caller, Effect, Tool, ToolAnswer, ToolCall};
 use serde::Deserialize;
@@ -149,6 +149,12 @@ impl Gateway {
         let dollars = |nano: u64| nano as f64 / 1e9;
         let jobs = job::book(call.files, call.agent).await.map_err(|error| error.to_string())?.jobs;
         let flagged = call.sessions.flagged(FLAGGED).await.map_err(away)?.len();
+        let mut queues = Map::new();
+        for lane in Lane::ALL {
+            let depth =
+                call.queue.depth(lane).await.map_err(|error| format!("The queues are silent now ({error})."))?;
+            queues.insert(lane.name().to_owned(), json!(depth));
+        }
         let configured: Vec<Value> = self
             .config
             .plan()
@@ -168,6 +174,7 @@ impl Gateway {
                 "halted": spent.halted,
             },
             "schedules": { "configured": configured, "own": jobs.len() },
+            "queues": queues,
             "partsInDoubt": flagged,
         }))
     }

@@ -13,6 +13,7 @@ pub mod install;
 mod knowledge;
 pub mod live;
 pub mod log;
+mod makers;
 pub mod mcp;
 mod media;
 pub mod memory;

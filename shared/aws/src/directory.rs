@@ -6,13 +6,17 @@ use std::collections::HashSet;
 use async_trait::async_trait;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use chela_core::agent_id::AgentId;
-use chela_core::directory::{Directory, Listing, Wishes};
+use chela_core::clock::Millis;
+use chela_core::directory::{Directory, Home, Listing, Wishes};
 use chela_core::session::StoreError;
 use chela_core::session_key::SessionKey;
 
-use crate::item::{Key, Row, text};
+use crate::item::{Key, Row, number, text};
 use crate::session::encode;
 use crate::table::Table;
+
+/// Where nobody has written for so long, nobody is likely to answer what is written there.
+const HOME_KEPT_S: u64 = 90 * 24 * 60 * 60;
 
 #[async_trait]
 impl Directory for Table {
@@ -38,6 +42,16 @@ impl Directory for Table {
 
     async fn wish(&self, session: &SessionKey, wishes: &Wishes) -> Result<(), StoreError> {
         self.put(encode(&Key::wishes(session), wishes)?).await
+    }
+
+    async fn note_home(&self, place: &str, home: &Home, now: Millis) -> Result<(), StoreError> {
+        let mut item = encode(&Key::home(place), home)?;
+        item.insert("ttl".to_owned(), number(now.seconds().saturating_add(HOME_KEPT_S)));
+        self.put(item).await
+    }
+
+    async fn home(&self, place: &str) -> Result<Option<Home>, StoreError> {
+        self.get(&Key::home(place)).await?.map(|item| Row(&item).body()).transpose()
     }
 }
 

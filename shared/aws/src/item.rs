@@ -20,6 +20,7 @@
 //! | rest | `COOLDOWNS` | `P#<credential>` | `j` `Cooldown`, JSON, left out once it works · `ttl` its end and thirty days |
 //! | listing | `LIST#A#<agent>`, `LIST#P#<parent session>` | time left at its beginning, `#S#<session>` | `j` `Listing`, JSON |
 //! | wishes | `WISHES#S#<session>` | `WISHES` | `j` `Wishes`, JSON |
+//! | home | `HOME#<place>` | `HOME` | `j` `Home`, JSON · `ttl` ninety days |
 //!
 //! Attributes that are empty or zero are left out. Names that are longer than a key may be are replaced by their hash,
 //! marked `H#` instead of `S#` (or `~` instead of `#`), so that they meet no other name. Controls, wishes, money and what
@@ -170,6 +171,10 @@ impl Key {
 
     pub(crate) fn wishes(session: &SessionKey) -> Self {
         Self { pk: format!("WISHES#{}", session_name(session)), sk: "WISHES".to_owned() }
+    }
+
+    pub(crate) fn home(place: &str) -> Self {
+        Self { pk: name("HOME#", "HOME~", place), sk: "HOME".to_owned() }
     }
 
     /// The key's two attributes, to put others beside.

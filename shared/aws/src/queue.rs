@@ -7,9 +7,10 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, Message, MessageAttributeValue, MessageSystemAttributeName,
+    QueueAttributeName,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use chela_core::queue::{Delivery, Envelope, Lane, Queue, QueueError};
+use chela_core::queue::{Delivery, Depth, Envelope, Lane, Queue, QueueError};
 use sha2::{Digest, Sha256};
 
 use crate::client::{AwsClients, reason};
@@ -155,6 +156,22 @@ impl Queue for Lanes {
             request.send().await.map_err(|error| failed(&error))?;
         }
         Ok(())
+    }
+
+    /// What is hidden before it is received first, which nothing here is, would count as waiting.
+    async fn depth(&self, lane: Lane) -> Result<Depth, QueueError> {
+        let (waiting, in_flight) = (
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        );
+        let ask = self.client.get_queue_attributes().queue_url(self.url(lane)?);
+        let ask = ask.attribute_names(waiting.clone()).attribute_names(in_flight.clone());
+        let answer = ask.send().await.map_err(|error| failed(&error))?;
+        let count = |name: &QueueAttributeName| {
+            let told = answer.attributes().and_then(|all| all.get(name)).and_then(|count| count.parse().ok());
+            told.ok_or_else(|| QueueError::Unavailable(format!("the queue does not tell its {}", name.as_str())))
+        };
+        Ok(Depth { waiting: count(&waiting)?, in_flight: count(&in_flight)? })
     }
 
     async fn bury(&self, delivery: &Delivery, reason: &str) -> Result<(), QueueError> {

@@ -21,9 +21,9 @@ use crate::session::{Put, StoreError};
 use crate::session_key::SessionKey;
 use crate::tool::{Caller, Consent};
 
-pub use desk::{Desk, Said, decision_event, session_of_request};
+pub use desk::{Desk, Said, decision_event, session_of_request, wake_up, woken_for};
 pub use policy::{Mode, Permission, Policy, Rule, decide, listed};
-pub use prompt::{Asking, request_parts, visible};
+pub use prompt::{Asking, escaped, request_parts};
 
 /// How long a request waits for an answer, unless configured otherwise.
 pub const VALID_MS: u64 = 24 * 60 * 60 * 1000;

@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::agent_id::AgentId;
+use crate::approval::hashed;
 use crate::clock::Millis;
+use crate::message::ReplyAddress;
 use crate::session::{SessionStore, StoreError};
 use crate::session_key::SessionKey;
 
@@ -51,7 +53,24 @@ pub struct Wishes {
     pub queue: Option<String>,
 }
 
-/// Keeps listings and wishes.
+/// The conversation in which what is said at a place is answered, as routing decided when somebody last wrote there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Home {
+    /// Its key.
+    pub session: SessionKey,
+    /// Who answers in it.
+    pub agent: AgentId,
+}
+
+/// Sixty-four digits that stand for a place: channel, account, chat and thread, whichever message is answered there.
+pub fn place_mark(at: &ReplyAddress) -> String {
+    let thread = at.thread.as_deref();
+    let is_thread = if thread.is_some() { "thread" } else { "" };
+    hashed(["place", &at.channel, &at.account, &at.to, is_thread, thread.unwrap_or_default()])
+}
+
+/// Keeps listings, wishes and homes.
 #[async_trait]
 pub trait Directory: Send + Sync {
     /// Notes a conversation, in the place of what was noted of it before.
@@ -68,6 +87,13 @@ pub trait Directory: Send + Sync {
 
     /// Replaces the wishes.
     async fn wish(&self, session: &SessionKey, wishes: &Wishes) -> Result<(), StoreError>;
+
+    /// Notes where what is said at the place of this [`place_mark`] is answered, instead of what was noted before. Kept for
+    /// ninety days at least.
+    async fn note_home(&self, place: &str, home: &Home, now: Millis) -> Result<(), StoreError>;
+
+    /// Where it is answered, if somebody wrote there; consistent.
+    async fn home(&self, place: &str) -> Result<Option<Home>, StoreError>;
 }
 
 /// A sub-agent that began longer ago has been given up by somebody who could not say so.

@@ -214,9 +214,15 @@ pub fn decide_wished(policy: &GatePolicy, inbound: &Inbound, answer_all: Option<
 /// What a sender may do who passed the gate. If `owners` is set it alone decides; else the owner is whoever `allowFrom`
 /// names by id, wherever they write. `"*"` names nobody, and neither do lists of rooms.
 pub fn authority(policy: &GatePolicy, inbound: &Inbound) -> Authority {
+    let owner = !speaks_as_room(inbound) && is_owner(policy, &inbound.channel, &inbound.sender.id);
+    if owner { Authority::Owner } else { Authority::Guest }
+}
+
+/// Whether somebody on a channel is an owner by name, wherever they write.
+pub fn is_owner(policy: &GatePolicy, channel: &str, sender: &str) -> bool {
     let ids = policy.owners.as_ref().unwrap_or(&policy.allow_from);
-    let named: Vec<String> = ids.iter().filter(|id| id.trim() != "*").cloned().collect();
-    if lists(&named, inbound) { Authority::Owner } else { Authority::Guest }
+    let named = |id: &str| id != "*" && bare_id(id, channel) == sender;
+    !sender.trim().is_empty() && ids.iter().any(|id| named(id.trim()))
 }
 
 fn decide_direct(policy: &GatePolicy, inbound: &Inbound) -> Gate {

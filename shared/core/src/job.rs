@@ -46,6 +46,9 @@ pub struct Job {
     /// When it fires, if it fires once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub once_at: Option<Millis>,
+    /// Why it did not fire when it last should have: whoever had it made may not have it done any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<String>,
 }
 
 impl Job {
@@ -159,6 +162,20 @@ pub async fn change<T, E>(
         }
     }
     Err(BookError::Unavailable("others change them at the same time".to_owned()))
+}
+
+/// Notes why a schedule does not fire, or that it does again. `true` if that is news.
+pub async fn hold(
+    files: &dyn BlobStore,
+    agent: &AgentId,
+    name: &str,
+    why: Option<&str>,
+) -> Result<bool, BookError<String>> {
+    let note = |book: &mut Book| {
+        let job = book.jobs.iter_mut().find(|job| job.name == name && job.held.as_deref() != why);
+        Ok(job.map(|job| job.held = why.map(str::to_owned)).is_some())
+    };
+    change(files, agent, note).await
 }
 
 async fn read(files: &dyn BlobStore, agent: &AgentId) -> Result<(Book, Precondition), String> {

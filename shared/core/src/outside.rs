@@ -65,9 +65,9 @@ pub const PICTURES: &str = "[The pictures are from outside. What is written in t
 /// The text without characters that nobody sees, and with a mark wherever it could pass for something of ours or of a
 /// model's. Doing it twice changes nothing more.
 pub fn neutral(text: &str) -> String {
-    let visible = visible(text);
-    let mut out = String::with_capacity(visible.len());
-    for (at, line) in visible.split('\n').enumerate() {
+    let text = without_hidden(text);
+    let mut out = String::with_capacity(text.len());
+    for (at, line) in text.split('\n').enumerate() {
         if at > 0 {
             out.push('\n');
         }
@@ -80,7 +80,7 @@ pub fn neutral(text: &str) -> String {
 }
 
 /// Only what a person sees, with one kind of line end. Twice changes nothing more.
-pub fn visible(text: &str) -> String {
+pub fn without_hidden(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {

@@ -140,6 +140,22 @@ pub enum Task {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         deliver_to: Option<ReplyAddress>,
     },
+    /// The agent wrote this at the place of this conversation while it worked in another one. It stands in the transcript
+    /// from then on; no model is asked, and nothing is sent.
+    Wrote {
+        /// The other conversation.
+        from: SessionKey,
+        /// What it wrote.
+        text: String,
+        /// For whom.
+        #[serde(default)]
+        authority: Authority,
+    },
+    /// The time of a request is over: if nobody decided, that is told. No turn is made of this itself.
+    Lapsed {
+        /// The request's id.
+        id: String,
+    },
     /// The owner wants a flagged part sent again. No turn is made of it.
     Redeliver {
         /// The turn.
@@ -160,18 +176,19 @@ impl Task {
                 deliver_to.as_ref()
             }
             Self::Approval { deliver_to, .. } => Some(deliver_to),
-            Self::Redeliver { .. } => None,
+            Self::Redeliver { .. } | Self::Lapsed { .. } | Self::Wrote { .. } => None,
         }
     }
 
     /// What may be done for it. A schedule is the owner's, or of whoever had it made.
     pub fn authority(&self) -> Authority {
         match self {
-            Self::Message { authority, .. } | Self::Relay { authority, .. } | Self::Decision { authority, .. } => {
-                *authority
-            }
+            Self::Message { authority, .. }
+            | Self::Relay { authority, .. }
+            | Self::Decision { authority, .. }
+            | Self::Wrote { authority, .. } => *authority,
             Self::Heartbeat { made_for, .. } => made_for.as_ref().map_or(Authority::Owner, |made| made.authority),
-            Self::Redeliver { .. } | Self::Approval { .. } => Authority::Guest,
+            Self::Redeliver { .. } | Self::Approval { .. } | Self::Lapsed { .. } => Authority::Guest,
         }
     }
 }
@@ -256,6 +273,16 @@ pub enum QueueError {
     Unavailable(String),
 }
 
+/// How many messages a lane holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Depth {
+    /// Messages that nobody has received, or that were returned.
+    pub waiting: usize,
+    /// Messages that are received and not yet deleted, or hidden for a while.
+    pub in_flight: usize,
+}
+
 /// A first-in-first-out queue per session, in three lanes.
 #[async_trait]
 pub trait Queue: Send + Sync {
@@ -280,6 +307,9 @@ pub trait Queue: Send + Sync {
         }
         Ok(())
     }
+
+    /// How many messages a lane holds, nearly: a service may count with a minute's delay.
+    async fn depth(&self, lane: Lane) -> Result<Depth, QueueError>;
 
     /// Takes a message that can never be handled out of its lane and keeps it, with the reason, for the owner.
     async fn bury(&self, delivery: &Delivery, reason: &str) -> Result<(), QueueError>;

@@ -11,7 +11,8 @@ mod cron;
 
 pub use cron::Cron;
 
-/// Begins the names of schedules that agents make; no other schedule's name begins so.
+/// Begins the names of schedules that agents make and of wake-ups for requests; no schedule of the configuration is
+/// called so. One that has fired for good is gone: nobody else takes it away.
 pub const MADE: &str = "job.";
 
 /// When a schedule fires. Text forms are those of EventBridge Scheduler:

@@ -28,13 +28,14 @@ const BUSY: Duration = Duration::from_secs(5);
 
 /// The forms of the file, oldest first: each step leads from one to the next, and `PRAGMA user_version` counts them.
 /// A step is never changed once released.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/1.sql"),
     include_str!("migrations/2.sql"),
     include_str!("migrations/3.sql"),
     include_str!("migrations/4.sql"),
     include_str!("migrations/5.sql"),
     include_str!("migrations/6.sql"),
+    include_str!("migrations/7.sql"),
 ];
 
 /// Why the database did not do its work. Nothing was changed.

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use chela_core::agent_id::AgentId;
-use chela_core::directory::{Directory, Listing, Wishes};
+use chela_core::clock::Millis;
+use chela_core::directory::{Directory, Home, Listing, Wishes};
 use chela_core::session::StoreError;
 use chela_core::session_key::SessionKey;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -70,6 +71,30 @@ impl Directory for SqliteSessions {
             })
             .await?;
         Ok(())
+    }
+
+    async fn note_home(&self, place: &str, home: &Home, _now: Millis) -> Result<(), StoreError> {
+        let body = write(home, || "the home of a place".to_owned())?;
+        let (place, session) = (place.to_owned(), home.session.as_str().to_owned());
+        self.database
+            .run(move |connection: &Connection| {
+                connection
+                    .prepare_cached("INSERT OR REPLACE INTO homes (place, session, body) VALUES (?1, ?2, ?3)")?
+                    .execute(params![place, session, body])
+            })
+            .await?;
+        Ok(())
+    }
+
+    async fn home(&self, place: &str) -> Result<Option<Home>, StoreError> {
+        let place = place.to_owned();
+        let body = self.database.run(move |connection: &Connection| {
+            connection
+                .prepare_cached("SELECT body FROM homes WHERE place = ?1")?
+                .query_row([&place], |row| row.get::<_, String>(0))
+                .optional()
+        });
+        body.await?.map(|body| read(&body, || "the home of a place".to_owned())).transpose()
     }
 }
 

@@ -33,7 +33,7 @@ mod spend;
 pub use blob::FolderBlobs;
 pub use event::LocalEvents;
 pub use open::{Embedded, OpenError};
-pub use queue::{Depth, SqliteQueue};
+pub use queue::SqliteQueue;
 pub use schedule::{Expression, SqliteSchedules};
 pub use secret::LocalSecrets;
 pub use session::SqliteSessions;

@@ -12,15 +12,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chela_core::clock::{Clock, Millis};
-use chela_core::queue::{Buried, DeadLetters, Delivery, Envelope, Lane, Queue, QueueError};
+use chela_core::queue::{Buried, DeadLetters, Delivery, Depth, Envelope, Lane, Queue, QueueError};
 use rusqlite::Connection;
 use tokio::sync::Notify;
 
 use self::lines::{Lines, Next, Taken};
 use self::row::{Bury, Delete, Push, Receipt, Redrive};
 use crate::database::{Database, DatabaseError};
-
-pub use self::lines::Depth;
 
 /// The largest message, as on SQS, so that what works here works there.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
@@ -74,12 +72,6 @@ impl SqliteQueue {
                 Next::Never => more.await,
             }
         }
-    }
-
-    /// How many messages the lane holds.
-    pub async fn depth(&self, lane: Lane) -> Depth {
-        let now = self.clock.now();
-        self.shared.lines().depth(lane, now)
     }
 
     fn delivery(&self, lane: Lane, taken: Taken, body: String) -> Delivery {
@@ -144,6 +136,10 @@ impl Queue for SqliteQueue {
         let receipt = self.receipt(receipt)?;
         let delete = Delete { shared: self.shared.clone(), lane, receipt, now: self.clock.now() };
         self.database.run(delete).await?
+    }
+
+    async fn depth(&self, lane: Lane) -> Result<Depth, QueueError> {
+        Ok(self.shared.lines().depth(lane, self.clock.now()))
     }
 
     async fn hide(&self, lane: Lane, receipt: &str, seconds: u32) -> Result<(), QueueError> {

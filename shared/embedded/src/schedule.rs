@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chela_core::clock::{Clock, Millis};
-use chela_core::schedule::{Firing, Schedule, ScheduleError, Schedules};
+use chela_core::schedule::{Firing, MADE, Schedule, ScheduleError, Schedules};
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::Notify;
 
@@ -198,6 +198,9 @@ impl Step {
             connection
                 .prepare_cached("INSERT OR IGNORE INTO firings (name, scheduled_at) VALUES (?1, ?2)")?
                 .execute(params![self.name, integer(self.newest.0)])?;
+            if self.next.is_none() && self.name.starts_with(MADE) {
+                connection.prepare_cached("DELETE FROM schedules WHERE name = ?1")?.execute(params![self.name])?;
+            }
         }
         Ok(())
     }

@@ -64,7 +64,7 @@ impl Deployment {
     }
 
     /// What tools for the house itself work on, in the one function that makes turns.
-    pub fn inside(&self, table: &Arc<Table>) -> anyhow::Result<Inside> {
+    pub fn inside(&self, table: &Arc<Table>, schedules: Arc<ScheduleGroup>) -> Inside {
         let records = Records {
             channels: table.clone(),
             cooldowns: table.clone(),
@@ -72,8 +72,12 @@ impl Deployment {
             place: "functions on AWS",
             since: self.clock.now(),
         };
-        let schedules = ScheduleGroup::new(&self.clients, &self.environment)?;
-        Ok(Inside { schedules: Some(Arc::new(schedules)), records: Some(records) })
+        Inside { schedules: Some(schedules), records: Some(records) }
+    }
+
+    /// What fires schedules.
+    pub fn schedules(&self) -> anyhow::Result<Arc<ScheduleGroup>> {
+        Ok(Arc::new(ScheduleGroup::new(&self.clients, &self.environment)?))
     }
 
     /// Where commands run, in the one function that was told where.

@@ -1,6 +1,6 @@
 //! Text from a server, bounded and without what nobody sees.
 
-use chela_core::outside::visible;
+use chela_core::outside::without_hidden;
 
 /// Most bytes of an answer that a model is shown.
 pub(crate) const MOST_BYTES: usize = 32 * 1024;
@@ -8,7 +8,7 @@ pub(crate) const MOST_BYTES: usize = 32 * 1024;
 /// At most `most` bytes of a text, without what nobody sees.
 pub(crate) fn plain(text: &str, most: usize) -> String {
     let mut out = String::new();
-    for c in visible(text).chars() {
+    for c in without_hidden(text).chars() {
         if out.len().saturating_add(c.len_utf8()) > most {
             out.push('…');
             break;

@@ -7,8 +7,9 @@ use async_trait::async_trait;
 use chela_core::agent_id::AgentId;
 use chela_core::approval::{ApprovalStore, Request, Rule, State};
 use chela_core::audit::{AuditLog, Record};
+use chela_core::clock::Millis;
 use chela_core::cooldown::{Cooldown, CooldownStore};
-use chela_core::directory::{Directory, Listing, Wishes};
+use chela_core::directory::{Directory, Home, Listing, Wishes};
 use chela_core::session::{Put, StoreError};
 use chela_core::session_key::SessionKey;
 use chela_core::spend::{Day, NanoDollars, Reservation, Reserved, Scope, Settlement, SpendStore, Spending};
@@ -131,6 +132,7 @@ impl CooldownStore for MemoryCooldowns {
 pub struct MemoryDirectory {
     listings: Mutex<BTreeMap<String, Listing>>,
     wishes: Mutex<BTreeMap<String, Wishes>>,
+    homes: Mutex<BTreeMap<String, Home>>,
 }
 
 impl MemoryDirectory {
@@ -165,6 +167,15 @@ impl Directory for MemoryDirectory {
     async fn wish(&self, session: &SessionKey, wishes: &Wishes) -> Result<(), StoreError> {
         self.wishes.lock().unwrap().insert(session.as_str().to_owned(), wishes.clone());
         Ok(())
+    }
+
+    async fn note_home(&self, place: &str, home: &Home, _: Millis) -> Result<(), StoreError> {
+        self.homes.lock().unwrap().insert(place.to_owned(), home.clone());
+        Ok(())
+    }
+
+    async fn home(&self, place: &str) -> Result<Option<Home>, StoreError> {
+        Ok(self.homes.lock().unwrap().get(place).cloned())
     }
 }
 

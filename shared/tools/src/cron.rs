@@ -283,6 +283,7 @@ impl Cron {
             made_for: MadeFor { authority: call.caller.authority, limit: call.caller.limit.clone() },
             made_at: call.clock.now(),
             once_at,
+            held: None,
         })
     }
 
@@ -329,10 +330,14 @@ fn name_of(given: &Given) -> Result<String, String> {
 
 fn shown(job: &Job) -> Value {
     let to = job.deliver_to.as_ref().map(|to| format!("{} {}", to.channel, to.to));
-    json!({
+    let mut shown = json!({
         "name": job.name, "schedule": job.schedule.expression.0, "timezone": job.schedule.timezone,
         "text": job.text, "session": job.session.as_str(), "answersTo": to, "enabled": job.schedule.enabled,
-    })
+    });
+    if let Some(why) = &job.held {
+        shown["didNotFire"] = json!(why);
+    }
+    shown
 }
 
 fn unknown(name: &str) -> String {

@@ -4,7 +4,7 @@
 //! whole, unless the place is listed. A guest has no other place.
 
 use async_trait::async_trait;
-use chela_core::approval::visible;
+use chela_core::approval::escaped;
 use chela_core::channel::{Poll, SendError};
 use chela_core::message::ReplyAddress;
 use chela_core::model::ToolSpec;
@@ -136,7 +136,7 @@ impl Wanted {
     /// All that decides what happens, each on a line of its own.
     fn seen(&self) -> String {
         let Arguments { text, file, emoji, options, .. } = &self.given;
-        let line = |name: &str, value: &str| format!("{name}: {}", visible(value).replace('\n', "\\n"));
+        let line = |name: &str, value: &str| format!("{name}: {}", escaped(value).replace('\n', "\\n"));
         let action = format!("{:?}", self.action).to_lowercase();
         let mut seen = vec![line("do", &action), line("to", &spoken(&self.to))];
         seen.extend(self.given.reply_to.as_deref().map(|message| line("in reply to", message)));
@@ -145,7 +145,7 @@ impl Wanted {
         seen.extend(file.as_deref().map(|file| line("file", file)));
         seen.extend(options.iter().map(|option| line("option", option)));
         // Each line is marked, so that no text can pass for one of ours.
-        seen.extend(text.lines().map(|text| format!("| {}", visible(text))));
+        seen.extend(text.lines().map(|text| format!("| {}", escaped(text))));
         seen.join("\n")
     }
 }

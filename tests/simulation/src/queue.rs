@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chela_core::message::EventKey;
-use chela_core::queue::{Delivery, Envelope, Lane, Queue, QueueError};
+use chela_core::queue::{Delivery, Depth, Envelope, Lane, Queue, QueueError};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
@@ -189,6 +189,13 @@ impl Queue for FifoQueue {
         drop(state);
         self.changed.notify_waiters();
         Ok(())
+    }
+
+    async fn depth(&self, lane: Lane) -> Result<Depth, QueueError> {
+        let state = self.state();
+        let held = || state.waiting.iter().filter(|message| message.lane == lane);
+        let in_flight = held().filter(|message| message.in_flight.is_some()).count();
+        Ok(Depth { waiting: held().count() - in_flight, in_flight })
     }
 
     async fn bury(&self, delivery: &Delivery, _: &str) -> Result<(), QueueError> {

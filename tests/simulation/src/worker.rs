@@ -18,6 +18,7 @@ use chela_core::clock::{Clock, Millis};
 use chela_core::event::{EventBus, EventBusError, EventName, LifecycleEvent};
 use chela_core::model::{Model, Thinking};
 use chela_core::queue::{Delivery, Envelope, Lane, Queue, Task};
+use chela_core::schedule::{Schedule, ScheduleError, Schedules};
 use chela_core::session::StoreError;
 use chela_core::tool::Tool;
 use chela_testkit::memory::{MemoryApprovals, MemoryCooldowns, MemoryDirectory, MemorySpend};
@@ -139,6 +140,7 @@ impl Worker {
             spend: Arc::new(MemorySpend::default()),
             approvals: Arc::new(MemoryApprovals::default()),
             audit: Arc::new(MemoryApprovals::default()),
+            schedules: Arc::new(Unused),
             cooldowns: Arc::new(MemoryCooldowns::default()),
             known: Known::default(),
             clock: process.clone(),
@@ -324,6 +326,21 @@ impl BlobStore for Unused {
     }
 
     async fn list(&self, _: &str, _: usize) -> Result<Vec<Listed>, BlobError> {
+        unreachable!("{UNUSED}")
+    }
+}
+
+#[async_trait]
+impl Schedules for Unused {
+    async fn put(&self, _: &Schedule) -> Result<(), ScheduleError> {
+        unreachable!("{UNUSED}")
+    }
+
+    async fn delete(&self, _: &str) -> Result<(), ScheduleError> {
+        unreachable!("{UNUSED}")
+    }
+
+    async fn list(&self) -> Result<Vec<Schedule>, ScheduleError> {
         unreachable!("{UNUSED}")
     }
 }

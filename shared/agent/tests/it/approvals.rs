@@ -4,22 +4,23 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use chela_agent::{ApprovalRules, Outcome};
-use chela_core::approval::{ApprovalStore, Mode, Policy, Request, Rule, State, VALID_MS};
+use chela_core::approval::{ApprovalStore, Mode, Policy, Request, Rule, State, VALID_MS, woken_for};
 use chela_core::audit::{self, What};
 use chela_core::channel::Unconfirmed;
 use chela_core::clock::Clock;
 use chela_core::message::{EventKey, InboundKind, ReplyAddress};
-use chela_core::model::{Block, Delta, Model, ModelAnswer, ModelError, ModelRequest, Role, Stop, ToolSpec, Usage};
+use chela_core::model::{Block, ModelRequest, Role, ToolSpec};
 use chela_core::queue::{Authority, Envelope, Lane, Queue, Standing, Task};
+use chela_core::schedule::{Firing, Schedule, ScheduleError, Schedules};
 use chela_core::session::SessionStore;
 use chela_core::session_key::{PeerKind, SessionKey};
 use chela_core::tool::{Caller, Consent, Effect, Tool, ToolAnswer, ToolCall};
-use chela_core::tool_policy::Limit;
+use chela_core::tool_policy::{Limit, Scope, ToolPolicy, ToolRules};
 use chela_testkit::channel::RecordingChannel;
-use chela_testkit::model::{Line, assert_valid};
+use chela_testkit::model::Line;
 use serde_json::{Value, json};
 
-use crate::world::{World, choice, message, says};
+use crate::world::{Steadfast, World, choice, message, says};
 
 /// A tool that needs consent for whatever it is told to do.
 struct Exec {
@@ -126,6 +127,11 @@ impl Office {
 
     async fn waiting(&self) -> Vec<Request> {
         self.world.embedded.sessions.waiting().await.unwrap()
+    }
+
+    /// What the scheduler fires now.
+    async fn fires(&self) -> Vec<Firing> {
+        self.world.embedded.schedules.due(self.world.clock.now()).await.unwrap()
     }
 
     async fn the_request(&self) -> Request {
@@ -286,6 +292,104 @@ async fn a_schedule_tells_what_nobody_answered() {
     office.take(&heartbeat(&office)).await;
     assert_eq!(office.work().await, 1);
     assert_eq!((office.last_shown(), office.exec.ran().len()), ("Nobody answered.".to_owned(), 0));
+}
+
+/// X18: the house is woken at the end of the time, and what nobody answered is told, once, in its conversation.
+#[tokio::test]
+async fn x18_what_nobody_answers_is_told_when_its_time_is_over() {
+    let office = Office::new([run("git push"), says("Nobody answered.")], Effect::Unkeyed);
+    office.hears("1", "push it").await;
+    let request = office.the_request().await;
+    assert_eq!(office.fires().await, [], "not before its time");
+    office.world.clock.advance(VALID_MS);
+    let firings = office.fires().await;
+    let woken: Vec<_> = firings.iter().map(|firing| woken_for(&firing.name)).collect();
+    assert_eq!(woken, [Some(request.id.as_str())]);
+    assert!(firings[0].scheduled_at >= request.expires_at, "{firings:?}");
+    assert_eq!(office.world.embedded.schedules.list().await.unwrap(), [], "it has fired for good");
+    for _ in 0..2 {
+        office.take(&lapsed(&office, &request.id)).await;
+    }
+    assert_eq!((office.work().await, office.exec.ran().len()), (1, 0));
+    assert_eq!(office.last_shown(), "Nobody answered.");
+    assert!(office.told().last().unwrap().contains("its time is over, so it counts as denied"));
+    assert_eq!(office.log().await, [What::Asked, What::Expired]);
+}
+
+#[tokio::test]
+async fn a_wake_up_changes_nothing_about_a_request_that_was_answered_or_has_time_left() {
+    let office = Office::new([run("git push"), says("Pushed.")], Effect::Unkeyed);
+    office.hears("1", "push it").await;
+    let id = office.the_request().await.id;
+    office.world.clock.advance(VALID_MS - 30_000);
+    let early = office.world.answer(&lapsed(&office, &id)).await;
+    assert!(matches!(early, Outcome::Again { after_s: 31, .. }), "a scheduler may be early: {early:?}");
+    assert_eq!(office.the_request().await.state, State::Waiting);
+    office.hears("2", &format!("/approve {id}")).await;
+    office.world.clock.advance(60_000);
+    office.take(&lapsed(&office, &id)).await;
+    assert_eq!((office.work().await, office.exec.ran().len(), office.last_shown()), (1, 1, "Pushed.".to_owned()));
+    office.take(&lapsed(&office, &id)).await;
+    office.take(&lapsed(&office, "000000000000")).await;
+    assert_eq!(office.work().await, 0);
+    assert_eq!(office.log().await, [What::Asked, What::AllowedOnce, What::Ran]);
+}
+
+/// Killed at every operation of the store: one turn tells it, and the log says it once.
+#[tokio::test]
+async fn what_nobody_answered_is_told_once_wherever_the_house_dies() {
+    for applied in [false, true] {
+        for operation in 0.. {
+            let office = Office::new([run("git push"), says("Nobody answered.")], Effect::Unkeyed);
+            office.hears("1", "push it").await;
+            let id = office.the_request().await.id;
+            office.world.clock.advance(VALID_MS);
+            office.world.store.dies_at(operation, applied);
+            let died = office.survives(&lapsed(&office, &id)).await;
+            assert_eq!((office.work().await, office.last_shown()), (1, "Nobody answered.".to_owned()), "{operation}");
+            assert_eq!((office.waiting().await.len(), office.exec.ran().len()), (0, 0));
+            assert_eq!(office.log().await, [What::Asked, What::Expired], "{operation} {applied}");
+            if !died {
+                assert!(operation >= 3, "it was killed {operation} times");
+                break;
+            }
+        }
+    }
+}
+
+struct Asleep;
+
+#[async_trait]
+impl Schedules for Asleep {
+    async fn put(&self, schedule: &Schedule) -> Result<(), ScheduleError> {
+        Err(ScheduleError::Unavailable(schedule.name.clone()))
+    }
+
+    async fn delete(&self, _: &str) -> Result<(), ScheduleError> {
+        Ok(())
+    }
+
+    async fn list(&self) -> Result<Vec<Schedule>, ScheduleError> {
+        Ok(vec![])
+    }
+}
+
+#[tokio::test]
+async fn without_a_scheduler_the_owner_is_asked_all_the_same() {
+    let mut office = Office::new([run("git push"), says("Nobody answered.")], Effect::Unkeyed);
+    office.world.agent.schedules = Arc::new(Asleep);
+    office.hears("1", "push it").await;
+    let id = office.the_request().await.id;
+    assert!(office.last_shown().contains(&id), "{}", office.last_shown());
+    office.world.clock.advance(VALID_MS);
+    office.hears("2", "/approvals").await;
+    assert_eq!((office.work().await, office.last_shown()), (1, "Nobody answered.".to_owned()));
+}
+
+fn lapsed(office: &Office, id: &str) -> Envelope {
+    let session = SessionKey::from_stored(format!("cron:job.asked.{id}"));
+    let task = Task::Lapsed { id: id.to_owned() };
+    Envelope { event: EventKey::of("schedule", id, "1"), session, task, ..office.world.says("", "") }
 }
 
 fn heartbeat(office: &Office) -> Envelope {
@@ -456,6 +560,27 @@ async fn the_owner_is_asked_elsewhere_about_a_guests_call() {
     assert_eq!((office.exec.ran().len(), office.last_shown()), (1, "It is pushed.".to_owned()));
 }
 
+/// X22: what was asked for several people is run for none of them who may not use the tool by then.
+#[tokio::test]
+async fn x22_a_decision_has_nothing_run_that_its_askers_may_not() {
+    let mut office = Office::new([run("git push"), says("I may not.")], Effect::Unkeyed);
+    let mut other = office.world.says("2", "yes, push");
+    if let Task::Message { inbound, .. } = &mut other.task {
+        inbound.sender.id = "8".into();
+    }
+    let slice = chela_agent::Slice { deadline: office.world.clock.now().plus(150_000) };
+    let first = office.world.says("1", "push it");
+    office.world.agent.answer_together(&office.world.installation, &first, &[other], slice).await;
+    let id = office.the_request().await.id;
+    let denied = ToolRules { deny: vec!["exec".into()], ..ToolRules::default() };
+    let all = Scope { by_sender: [("id:8".to_owned(), denied)].into(), ..Scope::default() };
+    office.world.installation.tools = Arc::new(ToolPolicy { all, ..ToolPolicy::default() });
+    office.hears("3", &format!("/approve {id}")).await;
+    assert!(office.last_shown().starts_with("Allowed once"), "{}", office.last_shown());
+    assert_eq!((office.work().await, office.exec.ran().len()), (1, 0));
+    assert!(office.told().last().unwrap().contains("may not be used in this conversation"), "{:?}", office.told());
+}
+
 /// X14.
 #[tokio::test]
 async fn x14_a_command_no_person_would_read_is_refused() {
@@ -465,26 +590,11 @@ async fn x14_a_command_no_person_would_read_is_refused() {
     assert_eq!(office.waiting().await.len(), 0);
 }
 
-/// A model that says the same however often it is asked: first the call, then that it is done.
-struct Steadfast;
-
-#[async_trait]
-impl Model for Steadfast {
-    async fn call(
-        &self,
-        request: &ModelRequest,
-        _: &mut (dyn for<'d> FnMut(&'d Delta) + Send),
-    ) -> Result<ModelAnswer, ModelError> {
-        assert_valid(request);
-        let last = request.messages.last().and_then(|message| message.blocks.last());
-        let (block, stop) = match last {
-            Some(Block::ToolResult { .. }) => (Block::Text { text: "It is pushed.".into() }, Stop::End),
-            _ => {
-                let input = json!({"command": "git push"});
-                (Block::ToolUse { id: "a".into(), name: "exec".into(), input }, Stop::ToolUse)
-            }
-        };
-        Ok(ModelAnswer { blocks: vec![block], stop, usage: Usage::default() })
+/// First the call, then that it is done.
+fn push_first(request: &ModelRequest) -> Block {
+    match request.messages.last().and_then(|message| message.blocks.last()) {
+        Some(Block::ToolResult { .. }) => Block::Text { text: "It is pushed.".into() },
+        _ => Block::ToolUse { id: "a".into(), name: "exec".into(), input: json!({"command": "git push"}) },
     }
 }
 
@@ -495,7 +605,8 @@ async fn killed_everywhere(effect: Effect) -> Vec<usize> {
     for (kill_in, applied) in [(0, false), (0, true), (1, false), (1, true), (2, false), (2, true)] {
         for operation in 0.. {
             let mut office = Office::new([], effect);
-            *office.world.models() = vec![choice("test/steadfast", [("test:default", Arc::new(Steadfast) as _)])];
+            *office.world.models() =
+                vec![choice("test/steadfast", [("test:default", Arc::new(Steadfast(push_first)) as _)])];
             let die = |turn| {
                 if turn == kill_in {
                     office.world.store.dies_at(operation, applied);

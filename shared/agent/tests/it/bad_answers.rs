@@ -137,3 +137,22 @@ async fn arguments_that_break_off_are_asked_for_elsewhere() {
     assert_eq!((world.channel.shown(), world.lamp.switched()), (vec!["the second".to_owned()], 0));
     is_sound(&world, 2).await;
 }
+
+/// What a model thinks aloud is neither shown nor told to it again, also if a tool runs behind it.
+#[tokio::test]
+async fn thoughts_between_tags_are_not_stored() {
+    let call = |id: &str| vec![(id.to_owned(), "lamp".to_owned(), serde_json::json!({}))];
+    let lines = [
+        Line::SaysAndCalls("<think>the secret lamp</think>I look.".into(), call("a")),
+        Line::SaysAndCalls("<think>secret again</think>".into(), call("b")),
+        says("<thinking>secretly</thinking>It is on."),
+        says("Yes."),
+    ];
+    let world = World::new(lines);
+    world.answer_until_done(&world.says("1", "is it on?")).await;
+    world.answer_until_done(&world.says("2", "sure?")).await;
+    assert_eq!(world.channel.shown().last().unwrap(), "Yes.");
+    assert!(world.channel.shown().iter().all(|shown| !shown.contains("secret")), "{:?}", world.channel.shown());
+    let told = format!("{:?}", world.model.asked());
+    assert!(!told.contains("secret") && told.contains("I look.") && told.contains("It is on."), "{told}");
+}

@@ -3,21 +3,19 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use async_trait::async_trait;
 use chela_agent::Outcome;
 use chela_core::agent_id::AgentId;
 use chela_core::blob::BlobStore;
 use chela_core::channel::Unconfirmed;
-use chela_core::model::{Block, Delta, Model, ModelAnswer, ModelError, ModelRequest, Stop, Usage};
+use chela_core::model::{Block, ModelRequest};
 use chela_core::session::{Entry, EntryBody, SessionStore};
 use chela_core::session_key::SessionKey;
 use chela_core::shown::files_of;
 use chela_core::tool::Effect;
 use chela_testkit::channel::RecordingChannel;
-use chela_testkit::model::assert_valid;
 use serde_json::json;
 
-use crate::world::{World, calls, keyed_channel, says, settings};
+use crate::world::{Steadfast, World, calls, keyed_channel, says, settings};
 
 /// More operations than any of these turns has.
 const EVERY_OPERATION: u32 = 20;
@@ -115,7 +113,7 @@ async fn killed_everywhere(channel: fn() -> RecordingChannel, effect: Effect) ->
     for operation in 0..EVERY_OPERATION {
         for applied in [false, true] {
             let mut world = World::with([], channel(), effect);
-            let steadfast = Arc::new(Steadfast(long.clone()));
+            let steadfast = Arc::new(Steadfast(lamp_first(long.clone())));
             let mut settings = settings(steadfast, world.lamp.clone());
             settings.models[0].sees.image = true;
             world.lamp.shows.store(true, Ordering::SeqCst);
@@ -141,28 +139,15 @@ async fn killed_everywhere(channel: fn() -> RecordingChannel, effect: Effect) ->
     seen
 }
 
-/// A model that says the same however often it is asked: the lamp first, then the long answer.
-struct Steadfast(String);
-
-#[async_trait]
-impl Model for Steadfast {
-    async fn call(
-        &self,
-        request: &ModelRequest,
-        _: &mut (dyn for<'d> FnMut(&'d Delta) + Send),
-    ) -> Result<ModelAnswer, ModelError> {
-        assert_valid(request);
-        let last = request.messages.last().and_then(|message| message.blocks.last());
-        if let Some(Block::ToolResult { files, is_error: false, .. }) = last {
-            // What the lamp showed is there in every attempt, and is what it showed in the first.
-            let shown: Vec<_> = files.iter().filter_map(|file| request.files.get(&file.key)).collect();
-            assert_eq!(shown.len(), 1, "{request:?}");
+/// The lamp first, then this answer. What the lamp showed is there in every attempt.
+fn lamp_first(text: String) -> impl Fn(&ModelRequest) -> Block + Send + Sync {
+    move |request| match request.messages.last().and_then(|message| message.blocks.last()) {
+        Some(Block::ToolResult { files, is_error, .. }) => {
+            let shown = files.iter().filter(|file| request.files.contains_key(&file.key)).count();
+            assert!(*is_error || shown == 1, "{request:?}");
+            Block::Text { text: text.clone() }
         }
-        let (block, stop) = match last {
-            Some(Block::ToolResult { .. }) => (Block::Text { text: self.0.clone() }, Stop::End),
-            _ => (Block::ToolUse { id: "a".into(), name: "lamp".into(), input: json!({}) }, Stop::ToolUse),
-        };
-        Ok(ModelAnswer { blocks: vec![block], stop, usage: Usage::default() })
+        _ => Block::ToolUse { id: "a".into(), name: "lamp".into(), input: json!({}) },
     }
 }
 

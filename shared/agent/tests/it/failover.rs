@@ -94,6 +94,7 @@ async fn two_processes_share_what_they_know_of_a_credential() {
         spend,
         approvals,
         audit,
+        schedules,
         cooldowns,
         clock,
         ..
@@ -109,6 +110,7 @@ async fn two_processes_share_what_they_know_of_a_credential() {
         spend: spend.clone(),
         approvals: approvals.clone(),
         audit: audit.clone(),
+        schedules: schedules.clone(),
         cooldowns: cooldowns.clone(),
         known: Known::default(),
         clock: clock.clone(),

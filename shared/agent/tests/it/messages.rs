@@ -2,27 +2,34 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use chela_agent::Outcome;
 use chela_core::agent_id::AgentId;
 use chela_core::blob::{BlobStore, Precondition};
 use chela_core::channel::{SendError, Unconfirmed};
-use chela_core::model::{Block, Delta, Model, ModelAnswer, ModelError, ModelRequest, Stop, Usage};
-use chela_core::queue::{Authority, Task};
+use chela_core::message::ReplyAddress;
+use chela_core::model::{Block, ModelRequest, Role};
+use chela_core::queue::{Authority, Envelope, Task};
+use chela_core::session::{EntryBody, SessionStore};
+use chela_core::session_key::SessionKey;
 use chela_core::tool::{Effect, Tool};
 use chela_testkit::channel::{Fate, RecordingChannel};
-use chela_testkit::model::{Line, assert_valid};
+use chela_testkit::model::Line;
 use chela_tools::{ToolSettings, on_demand};
 use serde_json::{Value, json};
 
-use crate::world::{World, keyed_channel, says, settings};
+use crate::world::{Steadfast, World, keyed_channel, says, settings};
+
+/// Another person's chat.
+const BOB: &str = "8";
 
 /// More operations than such a turn has.
 const EVERY_OPERATION: u32 = 20;
 
+/// The tool, which may write to Bob's chat unasked.
 fn tool() -> Arc<dyn Tool> {
-    chela_tools::all(&ToolSettings::default()).into_iter().find(|tool| tool.spec().name == "message").unwrap()
+    let settings = ToolSettings { written_to: vec![at(BOB), at("9")], ..ToolSettings::default() };
+    chela_tools::all(&settings).into_iter().find(|tool| tool.spec().name == "message").unwrap()
 }
 
 /// Tools that have to be found first.
@@ -39,7 +46,7 @@ fn world(lines: impl IntoIterator<Item = Line>, channel: RecordingChannel) -> Wo
 /// A house whose model says the same however often it is asked: this call first, then what it was told.
 fn steadfast(channel: RecordingChannel, input: Value) -> World {
     let mut world = world([], channel);
-    let mut settings = settings(Arc::new(Steadfast(input)), tool());
+    let mut settings = settings(Arc::new(Steadfast(call_first(input))), tool());
     settings.tools = found(settings.tools);
     world.installation.agents.insert(AgentId::new("main"), settings);
     world
@@ -49,23 +56,11 @@ fn message(input: Value) -> Line {
     Line::Calls(vec![("call_1".into(), "message".into(), input)])
 }
 
-/// The model of [`steadfast`].
-struct Steadfast(Value);
-
-#[async_trait]
-impl Model for Steadfast {
-    async fn call(
-        &self,
-        request: &ModelRequest,
-        _: &mut (dyn for<'d> FnMut(&'d Delta) + Send),
-    ) -> Result<ModelAnswer, ModelError> {
-        assert_valid(request);
-        let last = request.messages.last().and_then(|message| message.blocks.last());
-        let (block, stop) = match last {
-            Some(Block::ToolResult { text, .. }) => (Block::Text { text: format!("told: {text}") }, Stop::End),
-            _ => (Block::ToolUse { id: "a".into(), name: "message".into(), input: self.0.clone() }, Stop::ToolUse),
-        };
-        Ok(ModelAnswer { blocks: vec![block], stop, usage: Usage::default() })
+/// This call first, then what it was told.
+fn call_first(input: Value) -> impl Fn(&ModelRequest) -> Block + Send + Sync {
+    move |request| match request.messages.last().and_then(|message| message.blocks.last()) {
+        Some(Block::ToolResult { text, .. }) => Block::Text { text: format!("told: {text}") },
+        _ => Block::ToolUse { id: "a".into(), name: "message".into(), input: input.clone() },
     }
 }
 
@@ -223,4 +218,124 @@ async fn a_guest_gets_no_file_of_the_owners() {
     world.answer_until_done(&envelope).await;
     let shown = world.channel.shown();
     assert_eq!(shown, ["(A file that only the owner may have is not sent.)", "a.txt: text/plain, 7", "Done."]);
+}
+
+fn at(to: &str) -> ReplyAddress {
+    ReplyAddress { channel: "recording".into(), account: "default".into(), to: to.into(), thread: None, message: None }
+}
+
+const WITH_BOB: &str = "agent:main:recording:direct:8";
+
+/// Bob writes, in a conversation of his own.
+fn bob(world: &World, event: &str, text: &str) -> Envelope {
+    let mut envelope = Envelope { session: SessionKey::from_stored(WITH_BOB), ..world.says(event, text) };
+    if let Task::Message { inbound, authority, .. } = &mut envelope.task {
+        (inbound.sender.id, inbound.peer.id) = (BOB.into(), BOB.into());
+        (inbound.reply_to, *authority) = (ReplyAddress { message: Some("41".into()), ..at(BOB) }, Authority::Guest);
+    }
+    envelope
+}
+
+/// How often the words stand in Bob's transcript as the agent's own.
+async fn written(world: &World, words: &str) -> usize {
+    let entries = world.embedded.sessions.history(&SessionKey::from_stored(WITH_BOB), 0, 100).await.unwrap();
+    let said = |body: &EntryBody| match body {
+        EntryBody::Assistant(answer) => {
+            answer.blocks.iter().filter(|it| matches!(it, Block::Text { text } if text == words)).count()
+        }
+        _ => 0,
+    };
+    entries.iter().map(|entry| said(&entry.body)).sum()
+}
+
+#[tokio::test]
+async fn what_was_written_elsewhere_stands_in_that_conversation_and_its_answer_is_understood() {
+    let to_bob = message(json!({"action": "send", "to": BOB, "text": "Come at nine."}));
+    let world = world([says("Hello Bob."), to_bob, says("Done."), says("See you.")], RecordingChannel::default());
+    world.answer_until_done(&bob(&world, "1", "hi")).await;
+    world.answer_until_done(&world.says("2", "tell Bob to come at nine")).await;
+    let wrote = world.next().await.unwrap();
+    assert_eq!((wrote.session.as_str(), wrote.task.authority()), (WITH_BOB, Authority::Owner));
+    for _ in 0..2 {
+        world.answer_until_done(&wrote).await;
+    }
+    assert_eq!(world.next().await, None);
+    assert_eq!(
+        world.channel.shown(),
+        ["Hello Bob.", "Come at nine.", "Done."],
+        "it was sent once, and nobody is woken"
+    );
+    assert_eq!((world.model.asked().len(), written(&world, "Come at nine.").await), (3, 1));
+    world.answer_until_done(&bob(&world, "3", "yes")).await;
+    let asked = world.model.asked().pop().unwrap();
+    let before = asked.messages.iter().rev().nth(1).unwrap();
+    assert_eq!(before.role, Role::Assistant);
+    assert_eq!(before.blocks, [Block::Text { text: "Come at nine.".into() }]);
+    let told = format!("{:?}", asked.messages);
+    assert!(told.contains("While you worked in the conversation agent:main:main you sent"), "{told}");
+}
+
+/// In the conversation itself the call stands; of a place from which nobody wrote nobody knows whose conversation it is;
+/// and what was not sent was not written.
+#[tokio::test]
+async fn nothing_is_noted_of_what_is_known_or_nobody_knows_the_place_of() {
+    let send = |to: &str| message(json!({"action": "send", "to": to, "text": "hello"}));
+    let react = message(json!({"action": "react", "to": BOB, "messageId": "1", "emoji": "👍"}));
+    let lines =
+        [says("Hello Bob."), send("7"), says("a"), send("9"), says("b"), react, says("c"), send(BOB), says("d")];
+    let world = world(lines, RecordingChannel::default());
+    world.answer_until_done(&bob(&world, "1", "hi")).await;
+    for event in ["2", "3", "4"] {
+        world.answer_until_done(&world.says(event, "go")).await;
+        assert_eq!(world.next().await, None, "{event}");
+    }
+    world.channel.will([Fate::Fails(|| SendError::Refused { channel: "recording", reason: "no".into() })]);
+    world.answer_until_done(&world.says("5", "go")).await;
+    assert_eq!(world.next().await, None);
+}
+
+/// Routing decides where a place is answered, and may decide anew.
+#[tokio::test]
+async fn the_conversation_is_the_one_in_which_its_reader_was_answered_last() {
+    let to_bob = message(json!({"action": "send", "to": BOB, "text": "hello"}));
+    let world = world([says("1"), says("2"), to_bob, says("3")], RecordingChannel::default());
+    world.answer_until_done(&bob(&world, "1", "hi")).await;
+    let moved = SessionKey::from_stored("agent:main:direct:bob");
+    world.answer_until_done(&Envelope { session: moved.clone(), ..bob(&world, "2", "hi again") }).await;
+    world.answer_until_done(&world.says("3", "go")).await;
+    assert_eq!(world.next().await.unwrap().session, moved);
+}
+
+/// The writer's turn, and then that of the note, killed at every operation.
+#[tokio::test]
+async fn what_was_written_elsewhere_stands_there_once_wherever_it_dies() {
+    for kill_in in 0..2 {
+        for (operation, applied) in (0..EVERY_OPERATION).flat_map(|operation| [(operation, false), (operation, true)]) {
+            let world = steadfast(keyed_channel(), json!({"action": "send", "to": BOB, "text": "hello"}));
+            let home =
+                chela_core::directory::Home { session: SessionKey::from_stored(WITH_BOB), agent: AgentId::new("main") };
+            let place = chela_core::directory::place_mark(&at(BOB));
+            world.agent.directory.note_home(&place, &home, chela_core::clock::Millis(0)).await.unwrap();
+            let mut open = vec![world.says("1", "go")];
+            let mut died = false;
+            for turn in 0..2 {
+                if turn == kill_in {
+                    world.store.dies_at(operation, applied);
+                }
+                let envelope = open.pop().unwrap();
+                let _ = world.answer(&envelope).await;
+                died |= world.store.revive();
+                world.clock.advance(chela_agent::LEASE_MS + 1_000);
+                world.answer_until_done(&envelope).await;
+                open.extend(world.next().await);
+            }
+            let at = format!("{kill_in} {operation} {applied}");
+            assert_eq!((open.len(), written(&world, "hello").await), (0, 1), "{at}");
+            assert_eq!(count(&world.channel.shown(), "hello"), 1, "{at}");
+            if !died {
+                assert!(operation >= 4, "{at}");
+                break;
+            }
+        }
+    }
 }

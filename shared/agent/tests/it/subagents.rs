@@ -4,21 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use chela_agent::{AgentSettings, Outcome, Voice};
 use chela_core::agent_id::AgentId;
 use chela_core::clock::Clock;
 use chela_core::directory::Directory;
-use chela_core::model::{Block, Delta, Model, ModelAnswer, ModelError, ModelRequest, Stop, Usage};
-use chela_core::queue::{Authority, Envelope, Lane, Purpose, Queue, Task};
+use chela_core::model::{Block, Model, ModelError, ModelRequest};
+use chela_core::queue::{Authority, Purpose, Task};
 use chela_core::session::{Control, SessionStore};
 use chela_core::session_key::{PeerKind, SessionKey};
 use chela_core::tool::Effect;
-use chela_testkit::model::{Line, assert_valid};
+use chela_testkit::model::Line;
 use chela_tools::sessions::{House, Member, tools};
 use serde_json::{Value, json};
 
-use crate::world::{World, calls, keyed_channel, message, says, settings};
+use crate::world::{Steadfast, World, calls, keyed_channel, message, says, settings};
 
 /// More operations than the three turns of a spawn have.
 const EVERY_OPERATION: u32 = 60;
@@ -55,34 +54,6 @@ fn spawns_with(input: Value) -> Line {
     Line::Calls(vec![("c1".into(), "sessions_spawn".into(), input)])
 }
 
-/// The next message of any lane, out of the queue.
-async fn next(world: &World) -> Option<Envelope> {
-    for lane in Lane::ALL {
-        if let Some(delivery) = world.embedded.queue.receive(lane, 1, 60).await.unwrap().pop() {
-            world.embedded.queue.delete(lane, &delivery.receipt).await.unwrap();
-            return Some(serde_json::from_str(&delivery.body).unwrap());
-        }
-    }
-    None
-}
-
-/// Answers everything that is queued, one after the other, whatever dies meanwhile: a dead process rises after `rest` ms.
-async fn answer_all(world: &World, first: &Envelope, rest: u64) -> usize {
-    let (mut open, mut turns) = (vec![first.clone()], 0);
-    for _ in 0..200 {
-        let Some(envelope) = open.pop() else { return turns };
-        turns += 1;
-        if let Outcome::Again { .. } = world.answer(&envelope).await {
-            world.store.revive();
-            world.clock.advance(rest);
-            open.push(envelope);
-        } else if let Some(next) = next(world).await {
-            open.push(next);
-        }
-    }
-    panic!("never done");
-}
-
 /// What the model read last, in words.
 fn last_said(world: &World) -> String {
     let request = world.model.asked().pop().unwrap();
@@ -102,7 +73,7 @@ async fn work_is_done_in_the_background_and_its_result_told_to_the_person() {
     assert!(matches!(world.answer(&world.says("1", "is it raining?")).await, Outcome::Done(_)));
     assert_eq!(world.channel.shown(), ["I have asked."]);
 
-    let work = next(&world).await.unwrap();
+    let work = world.next().await.unwrap();
     let Task::Relay { from, purpose, text, depth, authority, .. } = &work.task else { panic!("a relay") };
     assert_eq!((from.as_str(), *purpose, text.as_str()), ("agent:main:main", Purpose::Assign, "the weather in Bonn?"));
     assert_eq!((*depth, *authority), (1, Authority::Owner));
@@ -118,14 +89,14 @@ async fn work_is_done_in_the_background_and_its_result_told_to_the_person() {
     let children = world.embedded.sessions.children(from, 9).await.unwrap();
     assert!(children[0].ended.is_some() && children[0].label.as_deref() == Some("weather"));
 
-    let report = next(&world).await.unwrap();
+    let report = world.next().await.unwrap();
     assert_eq!(report.session.as_str(), "agent:main:main");
     assert!(matches!(world.answer(&report).await, Outcome::Done(_)));
     let said = last_said(&world);
     assert!(said.starts_with("[Sub-agent \"weather\" (agent:main:subagent:"), "{said}");
     assert!(said.ends_with("\n> Rain.\n> All day."), "{said}");
     assert_eq!(world.channel.shown(), ["I have asked.", "Rain, they say."]);
-    assert!(next(&world).await.is_none());
+    assert!(world.next().await.is_none());
 }
 
 /// Whoever gave the work would wait for ever.
@@ -133,44 +104,31 @@ async fn work_is_done_in_the_background_and_its_result_told_to_the_person() {
 async fn a_sub_agent_that_is_stopped_reports_that_it_was() {
     let world = world([spawns("look"), says("I have asked."), calls(&["a"]), says("It was stopped.")], 2);
     assert!(matches!(world.answer(&world.says("1", "is it raining?")).await, Outcome::Done(_)));
-    let work = next(&world).await.unwrap();
+    let work = world.next().await.unwrap();
     let stop = Control { stop_before: world.clock.now().plus(1) };
     world.embedded.sessions.set_control(&work.session, &stop).await.unwrap();
     assert!(matches!(world.answer(&work).await, Outcome::Done(_)));
-    let report = next(&world).await.unwrap();
+    let report = world.next().await.unwrap();
     assert!(matches!(world.answer(&report).await, Outcome::Done(_)));
     let said = last_said(&world);
     assert!(said.ends_with("> (stopped by a person before it came to an end)"), "{said}");
     let children = world.embedded.sessions.children(&report.session, 9).await.unwrap();
     assert!(children[0].ended.is_some());
-    assert!(next(&world).await.is_none());
+    assert!(world.next().await.is_none());
 }
 
-/// Says the same however often it is asked: gives the work away, does it, tells what came of it.
-struct Steadfast;
-
-#[async_trait]
-impl Model for Steadfast {
-    async fn call(
-        &self,
-        request: &ModelRequest,
-        _: &mut (dyn for<'d> FnMut(&'d Delta) + Send),
-    ) -> Result<ModelAnswer, ModelError> {
-        assert_valid(request);
-        let says = |text: &str| (Block::Text { text: text.into() }, Stop::End);
-        let (block, stop) = match request.messages.last().and_then(|message| message.blocks.last()) {
-            Some(Block::ToolResult { is_error: false, .. }) => says("I have asked."),
-            Some(Block::Text { text }) if text.starts_with("[Task") => says("Rain."),
-            Some(Block::Text { text }) if text.starts_with("[Sub-agent") && text.ends_with("> Rain.") => {
-                says("It rains.")
-            }
-            Some(Block::Text { text }) if text == "is it raining?" => {
-                let (id, input) = ("c1".to_owned(), json!({"task": "look", "model": "test/scripted"}));
-                (Block::ToolUse { id, name: "sessions_spawn".into(), input }, Stop::ToolUse)
-            }
-            other => panic!("asked {other:?}"),
-        };
-        Ok(ModelAnswer { blocks: vec![block], stop, usage: Usage::default() })
+/// Gives the work away, does it, tells what came of it.
+fn steadfast(request: &ModelRequest) -> Block {
+    let says = |text: &str| Block::Text { text: text.into() };
+    match request.messages.last().and_then(|message| message.blocks.last()) {
+        Some(Block::ToolResult { is_error: false, .. }) => says("I have asked."),
+        Some(Block::Text { text }) if text.starts_with("[Task") => says("Rain."),
+        Some(Block::Text { text }) if text.starts_with("[Sub-agent") && text.ends_with("> Rain.") => says("It rains."),
+        Some(Block::Text { text }) if text == "is it raining?" => {
+            let (id, input) = ("c1".to_owned(), json!({"task": "look", "model": "test/scripted"}));
+            Block::ToolUse { id, name: "sessions_spawn".into(), input }
+        }
+        other => panic!("asked {other:?}"),
     }
 }
 
@@ -182,9 +140,9 @@ async fn one_child_one_report_one_answer_wherever_it_dies() {
         let every = (0..EVERY_OPERATION).flat_map(|operation| [(operation, false), (operation, true)]);
         for (operation, applied) in every {
             let mut world = world([], 1);
-            employ(&mut world, Arc::new(Steadfast), 1);
+            employ(&mut world, Arc::new(Steadfast(steadfast)), 1);
             world.store.dies_at(operation, applied);
-            let attempts = answer_all(&world, &world.says("1", "is it raining?"), rest).await;
+            let attempts = world.answer_all(&world.says("1", "is it raining?"), rest).await;
             let at = format!("operation {operation}, applied {applied}, rest {rest}");
             assert_eq!(world.channel.shown(), ["I have asked.", "It rains."], "{at}");
             let parent = SessionKey::from_stored("agent:main:main");
@@ -209,7 +167,7 @@ async fn one_child_one_report_one_answer_wherever_it_dies() {
 async fn what_was_chosen_for_a_child_is_in_its_head() {
     let world = world([spawns_with(json!({"task": "x", "model": "test/scripted", "thinking": "high"})), says("ok")], 1);
     world.answer_until_done(&world.says("1", "go")).await;
-    let work = next(&world).await.unwrap();
+    let work = world.next().await.unwrap();
     world.answer_until_done(&work).await;
     let head = world.embedded.sessions.head(&work.session).await.unwrap().unwrap();
     assert_eq!(head.choices.model.as_deref(), Some("test/scripted"));
@@ -223,7 +181,7 @@ async fn a_tool_that_is_not_there_for_the_caller_is_not_run() {
     let lamp = world.lamp.clone();
     world.installation.agents.values_mut().for_each(|agent| agent.tools.push(lamp.clone()));
     world.answer_until_done(&world.says("1", "go")).await;
-    let work = next(&world).await.unwrap();
+    let work = world.next().await.unwrap();
     world.answer_until_done(&work).await;
     let request = world.model.asked().pop().unwrap();
     let last = format!("{:?}", request.messages.last());
@@ -241,7 +199,7 @@ async fn x22_a_guests_sub_agent_may_no_more_than_the_guest() {
     }
     world.answer_until_done(&envelope).await;
     for expected in [Purpose::Assign, Purpose::Report] {
-        let envelope = next(&world).await.unwrap();
+        let envelope = world.next().await.unwrap();
         let Task::Relay { purpose, authority, .. } = &envelope.task else { panic!("a relay") };
         assert_eq!((*purpose, *authority), (expected, Authority::Guest));
         world.answer_until_done(&envelope).await;
@@ -254,7 +212,7 @@ async fn a_sub_agent_that_says_nothing_or_fails_is_reported_too() {
     let refused = || ModelError::Rejected { provider: "test".into(), reason: "no".into() };
     for (line, reported) in [(says("NO_REPLY"), "> (no answer)"), (Line::Fails(refused), "> I cannot answer")] {
         let world = world([spawns("x"), says("asked"), line, says("told")], 1);
-        answer_all(&world, &world.says("1", "go"), 1).await;
+        world.answer_all(&world.says("1", "go"), 1).await;
         assert!(last_said(&world).contains(reported), "{}", last_said(&world));
         assert_eq!(world.channel.shown(), ["asked", "told"]);
     }
@@ -267,7 +225,7 @@ async fn a_sub_agent_that_waits_for_its_own_reports_when_it_has_heard() {
         [spawns("a"), says("asked"), spawns("b"), says("NO_REPLY"), says("42"), says("It is 42."), says("42, I hear.")],
         2,
     );
-    assert_eq!(answer_all(&world, &world.says("1", "go"), 1).await, 5);
+    assert_eq!(world.answer_all(&world.says("1", "go"), 1).await, 5);
     assert_eq!(world.channel.shown(), ["asked", "42, I hear."]);
     assert!(last_said(&world).ends_with("> It is 42."));
 }

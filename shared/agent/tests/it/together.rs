@@ -2,7 +2,7 @@
 
 use chela_agent::{LEASE_MS, Outcome, Slice};
 use chela_core::clock::Clock;
-use chela_core::queue::Envelope;
+use chela_core::queue::{Envelope, Task};
 use chela_core::session::SessionStore;
 
 use crate::world::{World, calls, says};
@@ -108,4 +108,25 @@ async fn a_message_that_had_its_own_turn_steers_no_other() {
     let asked = format!("{:?}", world.model.asked().last().unwrap().messages);
     assert_eq!(asked.matches("switch on the lamp").count(), 1, "{asked}");
     assert_eq!(asked.matches("\"hi\"").count(), 1, "{asked}");
+}
+
+/// Whoever writes elsewhere may have other tools there.
+#[tokio::test]
+async fn a_turn_is_steered_only_by_messages_of_its_own_channel_and_account() {
+    for (channel, account) in [("other", "default"), ("recording", "second")] {
+        let world = World::new([calls(&["a"]), says("it is on"), says("Tuesday")]);
+        let first = world.says("1", "switch on the lamp");
+        world.clock.advance(10);
+        let mut second = world.says("2", "and which day is it?");
+        if let Task::Message { inbound, .. } = &mut second.task {
+            (inbound.reply_to.channel, inbound.reply_to.account) = (channel.into(), account.into());
+        }
+        world.embedded.sessions.leave(&second).await.unwrap();
+        world.answer_until_done(&first).await;
+        assert_eq!(world.model.asked().len(), 2);
+        let asked = format!("{:?}", world.model.asked()[1].messages);
+        assert!(!asked.contains("which day"), "{channel} {account}: {asked}");
+        let Outcome::Done(report) = world.answer(&second).await else { panic!("done") };
+        assert!(!report.duplicate, "it has a turn of its own");
+    }
 }

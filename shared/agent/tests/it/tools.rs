@@ -3,21 +3,26 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use chela_agent::{AgentSettings, Outcome};
+use chela_agent::AgentSettings;
 use chela_core::agent_id::AgentId;
 use chela_core::clock::Clock;
-use chela_core::model::{Block, Delta, Model, ModelAnswer, ModelError, ModelRequest, Stop, Usage};
-use chela_core::queue::{Authority, Envelope, Lane, MadeFor, Purpose, Queue, Task};
+use chela_core::model::{Block, ModelError, ModelRequest};
+use chela_core::queue::{Authority, Envelope, MadeFor, Purpose, Task};
 use chela_core::relay::MOST_HOPS;
 use chela_core::session_key::{Peer, PeerKind, SessionKey, cron_session_key};
 use chela_core::tool::Effect;
 use chela_core::tool_policy::{Limit, ModelToolRules, Place, Room, Scope, ToolPolicy, ToolRules, Who};
-use chela_testkit::model::{Line, ScriptedModel, assert_valid};
-use chela_tools::sessions::{House, Member, tools};
+use chela_testkit::model::{Line, ScriptedModel};
+use chela_tools::sessions::{House, Member, Visibility, tools};
 use serde_json::{Value, json};
 
-use crate::world::{World, calls, choice, keyed_channel, says, settings};
+use crate::world::{Steadfast, World, calls, choice, keyed_channel, says, settings};
+
+/// After so long a lease has run out.
+const REST_MS: u64 = chela_agent::LEASE_MS + 1_000;
+
+/// Another conversation of the agent's.
+const OTHER: &str = "agent:main:recording:group:9";
 
 /// More operations than the three turns of a spawn have.
 const EVERY_OPERATION: u32 = 80;
@@ -34,30 +39,24 @@ fn by_sender(rules: &[(&str, ToolRules)]) -> Arc<ToolPolicy> {
 }
 
 /// Whoever talks to it, in whichever conversation: it switches the lamp, and says what came of it. A person's request it
-/// gives to a sub-agent first.
-struct Eager;
-
-#[async_trait]
-impl Model for Eager {
-    async fn call(
-        &self,
-        request: &ModelRequest,
-        _: &mut (dyn for<'d> FnMut(&'d Delta) + Send),
-    ) -> Result<ModelAnswer, ModelError> {
-        assert_valid(request);
-        let says = |text: String| (Block::Text { text }, Stop::End);
-        let uses = |name: &str, input: Value| {
-            let id = format!("{name}-{}", request.messages.len());
-            (Block::ToolUse { id, name: name.into(), input }, Stop::ToolUse)
-        };
-        let (block, stop) = match request.messages.last().and_then(|message| message.blocks.last()) {
-            Some(Block::Text { text }) if text == "light!" => uses("sessions_spawn", json!({"task": "light it"})),
-            Some(Block::ToolResult { text, .. }) if text.starts_with("Accepted") => says("I have asked.".into()),
-            Some(Block::ToolResult { text, .. }) => says(text.clone()),
-            Some(Block::Text { .. }) => uses("lamp", json!({})),
-            other => panic!("asked {other:?}"),
-        };
-        Ok(ModelAnswer { blocks: vec![block], stop, usage: Usage::default() })
+/// gives to a sub-agent or another conversation first.
+fn eager(request: &ModelRequest) -> Block {
+    let says = |text: &str| Block::Text { text: text.into() };
+    let uses = |name: &str, input: Value| {
+        let id = format!("{name}-{}", request.messages.len());
+        Block::ToolUse { id, name: name.into(), input }
+    };
+    match request.messages.last().and_then(|message| message.blocks.last()) {
+        Some(Block::Text { text }) if text == "light!" => uses("sessions_spawn", json!({"task": "light it"})),
+        Some(Block::Text { text }) if text == "tell the other!" => {
+            uses("sessions_send", json!({"sessionKey": OTHER, "message": "light it"}))
+        }
+        Some(Block::ToolResult { text, .. }) if text.starts_with("Accepted") || text.starts_with("Sent to") => {
+            says("I have asked.")
+        }
+        Some(Block::ToolResult { text, .. }) => says(text),
+        Some(Block::Text { .. }) => uses("lamp", json!({})),
+        other => panic!("asked {other:?}"),
     }
 }
 
@@ -69,39 +68,14 @@ fn world() -> World {
         max_depth: 1,
         max_children: 5,
         max_concurrent: 8,
+        visibility: Visibility::All,
         ..House::default()
     };
     let mut tools = tools(&Arc::new(house));
     tools.push(world.lamp.clone());
-    let settings = AgentSettings { tools, ..settings(Arc::new(Eager), world.lamp.clone()) };
+    let settings = AgentSettings { tools, ..settings(Arc::new(Steadfast(eager)), world.lamp.clone()) };
     world.installation.agents.insert(AgentId::new("main"), settings);
     world
-}
-
-async fn next(world: &World) -> Option<Envelope> {
-    for lane in Lane::ALL {
-        if let Some(delivery) = world.embedded.queue.receive(lane, 1, 60).await.unwrap().pop() {
-            world.embedded.queue.delete(lane, &delivery.receipt).await.unwrap();
-            return Some(serde_json::from_str(&delivery.body).unwrap());
-        }
-    }
-    None
-}
-
-/// Answers everything that is queued, whatever dies meanwhile. How many attempts it took.
-async fn answer_all(world: &World, first: &Envelope) -> usize {
-    let mut open = vec![first.clone()];
-    for attempts in 0..200 {
-        let Some(envelope) = open.pop() else { return attempts };
-        if let Outcome::Again { .. } = world.answer(&envelope).await {
-            world.store.revive();
-            world.clock.advance(chela_agent::LEASE_MS + 1_000);
-            open.push(envelope);
-        } else if let Some(next) = next(world).await {
-            open.push(next);
-        }
-    }
-    panic!("never done");
 }
 
 fn told(world: &World) -> String {
@@ -116,7 +90,7 @@ async fn x22_nobody_gets_by_a_sub_agent_what_they_may_not_use_wherever_it_dies()
         let mut world = world();
         world.installation.tools = by_sender(&[("channel:recording:7", denied("lamp")), ("*", ToolRules::default())]);
         world.store.dies_at(operation, applied);
-        let attempts = answer_all(&world, &world.says("1", "light!")).await;
+        let attempts = world.answer_all(&world.says("1", "light!"), REST_MS).await;
         assert_eq!(world.lamp.switched(), 0, "operation {operation}, applied {applied}");
         let why = "\"lamp\" may not be used in this conversation: tools.toolsBySender.channel:recording:7.deny does not \
                    allow it.";
@@ -133,8 +107,27 @@ async fn x22_nobody_gets_by_a_sub_agent_what_they_may_not_use_wherever_it_dies()
 async fn a_sub_agent_has_the_tools_of_whoever_it_works_for() {
     let mut world = world();
     world.installation.tools = by_sender(&[("id:7", ToolRules::default()), ("*", denied("lamp"))]);
-    answer_all(&world, &world.says("1", "light!")).await;
+    world.answer_all(&world.says("1", "light!"), REST_MS).await;
     assert_eq!((world.lamp.switched(), told(&world).as_str()), (2, "the lamp is on"));
+}
+
+/// X22: another conversation does nothing for somebody that they may not do themselves.
+#[tokio::test]
+async fn x22_nobody_gets_by_a_letter_what_they_may_not_use() {
+    for (rules, switched) in [(denied("lamp"), 0), (ToolRules::default(), 2)] {
+        let mut world = world();
+        let mut other = Envelope { session: SessionKey::from_stored(OTHER), ..world.says("0", "hello") };
+        if let Task::Message { inbound, .. } = &mut other.task {
+            (inbound.sender.id, inbound.peer, inbound.reply_to.to) =
+                ("8".into(), Peer::new(PeerKind::Group, "9"), "9".into());
+        }
+        world.answer_until_done(&other).await;
+        let before = world.lamp.switched();
+        assert_eq!(before, 1, "whoever is in the other conversation may");
+        world.installation.tools = by_sender(&[("channel:recording:7", rules), ("*", ToolRules::default())]);
+        world.answer_all(&world.says("1", "tell the other!"), REST_MS).await;
+        assert_eq!(world.lamp.switched() - before, switched);
+    }
 }
 
 /// The owner takes a tool away while the work waits: it is gone at once.
@@ -142,7 +135,7 @@ async fn a_sub_agent_has_the_tools_of_whoever_it_works_for() {
 async fn what_is_taken_away_meanwhile_is_gone() {
     let mut world = world();
     world.answer_until_done(&world.says("1", "light!")).await;
-    let work = next(&world).await.unwrap();
+    let work = world.next().await.unwrap();
     world.installation.tools = by_sender(&[("id:7", denied("lamp"))]);
     world.answer_until_done(&work).await;
     assert_eq!(world.lamp.switched(), 0);
@@ -153,7 +146,7 @@ async fn what_is_taken_away_meanwhile_is_gone() {
 async fn work_that_says_not_for_whom_it_is_has_the_tools_that_everybody_has() {
     let mut world = world();
     world.answer_until_done(&world.says("1", "light!")).await;
-    let work = next(&world).await.unwrap();
+    let work = world.next().await.unwrap();
     let mut old = serde_json::to_value(&work).unwrap();
     assert!(old["task"].as_object_mut().unwrap().remove("limit").is_some());
     let old: Envelope = serde_json::from_value(old).unwrap();
@@ -272,7 +265,7 @@ async fn whoever_speaks_up_meanwhile_brings_their_own_rules() {
 async fn conversations_do_not_write_to_one_another_for_ever() {
     let world = world();
     world.answer_until_done(&letter(&world, "light!", 1)).await;
-    assert!(next(&world).await.is_some(), "the control");
+    assert!(world.next().await.is_some(), "the control");
     world.answer_until_done(&letter(&world, "light!", MOST_HOPS)).await;
-    assert!(next(&world).await.is_none() && told(&world).contains("often enough"), "{}", told(&world));
+    assert!(world.next().await.is_none() && told(&world).contains("often enough"), "{}", told(&world));
 }

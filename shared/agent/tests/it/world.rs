@@ -14,8 +14,8 @@ use chela_core::channel::Unconfirmed;
 use chela_core::chunk::ChunkMode;
 use chela_core::clock::{Clock, Millis};
 use chela_core::message::{EventKey, Inbound, InboundKind, ReplyAddress, Sender};
-use chela_core::model::{Model, Thinking, ToolSpec};
-use chela_core::queue::{Authority, ENVELOPE_VERSION, Envelope, Standing, Task};
+use chela_core::model::{Block, Delta, Model, ModelAnswer, ModelError, ModelRequest, Stop, Thinking, ToolSpec, Usage};
+use chela_core::queue::{Authority, ENVELOPE_VERSION, Envelope, Lane, Queue, Standing, Task};
 use chela_core::session::{Choices, Claim, Claimed, Fence, SessionStore};
 use chela_core::session_key::{Peer, PeerKind, SessionKey};
 use chela_core::shown::store;
@@ -24,7 +24,7 @@ use chela_core::tool::{Effect, Tool, ToolAnswer, ToolCall};
 use chela_embedded::Embedded;
 use chela_testkit::channel::RecordingChannel;
 use chela_testkit::clock::ManualClock;
-use chela_testkit::model::{Line, ScriptedModel};
+use chela_testkit::model::{Line, ScriptedModel, assert_valid};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -71,6 +71,7 @@ impl World {
             spend: embedded.sessions.clone(),
             approvals: store.clone(),
             audit: store.clone(),
+            schedules: embedded.schedules.clone(),
             cooldowns: embedded.sessions.clone(),
             known: Known::default(),
             clock: clock.clone(),
@@ -107,6 +108,34 @@ impl World {
                 return attempts;
             }
             self.clock.advance(chela_agent::LEASE_MS + 1_000);
+        }
+        panic!("never done");
+    }
+
+    /// The next message of any lane, out of the queue.
+    pub(crate) async fn next(&self) -> Option<Envelope> {
+        for lane in Lane::ALL {
+            if let Some(delivery) = self.embedded.queue.receive(lane, 1, 60).await.unwrap().pop() {
+                self.embedded.queue.delete(lane, &delivery.receipt).await.unwrap();
+                return Some(serde_json::from_str(&delivery.body).unwrap());
+            }
+        }
+        None
+    }
+
+    /// Answers everything that is queued, one after the other, whatever dies meanwhile: a dead process rises after `rest`
+    /// ms. How many attempts it took.
+    pub(crate) async fn answer_all(&self, first: &Envelope, rest: u64) -> usize {
+        let mut open = vec![first.clone()];
+        for attempts in 0..200 {
+            let Some(envelope) = open.pop() else { return attempts };
+            if let Outcome::Again { .. } = self.answer(&envelope).await {
+                self.store.revive();
+                self.clock.advance(rest);
+                open.push(envelope);
+            } else if let Some(next) = self.next().await {
+                open.push(next);
+            }
         }
         panic!("never done");
     }
@@ -210,6 +239,23 @@ pub(crate) fn message(event: &str, text: &str, kind: PeerKind, standing: Standin
         agent: AgentId::new("main"),
         accepted_at: now,
         task: Task::Message { inbound: Box::new(inbound), standing, authority: Authority::Owner },
+    }
+}
+
+/// A model that says the same to the same words however often it is asked.
+pub(crate) struct Steadfast<F>(pub(crate) F);
+
+#[async_trait]
+impl<F: Fn(&ModelRequest) -> Block + Send + Sync> Model for Steadfast<F> {
+    async fn call(
+        &self,
+        request: &ModelRequest,
+        _: &mut (dyn for<'d> FnMut(&'d Delta) + Send),
+    ) -> Result<ModelAnswer, ModelError> {
+        assert_valid(request);
+        let block = (self.0)(request);
+        let stop = if matches!(block, Block::ToolUse { .. }) { Stop::ToolUse } else { Stop::End };
+        Ok(ModelAnswer { blocks: vec![block], stop, usage: Usage::default() })
     }
 }
 

@@ -9,7 +9,7 @@ use chela_agent::ChannelNotes;
 use chela_core::blob::{BlobStore, Precondition};
 use chela_core::channel::RawRequest;
 use chela_core::clock::Millis;
-use chela_core::queue::{Delivery, Envelope, Lane, Queue, QueueError, Task};
+use chela_core::queue::{Delivery, Depth, Envelope, Lane, Queue, QueueError, Task};
 use chela_embedded::{Embedded, LocalSecrets, SqliteQueue};
 use chela_testkit::clock::ManualClock;
 use http::{HeaderMap, HeaderValue, Method};
@@ -45,6 +45,10 @@ impl Queue for Refusing {
 
     async fn hide(&self, lane: Lane, receipt: &str, seconds: u32) -> Result<(), QueueError> {
         self.inner.hide(lane, receipt, seconds).await
+    }
+
+    async fn depth(&self, lane: Lane) -> Result<Depth, QueueError> {
+        self.inner.depth(lane).await
     }
 
     async fn bury(&self, delivery: &Delivery, reason: &str) -> Result<(), QueueError> {

@@ -6,6 +6,7 @@ use chela_core::clock::Millis;
 use chela_core::cooldown::{Cooldown, CooldownStore, Trouble};
 use chela_core::post::Nowhere;
 use chela_core::purse::Shut;
+use chela_core::queue::Queue as _;
 use chela_core::session_key::SessionKey;
 use chela_embedded::Embedded;
 use chela_testkit::clock::ManualClock;
@@ -30,6 +31,11 @@ async fn answer(caller: Caller, input: Value) -> ToolAnswer {
     let rest = |ms| Cooldown { until: NOW.plus(ms), failures: 1, trouble: Trouble::RateLimit };
     store.sessions.rest("a:default", &rest(5_000)).await.unwrap();
     store.sessions.rest("b:default", &Cooldown { until: Millis(NOW.0 - 1), ..rest(0) }).await.unwrap();
+    let task = chela_core::queue::Task::Lapsed { id: "1".into() };
+    let (event, session) = (chela_core::message::EventKey::of("a", "b", "c"), SessionKey::from_stored("s"));
+    let agent = AgentId::new("main");
+    let envelope = chela_core::queue::Envelope { version: 1, event, session, agent, accepted_at: NOW, task };
+    store.queue.push(Lane::Scheduled, &envelope).await.unwrap();
     let config = Config::default();
     let gateway = Gateway {
         records: Records {
@@ -78,6 +84,8 @@ async fn the_owner_is_told_how_the_house_is() {
     assert_eq!(status["channels"][0]["last"]["failed"]["reason"], "blocked");
     assert_eq!(status["models"]["resting"].as_object().unwrap().keys().collect::<Vec<_>>(), ["a:default"]);
     assert_eq!(status["spentToday"], json!({"dollars": 0.0, "limit": null, "halted": false}));
+    let (none, one) = (json!({"waiting": 0, "inFlight": 0}), json!({"waiting": 1, "inFlight": 0}));
+    assert_eq!(status["queues"], json!({"live": none, "scheduled": one, "background": none}));
     assert_eq!((&status["schedules"]["own"], &status["partsInDoubt"]), (&json!(0), &json!(0)));
 }
 

@@ -15,7 +15,7 @@ use chela_core::access::{AccessStore, SenderRef};
 use chela_core::agent_id::AgentId;
 use chela_core::channel::RawRequest;
 use chela_core::clock::{Clock, Millis};
-use chela_core::directory::{Directory, Listing, Wishes};
+use chela_core::directory::{Directory, Home, Listing, Wishes};
 use chela_core::queue::{Lane, Queue};
 use chela_core::session::{SessionStore, StoreError};
 use chela_core::session_key::SessionKey;
@@ -63,6 +63,14 @@ impl Directory for Counted {
     async fn wish(&self, session: &SessionKey, wishes: &Wishes) -> Result<(), StoreError> {
         self.inner.wish(session, wishes).await
     }
+
+    async fn note_home(&self, place: &str, home: &Home, now: Millis) -> Result<(), StoreError> {
+        self.inner.note_home(place, home, now).await
+    }
+
+    async fn home(&self, place: &str) -> Result<Option<Home>, StoreError> {
+        self.inner.home(place).await
+    }
 }
 
 pub(crate) struct House {
@@ -107,6 +115,7 @@ impl House {
             spend: sessions.clone(),
             approvals: sessions.clone(),
             audit: sessions.clone(),
+            schedules: store.schedules.clone(),
             cooldowns: sessions,
             known: Known::default(),
             clock: clock.clone(),

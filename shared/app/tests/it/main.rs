@@ -6,6 +6,7 @@ mod commands;
 mod forget;
 mod halted;
 mod house;
+mod jobs;
 mod revoked;
 mod rotation;
 mod sequence;

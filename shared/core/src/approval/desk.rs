@@ -6,8 +6,12 @@ use crate::audit::{AuditLog, Happening, What, append, session_mark};
 use crate::clock::Millis;
 use crate::message::{EventKey, ReplyAddress};
 use crate::queue::{ENVELOPE_VERSION, Envelope, Lane, Queue, Task};
+use crate::schedule::{MADE, Schedule, ScheduleExpression};
 use crate::session::StoreError;
 use crate::session_key::SessionKey;
+
+/// What the names of wake-ups begin with, behind [`MADE`]. What agents make has twelve digits there.
+const ASKED: &str = "asked.";
 
 /// What decisions work through.
 #[derive(Clone, Copy)]
@@ -41,6 +45,21 @@ pub fn decision_event(id: &str) -> EventKey {
 /// The conversation in which a request of another one is asked.
 pub fn session_of_request(request: &Request) -> SessionKey {
     SessionKey::from_stored(format!("agent:{}:approval:{}", request.agent.as_str(), request.id))
+}
+
+/// What wakes the house at the end of a request's time, once; never before it, and late by less than a second and what
+/// the scheduler takes. Nothing else is called so: neither what is configured nor what agents make.
+pub fn wake_up(request: &Request) -> Option<Schedule> {
+    let end = request.expires_at.0.checked_add(999)? / 1000;
+    let end = jiff::Timestamp::from_second(i64::try_from(end).ok()?).ok()?;
+    let expression = format!("at({})", end.strftime("%Y-%m-%dT%H:%M:%S"));
+    let name = format!("{MADE}{ASKED}{}", request.id);
+    Some(Schedule { name, expression: ScheduleExpression(expression), timezone: "UTC".to_owned(), enabled: true })
+}
+
+/// The request whose time is over when this fires.
+pub fn woken_for(firing: &str) -> Option<&str> {
+    firing.strip_prefix(MADE)?.strip_prefix(ASKED)
 }
 
 impl Desk<'_> {
@@ -106,6 +125,16 @@ impl Desk<'_> {
             swept = swept.saturating_add(1);
         }
         Ok(swept)
+    }
+
+    /// Denies a request nobody decided in time, and has it told. If there is time left, that in milliseconds.
+    pub async fn lapse(&self, id: &str, now: Millis) -> Result<Option<u64>, StoreError> {
+        let request = self.approvals.request(id).await?.filter(|request| request.state == State::Waiting);
+        let Some(request) = request else { return Ok(None) };
+        if !request.overdue(now) {
+            return Ok(Some(request.expires_at.since(now)));
+        }
+        self.expire(&request, now).await.map(|()| None)
     }
 
     /// First the turn that tells it: whoever stops between the two leaves a request that expires again, and a turn whose

@@ -26,7 +26,7 @@ const LONGEST_ROW: usize = 8;
 
 /// The text with every character escaped that is not seen as what it is: controls, and what turns, joins or hides
 /// others. Tools escape what they show; this is for what they forget.
-pub fn visible(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if (c.is_control() && c != '\n') || is_unseen(c) {
@@ -50,7 +50,7 @@ fn is_unseen(c: char) -> bool {
 /// The parts of a message that asks about a request, as they are stored until they are sent. The command stands in them
 /// whole, one piece after the other; the last part has the buttons, or the commands where there are no buttons.
 pub fn request_parts(request: &Request, asking: Asking) -> Vec<String> {
-    let shown = unfenced(&visible(&request.consent.shown));
+    let shown = unfenced(&escaped(&request.consent.shown));
     let fence = "`".repeat(longest_row(&shown).saturating_add(1).max(3));
     let block = |piece: &str| format!("{fence}\n{piece}\n{fence}");
     let (question, end) = (format!("**May I run this?** `{}`", tool(request)), ending(request, asking));
@@ -84,7 +84,7 @@ fn ending(request: &Request, asking: Asking) -> Said {
 
 /// The name of a tool, which a server of tools may have chosen.
 fn tool(request: &Request) -> String {
-    visible(&request.tool).replace('`', "'").replace('\n', " ").chars().take(80).collect()
+    escaped(&request.tool).replace('`', "'").replace('\n', " ").chars().take(80).collect()
 }
 
 /// What can be answered: a decision for ever only where it is known for sure what would run.

@@ -294,10 +294,10 @@ fn nothing_in_a_command_is_taken_for_buttons_or_files() {
 #[test]
 fn what_is_not_seen_is_escaped() {
     assert_eq!(
-        visible("rm\u{202e}x\u{200b}\r\u{1b}[2K\u{e0041}\u{a0}"),
+        escaped("rm\u{202e}x\u{200b}\r\u{1b}[2K\u{e0041}\u{a0}"),
         r"rm\u{202e}x\u{200b}\u{d}\u{1b}[2K\u{e0041}\u{a0}"
     );
-    assert_eq!(visible("echo \"é 猫\"\nls"), "echo \"é 猫\"\nls");
+    assert_eq!(escaped("echo \"é 猫\"\nls"), "echo \"é 猫\"\nls");
 }
 
 proptest! {

@@ -43,9 +43,18 @@ pub fn fragment(event: Option<&EventKey>, task: &Task) -> UserFragment {
         }
         Task::Decision { id, sender, .. } => said(None, sender, decided(id)),
         Task::Approval { id, .. } => said(None, "", format!("[Request {id} is put to the owner.]")),
+        Task::Wrote { from, .. } => said(None, "", wrote(from)),
         // Of this no turn is made.
-        Task::Redeliver { .. } => said(None, "", String::new()),
+        Task::Redeliver { .. } | Task::Lapsed { .. } => said(None, "", String::new()),
     }
+}
+
+/// What stands before what the agent wrote here from elsewhere, so that the sides alternate.
+fn wrote(from: &SessionKey) -> String {
+    let from = one_line(from.as_str());
+    format!(
+        "[Nobody wrote here. While you worked in the conversation {from} you sent the following message to this place.]"
+    )
 }
 
 /// What another conversation says. Work for a sub-agent is put plainly; everything else was written by a model that may

@@ -49,8 +49,8 @@ pub fn fit_envelope(mut envelope: Envelope) -> Envelope {
     while chars >= LAST_CHARS && bytes(&envelope.task) > ROW_BYTES {
         match &mut envelope.task {
             Task::Heartbeat { prompt, .. } => cut(prompt, chars),
-            Task::Relay { text, .. } => cut(text, chars),
-            Task::Redeliver { .. } | Task::Approval { .. } | Task::Decision { .. } => {}
+            Task::Relay { text, .. } | Task::Wrote { text, .. } => cut(text, chars),
+            Task::Redeliver { .. } | Task::Approval { .. } | Task::Decision { .. } | Task::Lapsed { .. } => {}
             Task::Message { inbound, .. } => {
                 cut(&mut inbound.text, chars);
                 inbound.media.truncate(chars / LAST_CHARS);

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use chela_core::clock::Millis;
-use chela_core::queue::Lane;
+use chela_core::queue::{Depth, Lane};
 
 /// How long the name of an event is remembered, as on SQS: five minutes.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues-exactly-once-processing.html>
@@ -19,15 +19,6 @@ const FORGET_AT_ONCE: usize = 64;
 
 /// Bytes of bodies kept in memory from push to receive, so that a message that is taken at once is never read back.
 const BODY_BYTES: usize = 4 * 1024 * 1024;
-
-/// How many messages a lane holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Depth {
-    /// Messages that nobody has received, or that were returned.
-    pub waiting: usize,
-    /// Messages that are received and not yet deleted.
-    pub in_flight: usize,
-}
 
 /// A row of the queue as it is read when the database is opened.
 pub(super) struct Row {

@@ -1,8 +1,8 @@
 use std::time::{Duration, Instant};
 
-use chela_core::queue::{DeadLetters, Delivery, Envelope, Lane, Queue, QueueError};
+use chela_core::queue::{DeadLetters, Delivery, Depth, Envelope, Lane, Queue, QueueError};
 use chela_core::session_key::SessionKey;
-use chela_embedded::{Depth, SqliteQueue};
+use chela_embedded::SqliteQueue;
 use chela_testkit::laws::NOW;
 use futures_util::future::{join, join_all};
 
@@ -231,12 +231,12 @@ async fn depth_counts_what_waits_and_what_is_in_flight() {
     for id in ["1", "2", "3"] {
         push(queue, "a", id).await;
     }
-    assert_eq!(queue.depth(LANE).await, Depth { waiting: 3, in_flight: 0 });
+    assert_eq!(queue.depth(LANE).await.unwrap(), Depth { waiting: 3, in_flight: 0 });
     queue.receive(LANE, 2, 30).await.unwrap();
-    assert_eq!(queue.depth(LANE).await, Depth { waiting: 1, in_flight: 2 });
+    assert_eq!(queue.depth(LANE).await.unwrap(), Depth { waiting: 1, in_flight: 2 });
     world.clock.advance(30_000);
-    assert_eq!(queue.depth(LANE).await, Depth { waiting: 3, in_flight: 0 });
-    assert_eq!(queue.depth(Lane::Scheduled).await, Depth::default());
+    assert_eq!(queue.depth(LANE).await.unwrap(), Depth { waiting: 3, in_flight: 0 });
+    assert_eq!(queue.depth(Lane::Scheduled).await.unwrap(), Depth::default());
 }
 
 /// Whether the wait is over without anything happening.

@@ -1,7 +1,7 @@
 //! Laws of [`Directory`].
 
 use chela_core::agent_id::AgentId;
-use chela_core::directory::{Directory, Listing, Wishes};
+use chela_core::directory::{Directory, Home, Listing, Wishes};
 use chela_core::session_key::SessionKey;
 
 use super::NOW;
@@ -100,6 +100,27 @@ pub async fn wishes_are_replaced(store: &dyn Directory) {
     assert_eq!(store.listed(&AgentId::new("main"), 10).await.unwrap(), [], "a wish is not a listing");
 }
 
+/// A place has one home, the last that was noted; no place has another's, and what is noted of conversations is apart.
+pub async fn the_last_home_of_a_place_counts(store: &dyn Directory) {
+    let home = |name: &str| Home { session: session(name), agent: AgentId::new("main") };
+    let long = "9".repeat(2000);
+    let places = ["1", "2", "1#", &long, &format!("{long}9")];
+    for place in places {
+        assert_eq!(store.home(place).await.unwrap(), None);
+        store.note_home(place, &home(place), NOW).await.unwrap();
+    }
+    for place in places {
+        assert_eq!(store.home(place).await.unwrap(), Some(home(place)));
+    }
+    let moved = Home { agent: AgentId::new("work"), ..home("elsewhere") };
+    for _ in 0..2 {
+        store.note_home("1", &moved, NOW.plus(1)).await.unwrap();
+        assert_eq!(store.home("1").await.unwrap(), Some(moved.clone()));
+    }
+    assert_eq!(store.home("2").await.unwrap(), Some(home("2")));
+    assert_eq!(store.listed(&AgentId::new("main"), 10).await.unwrap(), [], "a home is not a listing");
+}
+
 /// Declares one test for each law; `$make` is an `async fn() -> Subject<dyn Directory>`.
 #[macro_export]
 macro_rules! directory_laws {
@@ -112,6 +133,7 @@ macro_rules! directory_laws {
                 a_conversation_is_listed_once,
                 children_are_found_by_their_parent,
                 wishes_are_replaced,
+                the_last_home_of_a_place_counts,
             ]
         );
     };

@@ -366,6 +366,23 @@ pub async fn eight_consumers_never_share_a_session(subject: &QueueSubject) {
     subject.nothing("all was deleted").await;
 }
 
+/// What was pushed and not deleted is counted, whether it waits or is in flight; each lane alone.
+pub async fn a_lane_tells_how_many_it_holds(subject: &QueueSubject) {
+    let held = async |lane| {
+        let depth = subject.queue.depth(lane).await.unwrap();
+        depth.waiting + depth.in_flight
+    };
+    assert_eq!(held(Lane::Live).await, 0);
+    for id in ["1", "2", "3"] {
+        subject.push(&session("a"), id).await;
+    }
+    assert_eq!((held(Lane::Live).await, held(Lane::Background).await), (3, 0));
+    let first = subject.one(LONG).await;
+    assert_eq!(held(Lane::Live).await, 3, "what is in flight is there");
+    subject.delete(&first).await;
+    assert_eq!(held(Lane::Live).await, 2);
+}
+
 /// Declares one test for each law of the queue; `$make` is an `async fn() -> QueueSubject`.
 #[macro_export]
 macro_rules! queue_laws {
@@ -387,6 +404,7 @@ macro_rules! queue_laws {
                 an_event_pushed_again_is_taken_once,
                 an_event_in_two_sessions_arrives_in_both,
                 lanes_are_separate,
+                a_lane_tells_how_many_it_holds,
                 a_batch_spans_sessions_and_keeps_their_order,
                 a_message_over_one_mebibyte_is_refused,
                 a_buried_message_frees_its_session,

@@ -24,6 +24,7 @@ use chela_core::event::{EventBus, EventBusError, LifecycleEvent};
 use chela_core::message::{Inbound, InboundKind, ReplyAddress, Sender};
 use chela_core::model::{Block, Delta, Model, ModelAnswer, ModelError, ModelRequest, Stop, Thinking, Usage};
 use chela_core::queue::{Authority, ENVELOPE_VERSION, Envelope, Lane, Queue, Standing, Task};
+use chela_core::schedule::{Schedule, ScheduleError, Schedules};
 use chela_core::secret::{Secret, SecretError, SecretRef, SecretStore};
 use chela_core::session::StoreError;
 use chela_core::session_key::{Peer, PeerKind, SessionKey};
@@ -144,6 +145,21 @@ impl EventBus for Quiet {
 }
 
 #[async_trait]
+impl Schedules for Quiet {
+    async fn put(&self, _: &Schedule) -> Result<(), ScheduleError> {
+        unreachable!("no turn here asks")
+    }
+
+    async fn delete(&self, _: &str) -> Result<(), ScheduleError> {
+        unreachable!("no turn here asks")
+    }
+
+    async fn list(&self) -> Result<Vec<Schedule>, ScheduleError> {
+        unreachable!("no turn here asks")
+    }
+}
+
+#[async_trait]
 impl SecretStore for Quiet {
     async fn get(&self, reference: &SecretRef) -> Result<Secret, SecretError> {
         let (source_kind, id) = (reference.source, reference.id.clone());
@@ -158,12 +174,13 @@ fn agent(rows: &Arc<Rows>, clock: &Arc<RuntimeClock>, thinks: Duration) -> Agent
         access: quiet.clone(),
         files: quiet.clone(),
         channels: Arc::new(ChannelNotes::new(quiet.clone())),
-        events: quiet,
+        events: quiet.clone(),
         queue: Arc::new(FifoQueue::that_ignores_order(false)),
         directory: Arc::new(MemoryDirectory::default()),
         spend: Arc::new(MemorySpend::default()),
         approvals: Arc::new(MemoryApprovals::default()),
         audit: Arc::new(MemoryApprovals::default()),
+        schedules: quiet,
         cooldowns: Arc::new(MemoryCooldowns::default()),
         known: Known::default(),
         clock: clock.clone(),

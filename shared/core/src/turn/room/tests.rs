@@ -122,9 +122,9 @@ fn a_huge_message_fits_into_the_row_of_its_event() {
         assert!(bytes(&fitted.task) <= ROW_BYTES, "{}", bytes(&fitted.task));
         let text = match &fitted.task {
             Task::Heartbeat { prompt, .. } => prompt,
-            Task::Relay { text, .. } => text,
+            Task::Relay { text, .. } | Task::Wrote { text, .. } => text,
             Task::Message { inbound, .. } => &inbound.text,
-            Task::Redeliver { .. } | Task::Approval { .. } | Task::Decision { .. } => continue,
+            Task::Redeliver { .. } | Task::Approval { .. } | Task::Decision { .. } | Task::Lapsed { .. } => continue,
         };
         assert!(text.contains("[cut here"), "whoever reads it is told");
     }
