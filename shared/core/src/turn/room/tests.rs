@@ -48,7 +48,7 @@ fn sixteen_long_results_fit_into_one_row_and_all_are_there() {
 
 #[test]
 fn one_long_result_of_a_journal_fits() {
-    let result = Block::ToolResult { id: "a".into(), text: long('\u{1}', 60_000), is_error: false };
+    let result = Block::ToolResult { id: "a".into(), text: long('\u{1}', 60_000), is_error: false, files: vec![] };
     let fitted = fit_entry(entry(EntryBody::ToolDone { result }));
     assert!(bytes(&fitted) <= ROW_BYTES);
 }
