@@ -209,7 +209,7 @@ mod tests {
         let hear = |text: &str| told.lock().unwrap().push(text.to_owned());
         let ((kept, cut), ()) = tokio::join!(read(Some(reader), &hear), write);
         let told = told.into_inner().unwrap().concat();
-        assert!(cut && kept.len() == MAX_OUTPUT && told.starts_with("aäb\u{fffd}c€x"), "{:?}", &told[..20]);
+        assert!(cut && kept.len() == MAX_OUTPUT && told.starts_with("aäb\u{fffd}c€x"), "{} bytes", told.len());
         assert_eq!(told, String::from_utf8_lossy(&kept));
     }
 }
