@@ -181,7 +181,7 @@ impl Person {
             Task::Message { inbound, .. } => self.is(Some(&inbound.channel), &inbound.sender.id),
             Task::Relay { limit, .. } | Task::Decision { limit, .. } => self.is_among(&limit.who),
             Task::Heartbeat { made_for, .. } => made_for.as_ref().is_some_and(|made| self.is_among(&made.limit.who)),
-            Task::Approval { .. } | Task::Redeliver { .. } => false,
+            Task::Approval { .. } | Task::Redeliver { .. } | Task::Wrote { .. } | Task::Lapsed { .. } => false,
         }
     }
 }
@@ -260,8 +260,10 @@ impl<'a> Redaction<'a> {
 
 fn strip_block(block: &mut Block) {
     match block {
-        Block::Text { text } | Block::ToolResult { text, .. } | Block::Thinking { text, .. } => {
+        Block::Text { text } | Block::Thinking { text, .. } => NOTICE.clone_into(text),
+        Block::ToolResult { text, files, .. } => {
             NOTICE.clone_into(text);
+            files.clear();
         }
         Block::ToolUse { input, .. } => *input = serde_json::json!({}),
         Block::RedactedThinking { data } => data.clear(),

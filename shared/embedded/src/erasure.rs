@@ -20,11 +20,12 @@ const ROWS: &str = "SELECT name, body FROM (
     ) WHERE name > ?2 ORDER BY name LIMIT ?3";
 
 /// What stands beside the rows of a session.
-const MARKS: [&str; 4] = [
+const MARKS: [&str; 5] = [
     "DELETE FROM left_messages WHERE session = ?1",
     "DELETE FROM controls WHERE session = ?1",
     "DELETE FROM wishes WHERE session = ?1",
     "DELETE FROM flagged WHERE session = ?1",
+    "DELETE FROM homes WHERE session = ?1",
 ];
 
 #[async_trait]

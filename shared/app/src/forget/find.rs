@@ -10,6 +10,7 @@ use chela_core::erasure::{Redaction, Row, RowBody, channel_of_room};
 use chela_core::queue::Task;
 use chela_core::session::{Accepted, Entry, EntryBody, UserFragment};
 use chela_core::session_key::{DmScope, Peer, PeerKind, SessionKey, SessionKeyInput, build_session_key};
+use chela_core::shown;
 
 use super::{ForgetError, Forgetting, How, Rooms};
 
@@ -236,7 +237,7 @@ impl Forgetting<'_> {
         Ok(looked)
     }
 
-    /// The files that came with what a row holds.
+    /// The files that came with what a row holds, or that it shows. In a room, of rows that are to lose something.
     pub(super) async fn files_of(&self, listing: &Listing, row: &Row, how: How) -> Result<Vec<String>, ForgetError> {
         let agent = &listing.agent;
         let (mut keys, mut beginnings) = (Vec::new(), Vec::new());
@@ -257,6 +258,8 @@ impl Forgetting<'_> {
                 }
             }
             RowBody::Entry(entry) => {
+                // Where a turn is theirs, so is what tools showed in it.
+                keys.extend(blocks(entry).iter().flat_map(shown::files_of).map(|(key, _)| key.to_owned()));
                 let room = channel_of_room(&listing.session);
                 for fragment in said(entry) {
                     if how == How::Redact && !self.person.is(room.as_deref(), &fragment.sender) {
@@ -286,6 +289,15 @@ fn said(entry: &Entry) -> &[UserFragment] {
         EntryBody::Assistant(answer) => &answer.user,
         EntryBody::Steered { user } => user,
         EntryBody::ToolDone { .. } | EntryBody::Summary { .. } | EntryBody::ToolResults { .. } => &[],
+    }
+}
+
+fn blocks(entry: &Entry) -> &[Block] {
+    match &entry.body {
+        EntryBody::Assistant(answer) => &answer.blocks,
+        EntryBody::ToolResults { results } => results,
+        EntryBody::ToolDone { result } => std::slice::from_ref(result),
+        EntryBody::Steered { .. } | EntryBody::Summary { .. } => &[],
     }
 }
 

@@ -126,7 +126,10 @@ impl House {
         let text = said.iter().map(|(_, text)| *text).collect::<Vec<_>>().join(" ");
         let call = Block::ToolUse { id: "c1".into(), name: "exec".into(), input: json!({"command": text}) };
         let asks = AssistantEntry { user, blocks: vec![call], ..AssistantEntry::default() };
-        let result = Block::ToolResult { id: "c1".into(), text: text.clone(), is_error: false };
+        let shown = format!("media/main/{}-{number}.png", session.replace(':', "-"));
+        self.file(&shown, &text).await;
+        let files = vec![StoredFile { key: shown, content_type: "image/png".into() }];
+        let result = Block::ToolResult { id: "c1".into(), text: text.clone(), is_error: false, files };
         let answers = AssistantEntry {
             blocks: vec![Block::Text { text: text.clone() }],
             outbox: Some(vec![text.clone()]),

@@ -4,7 +4,8 @@ use serde_json::json;
 
 use super::*;
 use crate::queue::{Authority, ENVELOPE_VERSION, Purpose, Standing};
-use crate::session::{Claimed, Put, StoredFile};
+use crate::session::{Claimed, Put};
+use crate::shown::StoredFile;
 use crate::tool_policy::Limit;
 use crate::turn::{Command, Input, Machine, Outcome, Rules, Way};
 
@@ -180,7 +181,12 @@ fn answer(user: Vec<UserFragment>) -> EntryBody {
 
 fn results() -> EntryBody {
     EntryBody::ToolResults {
-        results: vec![Block::ToolResult { id: "c1".into(), text: "secret".into(), is_error: false }],
+        results: vec![Block::ToolResult {
+            id: "c1".into(),
+            text: "secret".into(),
+            is_error: false,
+            files: vec![StoredFile { key: "media/main/b.png".into(), content_type: "image/png".into() }],
+        }],
     }
 }
 
@@ -202,7 +208,7 @@ fn d05_a_turn_loses_what_is_a_persons_and_stays_valid() {
         "the thought is gone, the call is not"
     );
     let EntryBody::ToolResults { results } = redaction.of(&entry(1, 0, results())).unwrap().body else { panic!() };
-    assert_eq!(results, [Block::ToolResult { id: "c1".into(), text: NOTICE.into(), is_error: false }]);
+    assert_eq!(results, [Block::ToolResult { id: "c1".into(), text: NOTICE.into(), is_error: false, files: vec![] }]);
     assert_eq!(redaction.of(&entry(2, 0, answer(vec![said("8", "others")]))), None, "another's turn");
     assert_eq!(Redaction::new(&person, &room, vec![]).of(&without), None, "twice is once");
 }
