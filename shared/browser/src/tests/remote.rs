@@ -272,7 +272,7 @@ async fn a_connection_that_breaks_is_told_and_made_again() {
     assert!(!left.contains(&site.url), "{left}");
 }
 
-/// Seen red: with the address as it is told; without the token behind it.
+/// Seen red: with the address as it is told, which lacks the token.
 #[tokio::test]
 async fn s11_an_endpoint_leads_to_no_other_place() {
     let (site, hidden, world) = (Site::open().await, Site::open().await, World::new());
