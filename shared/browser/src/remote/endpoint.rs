@@ -98,8 +98,7 @@ impl Endpoint {
         let url = told.get("webSocketDebuggerUrl").and_then(Value::as_str).unwrap_or_default();
         let (_, rest) = url.split_once("://").ok_or_else(|| self.says("tells no webSocketDebuggerUrl"))?;
         let (_, path, query) = parts(rest);
-        let _ = (path, query);
-        Ok(Secret::new(url.to_owned()))
+        Ok(self.target(&path, &query))
     }
 
     /// A path here as a WebSocket. What the configured query holds comes behind its own.

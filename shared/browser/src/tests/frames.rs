@@ -55,8 +55,6 @@ pub(super) async fn used(tool: &Browser, site: &Site, other: &Site) {
     assert!(other.asked().iter().any(|asked| asked.starts_with("GET /done?card=43 ")), "{:?}", other.asked());
 }
 
-/// Seen red: without sessions of their own for such frames; with elements known by their numbers alone; with refs that outlive
-/// what stood in the frame.
 #[tokio::test]
 async fn frames_of_other_sites_are_read_and_used() {
     let (site, other) = nested().await;

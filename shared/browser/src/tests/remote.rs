@@ -138,7 +138,7 @@ async fn pages_of_others_in_the_same_browser_are_left_alone() {
 /// No connection and no datagram, by any way a page has. Seen red: without the rules for the network of a conversation (by the
 /// server: sockets, guesses and connections made in advance), and without the script (by the socket).
 #[tokio::test]
-async fn s03_s09_s16_a_page_elsewhere_reaches_nothing_private_by_any_way() {
+async fn s03_s16_a_page_elsewhere_reaches_nothing_private_by_any_way() {
     let (site, hidden, world) = (Site::open().await, Site::open().await, World::new());
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
     udp.set_nonblocking(true).unwrap();
@@ -183,7 +183,7 @@ async fn s03_s09_s16_a_page_elsewhere_reaches_nothing_private_by_any_way() {
 /// Names that mean something private, or nothing, here: that browser would look them up by itself. Seen red: without requests
 /// that wait.
 #[tokio::test]
-async fn s09_a_name_is_judged_before_that_browser_looks_it_up() {
+async fn a_name_is_judged_before_that_browser_looks_it_up() {
     let (site, hidden, world) = (Site::open().await, Site::open().await, World::new());
     let rule = format!("--host-resolver-rules=MAP *.example.com 127.0.0.1:{}", hidden.port);
     let chromium = Chromium::start(&[&rule]);
@@ -272,9 +272,9 @@ async fn a_connection_that_breaks_is_told_and_made_again() {
     assert!(!left.contains(&site.url), "{left}");
 }
 
-/// Seen red: with the address as it is told; without the token behind it.
+/// Seen red: with the address as it is told, which lacks the token.
 #[tokio::test]
-async fn s07_an_endpoint_leads_to_no_other_place() {
+async fn s11_an_endpoint_leads_to_no_other_place() {
     let (site, hidden, world) = (Site::open().await, Site::open().await, World::new());
     let told = json!({ "webSocketDebuggerUrl": format!("ws://127.0.0.1:{}/devtools/browser/x?own=1", hidden.port) });
     site.serve("/base/json/version", response(200, &[], told.to_string().as_bytes()));
