@@ -168,10 +168,11 @@ mod tests {
 
     #[test]
     fn two_conversations_never_share_a_file_and_no_key_leaves_the_folder() {
-        let of = |key: &str| file_name(&SessionKey::from_stored(key));
-        assert!(of("agent:main:main").starts_with("agent-main-main-"));
+        let of = |key: &str| export_name(&SessionKey::from_stored(key));
+        assert!(of("agent:main:main").starts_with("exports/agent-main-main-"));
         assert_ne!(of("agent:main:a:b"), of("agent:main:a-b"));
         let hostile = of(&format!("../../{}", "é/".repeat(200)));
+        let hostile = hostile.strip_prefix("exports/").unwrap();
         assert!(hostile.len() < 80 && hostile.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{hostile}");
     }
 
