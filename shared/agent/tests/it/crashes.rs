@@ -164,7 +164,7 @@ async fn assert_valid_at_rest(world: &World) {
     let answers = entries.iter().filter(|entry| matches!(entry.body, EntryBody::Assistant(_))).count();
     let results = entries.iter().filter(|entry| matches!(entry.body, EntryBody::ToolResults { .. })).count();
     assert_eq!(answers, results + 1, "one answer with a tool call, its results, one final answer");
-    for file in entries.iter().flat_map(results_of).flat_map(|result| files_of(result)) {
+    for file in entries.iter().flat_map(results_of).flat_map(files_of) {
         assert!(world.embedded.blobs.get(file.0).await.unwrap().is_some(), "{file:?} is stored before it is told of");
     }
 }
