@@ -195,7 +195,7 @@ impl Queue for FifoQueue {
         let state = self.state();
         let held = || state.waiting.iter().filter(|message| message.lane == lane);
         let in_flight = held().filter(|message| message.in_flight.is_some()).count();
-        Ok(Depth { waiting: held().count() - in_flight, in_flight })
+        Ok(Depth { waiting: held().count().saturating_sub(in_flight), in_flight })
     }
 
     async fn bury(&self, delivery: &Delivery, _: &str) -> Result<(), QueueError> {
