@@ -289,7 +289,7 @@ impl Agent {
             Command::Accept(accepted) => {
                 let put = self.sessions.accept(session, &accepted).await?;
                 self.note_beginning(attempt, accepted.task.as_ref(), &put).await;
-                self.note_home(attempt, accepted.task.as_ref()).await;
+                self.note_home(attempt, accepted.task.as_ref(), &put).await;
                 let way = way(attempt, accepted.task.as_ref());
                 Input::Accepted(put, way)
             }

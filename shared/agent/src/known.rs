@@ -5,7 +5,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chela_core::clock::Millis;
 use chela_core::cooldown::{Cooldown, CooldownStore};
-use chela_core::directory::Home;
 use chela_core::session::StoreError;
 use chela_core::spend::SpendStore;
 
@@ -15,18 +14,13 @@ const RESTS_MS: u64 = 10_000;
 /// How old may be what is known of the halt, where no limit makes every call ask the store itself.
 const HALT_MS: u64 = 5_000;
 
-/// Places whose homes are remembered; with more it begins anew.
-const MOST_HOMES: usize = 1_000;
-
 type Rests = BTreeMap<String, Cooldown>;
 
-/// Rests of credentials, and whether spending is halted, as they were seconds ago; and what this process wrote of homes.
-/// One for each process.
+/// Rests of credentials, and whether spending is halted, as they were seconds ago. One for each process.
 #[derive(Debug, Default)]
 pub struct Known {
     rests: Mutex<Option<(Millis, Rests)>>,
     halted: Mutex<Option<(Millis, bool)>>,
-    homes: Mutex<BTreeMap<String, Home>>,
 }
 
 impl Known {
@@ -48,24 +42,6 @@ impl Known {
     /// Rests are read again before they are used again.
     pub(crate) fn forget_rests(&self) {
         *open(&self.rests) = None;
-    }
-
-    /// Whether this process has not noted this home of a place before; it counts as noted from here on.
-    pub(crate) fn is_news(&self, place: &str, home: &Home) -> bool {
-        let mut homes = open(&self.homes);
-        if homes.get(place) == Some(home) {
-            return false;
-        }
-        if homes.len() >= MOST_HOMES {
-            homes.clear();
-        }
-        homes.insert(place.to_owned(), home.clone());
-        true
-    }
-
-    /// It could not be noted.
-    pub(crate) fn forget_home(&self, place: &str) {
-        open(&self.homes).remove(place);
     }
 
     /// Whether spending is halted. An error is one: nobody may spend what nobody can forbid.

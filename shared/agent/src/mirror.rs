@@ -1,6 +1,6 @@
 //! What was written to another place stands in that place's conversation, too, so that its reader's answer is understood.
 //!
-//! Which conversation that is routing decided when somebody wrote there last, and each turn notes it ([`Home`]); no word of
+//! Which conversation that is routing decided when somebody wrote there last, and turns note it ([`Home`]); no word of
 //! a model has a part in it. What was written is an event in that conversation's line: a turn without a model, which waits
 //! for the lease like any other, is known by its name, and whose one entry every provider takes.
 
@@ -9,26 +9,28 @@ use chela_core::message::{EventKey, ReplyAddress};
 use chela_core::model::Block;
 use chela_core::post::Errand;
 use chela_core::queue::{ENVELOPE_VERSION, Envelope, Lane, Task};
-use chela_core::session::AssistantEntry;
+use chela_core::session::{AssistantEntry, Put};
 
 use crate::answer::{Agent, Attempt};
+
+/// Turns from one note of a conversation's home to the next.
+const NOTED_EVERY: u64 = 16;
 
 /// The model that is said to have written what was written from elsewhere.
 const TOOL: &str = "message";
 
 impl Agent {
-    /// Notes which conversation answers at the place a message came from: once for each in the life of a process. Without
-    /// it what is written there from elsewhere stands only where it was written.
-    pub(crate) async fn note_home(&self, attempt: &Attempt<'_>, task: Option<&Task>) {
+    /// Notes which conversation answers at the place a message came from, in its first turn and then now and again: a
+    /// plain turn is not to pay for it. Without it what is written there from elsewhere stands only where it was written.
+    pub(crate) async fn note_home(&self, attempt: &Attempt<'_>, task: Option<&Task>, put: &Put) {
         let Some(Task::Message { inbound, .. }) = task else { return };
-        let (session, agent) = (attempt.machine.session().clone(), attempt.agent.clone());
-        let (place, home) = (place_mark(&inbound.reply_to), Home { session, agent });
-        if attempt.outlet(&inbound.reply_to).is_none() || !self.known.is_news(&place, &home) {
+        let head = attempt.machine.head();
+        let turns = head.last_turn.saturating_sub(head.before_first());
+        if turns % NOTED_EVERY != 0 || !matches!(put, Put::Stored) || attempt.outlet(&inbound.reply_to).is_none() {
             return;
         }
-        if self.directory.note_home(&place, &home, self.clock.now()).await.is_err() {
-            self.known.forget_home(&place);
-        }
+        let home = Home { session: attempt.machine.session().clone(), agent: attempt.agent.clone() };
+        let _ = self.directory.note_home(&place_mark(&inbound.reply_to), &home, self.clock.now()).await;
     }
 
     /// Has what was sent to a place stand in its conversation. `key` is that of the call that sent it.

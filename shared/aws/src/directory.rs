@@ -16,7 +16,7 @@ use crate::session::encode;
 use crate::table::Table;
 
 /// Where nobody has written for so long, nobody is likely to answer what is written there.
-const HOME_KEPT_S: u64 = 90 * 24 * 60 * 60;
+const HOME_KEPT_S: u64 = 365 * 24 * 60 * 60;
 
 #[async_trait]
 impl Directory for Table {

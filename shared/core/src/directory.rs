@@ -89,7 +89,7 @@ pub trait Directory: Send + Sync {
     async fn wish(&self, session: &SessionKey, wishes: &Wishes) -> Result<(), StoreError>;
 
     /// Notes where what is said at the place of this [`place_mark`] is answered, instead of what was noted before. Kept for
-    /// ninety days at least.
+    /// a year at least.
     async fn note_home(&self, place: &str, home: &Home, now: Millis) -> Result<(), StoreError>;
 
     /// Where it is answered, if somebody wrote there; consistent.

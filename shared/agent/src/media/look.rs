@@ -157,7 +157,7 @@ mod tests {
     }
 
     /// What a provider would refuse is neither read nor sent, and nothing of it stays in the messages; beside a result
-    /// stands why. Seen red: without [`shown`].
+    /// stands why.
     #[tokio::test]
     async fn a_model_is_shown_what_it_sees() {
         let world = World::of(&FILES.map(|(key, _)| key)).await;
@@ -181,7 +181,7 @@ mod tests {
         }
     }
 
-    /// A result in a stored conversation cannot name whatever lies in the store. Seen red: without `is_own`.
+    /// A result in a stored conversation cannot name whatever lies in the store.
     #[tokio::test]
     async fn nothing_but_the_agents_own_files_is_shown() {
         let strange = ["media/other/a.png", "agents/main/a.png", "config/a.png"];

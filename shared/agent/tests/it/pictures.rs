@@ -78,7 +78,6 @@ async fn a_model_that_takes_over_in_the_same_turn_and_sees_nothing_is_told_inste
     assert_eq!((files, asked.files.len()), (vec![], 0));
 }
 
-/// Seen red: without `without_old_pictures`.
 #[tokio::test]
 async fn old_screenshots_leave_the_request_several_at_once_and_the_users_picture_stays() {
     let ids: Vec<String> = (0..12).map(|n| format!("call{n}")).collect();
@@ -179,7 +178,7 @@ impl Tool for Album {
     }
 }
 
-/// Seen red: without the limit, and with files of failures, which Anthropic refuses.
+/// Anthropic refuses files of failures.
 #[tokio::test]
 async fn a_result_shows_a_few_pictures_and_a_failure_none() {
     for (fails, shown) in [(false, MOST_FILES), (true, 0)] {

@@ -7,6 +7,7 @@ use chela_core::agent_id::AgentId;
 use chela_core::clock::Millis;
 use chela_core::directory::Listing;
 use chela_core::erasure::{Redaction, Row, RowBody, channel_of_room};
+use chela_core::model::Block;
 use chela_core::queue::Task;
 use chela_core::session::{Accepted, Entry, EntryBody, UserFragment};
 use chela_core::session_key::{DmScope, Peer, PeerKind, SessionKey, SessionKeyInput, build_session_key};

@@ -239,7 +239,6 @@ fn p01_nothing_outside_the_workspace_is_reached() {
     });
 }
 
-/// Seen red: with a key that does not name the content, and with no limit.
 #[test]
 fn a_picture_is_shown_as_it_is_now_and_whatever_it_is_called() {
     run(async {

@@ -43,7 +43,6 @@ fn a_guests_turn_does_not_reach_what_the_owner_keeps() {
     });
 }
 
-/// Seen red: with `read` showing a file before it is looked at whose it is.
 #[test]
 fn a_guest_is_shown_no_picture_of_the_owner() {
     run(async {
