@@ -4,7 +4,7 @@ use std::io::{BufRead as _, IsTerminal as _};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use chela_core::approval::visible;
+use chela_core::approval::escaped;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
@@ -169,7 +169,7 @@ fn show(found: &Value, json: bool) {
 
 /// A field as it may be shown in a terminal.
 fn text(row: &Value, name: &str) -> String {
-    visible(row.get(name).and_then(Value::as_str).unwrap_or_default())
+    escaped(row.get(name).and_then(Value::as_str).unwrap_or_default())
 }
 
 #[cfg(test)]

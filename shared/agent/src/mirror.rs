@@ -9,7 +9,7 @@ use chela_core::message::{EventKey, ReplyAddress};
 use chela_core::model::Block;
 use chela_core::post::Errand;
 use chela_core::queue::{ENVELOPE_VERSION, Envelope, Lane, Task};
-use chela_core::session::{AssistantEntry, Put};
+use chela_core::session::{Accepted, AssistantEntry, Put};
 
 use crate::answer::{Agent, Attempt};
 
@@ -22,7 +22,7 @@ const TOOL: &str = "message";
 impl Agent {
     /// Notes which conversation answers at the place a message came from, in its first turn and then now and again: a
     /// plain turn is not to pay for it. Without it what is written there from elsewhere stands only where it was written.
-    pub(crate) async fn note_home(&self, attempt: &Attempt<'_>, task: Option<&Task>, put: &Put) {
+    pub(crate) async fn note_home(&self, attempt: &Attempt<'_>, task: Option<&Task>, put: &Put<Accepted>) {
         let Some(Task::Message { inbound, .. }) = task else { return };
         let head = attempt.machine.head();
         let turns = head.last_turn.saturating_sub(head.before_first());

@@ -385,7 +385,7 @@ mod tests {
         let rules =
             ToolRules { deny: MANY.iter().map(|(name, _)| (*name).to_owned()).collect(), ..ToolRules::default() };
         let policy = Arc::new(ToolPolicy { all: Scope { rules, ..Scope::default() }, ..ToolPolicy::default() });
-        let names = |policy| super::offered(many(), policy, &AgentId::default()).len();
+        let names = |policy: &Arc<ToolPolicy>| super::offered(many(), policy, &AgentId::default()).len();
         assert!(names(&Arc::default()) > CORE.len());
         assert_eq!(names(&policy), CORE.len());
     }

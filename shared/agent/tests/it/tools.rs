@@ -9,6 +9,7 @@ use chela_core::clock::Clock;
 use chela_core::model::{Block, ModelError, ModelRequest};
 use chela_core::queue::{Authority, Envelope, MadeFor, Purpose, Task};
 use chela_core::relay::MOST_HOPS;
+use chela_core::session::SessionStore;
 use chela_core::session_key::{Peer, PeerKind, SessionKey, cron_session_key};
 use chela_core::tool::Effect;
 use chela_core::tool_policy::{Limit, ModelToolRules, Place, Room, Scope, ToolPolicy, ToolRules, Who};

@@ -20,10 +20,10 @@ use chela_core::message::EventKey;
 use chela_core::model::Block;
 use chela_core::queue::{Authority, ENVELOPE_VERSION, Envelope, Standing, Task};
 use chela_core::session::{
-    Accepted, AssistantEntry, Claim, Claimed, Control, Entry, EntryBody, Fence, SessionStore, StoreError, StoredFile,
-    UserFragment,
+    Accepted, AssistantEntry, Claim, Claimed, Control, Entry, EntryBody, Fence, SessionStore, StoreError, UserFragment,
 };
 use chela_core::session_key::SessionKey;
+use chela_core::shown::StoredFile;
 use chela_embedded::Embedded;
 use chela_testkit::clock::ManualClock;
 use http::{HeaderMap, HeaderValue, Method};
