@@ -42,6 +42,11 @@ impl Platforms {
         self.refusals.lock().unwrap().extend(refusals);
     }
 
+    /// They are answered as ever from now on.
+    pub(crate) fn will_refuse_no_more(&self) {
+        self.refusals.lock().unwrap().clear();
+    }
+
     /// What was refused.
     pub(crate) fn refused(&self) -> Vec<Sent> {
         self.refused.lock().unwrap().clone()

@@ -35,8 +35,9 @@ impl Tool for Read {
     fn spec(&self) -> ToolSpec {
         ToolSpec {
             name: "read".into(),
-            description: "Read a text file, look at a picture or list a folder of your workspace. For long files pass offset and limit."
-                .into(),
+            description:
+                "Read a text or picture of your workspace, or list a folder. For long files pass offset and limit."
+                    .into(),
             input_schema: json!({
                 "type": "object",
                 "properties": {

@@ -62,6 +62,10 @@ fn eager(request: &ModelRequest) -> Block {
 }
 
 fn world() -> World {
+    world_of(eager)
+}
+
+fn world_of(model: impl Fn(&ModelRequest) -> Block + Send + Sync + 'static) -> World {
     let mut world = World::with([], keyed_channel(), Effect::None);
     let member = Member { models: vec!["test/scripted".into()], ..Member::default() };
     let house = House {
@@ -74,7 +78,7 @@ fn world() -> World {
     };
     let mut tools = tools(&Arc::new(house));
     tools.push(world.lamp.clone());
-    let settings = AgentSettings { tools, ..settings(Arc::new(Steadfast(eager)), world.lamp.clone()) };
+    let settings = AgentSettings { tools, ..settings(Arc::new(Steadfast(model)), world.lamp.clone()) };
     world.installation.agents.insert(AgentId::new("main"), settings);
     world
 }
@@ -264,9 +268,12 @@ async fn whoever_speaks_up_meanwhile_brings_their_own_rules() {
 
 #[tokio::test]
 async fn conversations_do_not_write_to_one_another_for_ever() {
-    let world = world();
-    world.answer_until_done(&letter(&world, "light!", 1)).await;
+    let world = world_of(|request| match request.messages.last().and_then(|message| message.blocks.last()) {
+        Some(Block::ToolResult { text, .. }) => Block::Text { text: text.clone() },
+        _ => Block::ToolUse { id: "a".into(), name: "sessions_spawn".into(), input: json!({"task": "go on"}) },
+    });
+    world.answer_until_done(&letter(&world, "go on", 1)).await;
     assert!(world.next().await.is_some(), "the control");
-    world.answer_until_done(&letter(&world, "light!", MOST_HOPS)).await;
+    world.answer_until_done(&letter(&world, "go on", MOST_HOPS)).await;
     assert!(world.next().await.is_none() && told(&world).contains("often enough"), "{}", told(&world));
 }
