@@ -26,7 +26,10 @@ impl Agent {
         let Some(Task::Message { inbound, .. }) = task else { return };
         let head = attempt.machine.head();
         let turns = head.last_turn.saturating_sub(head.before_first());
-        if turns % NOTED_EVERY != 0 || !matches!(put, Put::Stored) || attempt.outlet(&inbound.reply_to).is_none() {
+        if !turns.is_multiple_of(NOTED_EVERY)
+            || !matches!(put, Put::Stored)
+            || attempt.outlet(&inbound.reply_to).is_none()
+        {
             return;
         }
         let home = Home { session: attempt.machine.session().clone(), agent: attempt.agent.clone() };

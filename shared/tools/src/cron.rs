@@ -330,14 +330,11 @@ fn name_of(given: &Given) -> Result<String, String> {
 
 fn shown(job: &Job) -> Value {
     let to = job.deliver_to.as_ref().map(|to| format!("{} {}", to.channel, to.to));
-    let mut shown = json!({
+    json!({
         "name": job.name, "schedule": job.schedule.expression.0, "timezone": job.schedule.timezone,
         "text": job.text, "session": job.session.as_str(), "answersTo": to, "enabled": job.schedule.enabled,
-    });
-    if let Some(why) = &job.held {
-        shown["didNotFire"] = json!(why);
-    }
-    shown
+        "didNotFire": job.held,
+    })
 }
 
 fn unknown(name: &str) -> String {

@@ -6,6 +6,7 @@ use chela_core::purse::Shut;
 use chela_core::queue::{Envelope, Queue, Task};
 use chela_core::schedule::MADE;
 use chela_core::session_key::SessionKey;
+use chela_core::tool_policy::Who;
 use chela_embedded::Embedded;
 use chela_testkit::clock::ManualClock;
 use futures_util::future::join_all;
@@ -105,6 +106,7 @@ async fn a_schedule_is_made_listed_changed_and_removed() {
     let wanted = json!({
         "name": "greet", "schedule": "cron(0 8 ? * 2-6 *)", "timezone": "Europe/Berlin", "text": "Say hello.",
         "session": "agent:main:telegram:direct:7", "answersTo": "telegram 7", "enabled": true,
+        "didNotFire": null,
     });
     assert_eq!(made, wanted);
     assert_eq!(world.ok(json!({"action": "list"})).await, json!([wanted]));
@@ -199,6 +201,17 @@ async fn a_run_is_queued_once_however_often_it_is_tried() {
     assert_eq!((name.as_str(), deliver_to.as_ref().unwrap().message.as_ref()), ("greet", None));
     assert!(prompt.starts_with("[Your schedule \"greet\" fires.") && prompt.ends_with("\n\nSay hello."), "{prompt}");
     assert!(world.fails(json!({"action": "run", "name": "none"})).await.contains("no schedule"));
+}
+
+/// Whatever it fires is bound by what bound whoever had it made.
+#[tokio::test]
+async fn a_schedule_keeps_for_whom_it_was_made() {
+    let mut world = World::new();
+    let senders = vec!["7".into()];
+    world.caller.limit.add_who(Who { channel: "telegram".into(), senders, ..Who::default() });
+    world.ok(add("greet")).await;
+    let book = job::book(world.store.blobs.as_ref(), &world.agent).await.unwrap();
+    assert_eq!(book.jobs[0].made_for.limit, world.caller.limit);
 }
 
 #[tokio::test]
