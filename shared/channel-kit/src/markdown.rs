@@ -12,7 +12,7 @@ mod write;
 pub use self::edited::{Edit, edited};
 pub use self::read::blocks;
 pub use self::unloaded::unloaded;
-pub use self::write::{Dialect, Plain, render};
+pub use self::write::{Dialect, Fenced, Plain, render, render_within};
 
 /// A block of a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]

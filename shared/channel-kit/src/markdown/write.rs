@@ -33,6 +33,13 @@ pub fn render(markdown: &str, dialect: &dyn Dialect) -> String {
     write_blocks(&blocks(markdown), dialect, "\n\n", 0)
 }
 
+/// The same, or the markdown as it was written if that would be longer than so many UTF-16 units, as a list is that is
+/// numbered longer than it was written.
+pub fn render_within(markdown: &str, dialect: &dyn Dialect, longest: usize) -> String {
+    let text = render(markdown, dialect);
+    if text.encode_utf16().count() <= longest { text } else { markdown.to_owned() }
+}
+
 fn write_blocks(blocks: &[Block], dialect: &dyn Dialect, between: &str, depth: usize) -> String {
     let written: Vec<String> = blocks.iter().map(|block| write_block(block, dialect, depth)).collect();
     written.join(between)
@@ -89,6 +96,24 @@ impl Dialect for Plain {
 
     fn heading(&self, _level: u8, spans: &[Span]) -> String {
         write_spans(spans, self)
+    }
+}
+
+/// Plain text in which code stays between fences, so that it can be told from words.
+#[derive(Clone, Copy, Debug)]
+pub struct Fenced;
+
+impl Dialect for Fenced {
+    fn span(&self, span: &Span) -> String {
+        Plain.span(span)
+    }
+
+    fn code(&self, _language: &str, text: &str) -> String {
+        format!("```\n{text}\n```")
+    }
+
+    fn heading(&self, level: u8, spans: &[Span]) -> String {
+        Plain.heading(level, spans)
     }
 }
 

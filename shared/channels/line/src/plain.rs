@@ -1,6 +1,6 @@
 //! LINE shows plain text. Links stay beside their words, and code stays between fences so that it can be told from words.
 
-use chela_channel_kit::markdown::{Dialect, Plain, Span, render};
+use chela_channel_kit::markdown::{Fenced, render_within};
 
 /// Most UTF-16 units of one text: <https://developers.line.biz/en/docs/messaging-api/text-character-count/>.
 pub(crate) const LONGEST: usize = 5_000;
@@ -8,28 +8,7 @@ pub(crate) const LONGEST: usize = 5_000;
 /// Markdown as plain text, or as it was written if that would be too long, as a list is that is numbered longer than it
 /// was written.
 pub(crate) fn text(markdown: &str) -> String {
-    let text = render(markdown, &Fenced);
-    if text.encode_utf16().count() <= LONGEST { text } else { markdown.to_owned() }
-}
-
-struct Fenced;
-
-impl Dialect for Fenced {
-    fn span(&self, span: &Span) -> String {
-        Plain.span(span)
-    }
-
-    fn code(&self, _language: &str, text: &str) -> String {
-        format!("```\n{text}\n```")
-    }
-
-    fn quote(&self, inner: &str) -> String {
-        Plain.quote(inner)
-    }
-
-    fn heading(&self, level: u8, spans: &[Span]) -> String {
-        Plain.heading(level, spans)
-    }
+    render_within(markdown, &Fenced, LONGEST)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Markdown as phones show it: without marks.
 
-use chela_channel_kit::markdown::{Dialect, Plain, Span, render};
+use chela_channel_kit::markdown::{Fenced, render_within};
 
 /// Most characters of one message with anything in it that GSM 03.38 lacks, such as a dash or an emoji; without, there would
 /// be room for 1600. <https://www.plivo.com/docs/messaging/api/message/send-a-message>
@@ -9,29 +9,7 @@ pub(crate) const LONGEST: usize = 737;
 /// Markdown as plain text, or as it was written if that would be too long, as a list is that is numbered longer than it was
 /// written.
 pub(crate) fn text(markdown: &str) -> String {
-    let text = render(markdown, &Sms);
-    if text.encode_utf16().count() <= LONGEST { text } else { markdown.to_owned() }
-}
-
-/// Plain text. Code stays between fences so that it can be told from words.
-struct Sms;
-
-impl Dialect for Sms {
-    fn span(&self, span: &Span) -> String {
-        Plain.span(span)
-    }
-
-    fn code(&self, _language: &str, text: &str) -> String {
-        format!("```\n{text}\n```")
-    }
-
-    fn quote(&self, inner: &str) -> String {
-        Plain.quote(inner)
-    }
-
-    fn heading(&self, level: u8, spans: &[Span]) -> String {
-        Plain.heading(level, spans)
-    }
+    render_within(markdown, &Fenced, LONGEST)
 }
 
 #[cfg(test)]

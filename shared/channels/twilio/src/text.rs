@@ -1,6 +1,6 @@
 //! Markdown as phones show it: WhatsApp has marks of its own, SMS has none.
 
-use chela_channel_kit::markdown::{Dialect, Plain, Span, render};
+use chela_channel_kit::markdown::{Dialect, Fenced, Plain, Span, render_within};
 
 /// Most characters of one message: <https://www.twilio.com/docs/api/errors/21617>.
 pub(crate) const LONGEST: usize = 1_600;
@@ -8,29 +8,8 @@ pub(crate) const LONGEST: usize = 1_600;
 /// Markdown for an address, or as it was written if that would be too long, as a list is that is numbered longer than it
 /// was written.
 pub(crate) fn text(markdown: &str, whatsapp: bool) -> String {
-    let text = if whatsapp { render(markdown, &WhatsApp) } else { render(markdown, &Sms) };
-    if text.encode_utf16().count() <= LONGEST { text } else { markdown.to_owned() }
-}
-
-/// Plain text. Code stays between fences so that it can be told from words.
-struct Sms;
-
-impl Dialect for Sms {
-    fn span(&self, span: &Span) -> String {
-        Plain.span(span)
-    }
-
-    fn code(&self, _language: &str, text: &str) -> String {
-        fenced(text)
-    }
-
-    fn quote(&self, inner: &str) -> String {
-        Plain.quote(inner)
-    }
-
-    fn heading(&self, level: u8, spans: &[Span]) -> String {
-        Plain.heading(level, spans)
-    }
+    let dialect: &dyn Dialect = if whatsapp { &WhatsApp } else { &Fenced };
+    render_within(markdown, dialect, LONGEST)
 }
 
 /// `*bold*`, `_italic_`, `~struck~`, code between backquotes, quotes after `> `; no escapes and no links with words.
