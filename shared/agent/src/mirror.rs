@@ -14,7 +14,7 @@ use chela_core::session::{Accepted, AssistantEntry, Put};
 use crate::answer::{Agent, Attempt};
 
 /// Turns from one note of a conversation's home to the next.
-const NOTED_EVERY: u64 = 16;
+const NOTED_EVERY: u64 = 256;
 
 /// The model that is said to have written what was written from elsewhere.
 const TOOL: &str = "message";

@@ -250,8 +250,10 @@ async fn written(world: &World, words: &str) -> usize {
 
 #[tokio::test]
 async fn what_was_written_elsewhere_stands_in_that_conversation_and_its_answer_is_understood() {
-    let to_bob = message(json!({"action": "send", "to": BOB, "text": "Come at nine."}));
-    let world = world([says("Hello Bob."), to_bob, says("Done."), says("See you.")], RecordingChannel::default());
+    let to_bob = |text: &str| message(json!({"action": "send", "to": BOB, "text": text}));
+    let first = [says("Hello Bob."), to_bob("Come at nine."), says("Done."), says("See you.")];
+    let lines = first.into_iter().chain([to_bob("Bring tea."), says("Told.")]);
+    let world = world(lines, RecordingChannel::default());
     world.answer_until_done(&bob(&world, "1", "hi")).await;
     world.answer_until_done(&world.says("2", "tell Bob to come at nine")).await;
     let wrote = world.next().await.unwrap();
@@ -273,6 +275,9 @@ async fn what_was_written_elsewhere_stands_in_that_conversation_and_its_answer_i
     assert_eq!(before.blocks, [Block::Text { text: "Come at nine.".into() }]);
     let told = format!("{:?}", asked.messages);
     assert!(told.contains("While you worked in the conversation agent:main:main you sent"), "{told}");
+    world.answer_until_done(&world.says("4", "and to bring tea")).await;
+    world.answer_until_done(&world.next().await.unwrap()).await;
+    assert_eq!(written(&world, "Bring tea.").await, 1, "another message is another");
 }
 
 /// In the conversation itself the call stands; of a place from which nobody wrote nobody knows whose conversation it is;

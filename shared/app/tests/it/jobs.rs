@@ -148,6 +148,10 @@ async fn whoever_was_paired_is_looked_up_when_the_schedule_fires() {
     house.store.sessions.request_pairing(&who, "CODE2345", house.clock.now()).await.unwrap();
     house.store.sessions.approve("telegram", "default", "CODE2345", house.clock.now()).await.unwrap().unwrap();
     assert_eq!(fires(&house, "tidy").await, 1);
+    let mut in_a_room = directly(&["7"]);
+    in_a_room.who[0].rooms = vec!["-1".into()];
+    made(&house, "sweep", in_a_room).await;
+    assert_eq!(fires(&house, "sweep").await, 0, "in a room being paired means nothing");
     owners(&house, json!(["8"]), Some(json!(["8"]))).await;
     assert_eq!(fires(&house, "tidy").await, 0, "where owners are named being paired makes nobody one");
 }
