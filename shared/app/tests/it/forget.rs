@@ -292,6 +292,35 @@ async fn d05_all_that_is_a_persons_goes_and_nothing_else() {
     chela_core::audit::verify(&log, None).unwrap();
 }
 
+/// A row can name a file that was never part of a message: what `read` showed of the agent's own workspace, or a name
+/// that somebody made up.
+#[tokio::test]
+async fn no_file_of_an_agent_goes_because_a_row_of_theirs_names_it() {
+    let house = House::open().await;
+    house.list(OWN, None, NOW).await;
+    house.turn(OWN, 1, &[("7", WORD)]).await;
+    let (soul, logo) = ("agents/main/SOUL.md", "agents/main/logo.png");
+    for kept in [soul, logo] {
+        house.file(kept, OTHER).await;
+    }
+    let named = |key: &str| vec![StoredFile { key: key.into(), content_type: "image/png".into() }];
+    let user = vec![UserFragment { sender: "7".into(), files: named(soul), ..UserFragment::default() }];
+    let result = Block::ToolResult { id: "c1".into(), text: WORD.into(), is_error: false, files: named(logo) };
+    let bodies = [
+        EntryBody::Assistant(AssistantEntry { user, ..AssistantEntry::default() }),
+        EntryBody::ToolResults { results: vec![result] },
+    ];
+    for (step, body) in bodies.into_iter().enumerate() {
+        let step = u16::try_from(step).unwrap() + 2;
+        house.store.sessions.append(&key(OWN), &Entry { turn: 1, step, at: NOW, body }).await.unwrap();
+    }
+    house.forgotten().await;
+    assert!(!house.rows(OWN).await.contains("Entry("));
+    for kept in [soul, logo] {
+        assert!(house.has(kept).await, "{kept}");
+    }
+}
+
 #[tokio::test]
 async fn rooms_go_as_a_whole_where_that_is_wished() {
     let house = House::open().await;
