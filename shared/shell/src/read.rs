@@ -57,6 +57,11 @@ fn tokens(line: &str) -> Result<Vec<Token>, Doubt> {
     if line.contains("\\\n") || line.ends_with('\\') {
         return Err(Doubt::Continued);
     }
+    // No text of this kind is read, and some, such as `<<''`, keep the tokenizer at it until no memory is left, wherever
+    // they stand. <https://github.com/reubeno/brush/pull/1270>
+    if line.contains("<<") {
+        return Err(Doubt::Operator("<<".to_owned()));
+    }
     let opens = |(first, second): (char, char)| "$<>@?+*!".contains(first) && "({[".contains(second);
     let open = line.chars().zip(line.chars().skip(1)).filter(|pair| opens(*pair)).count();
     if open + line.matches('`').count() > MAX_OPEN {

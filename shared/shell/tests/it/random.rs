@@ -74,6 +74,24 @@ proptest! {
     }
 }
 
+/// The tokenizer collects the text of a here-document, and of some never comes to an end: it must not see any.
+#[test]
+fn here_documents_are_asked_about_before_they_are_read() {
+    // First what it could read, so that this test ends where nothing keeps the others from it.
+    for line in [
+        "grep '<<<<<<<' a",
+        "a <<b\nc\nb\n",
+        "a <<''  ",
+        "-whilefunction<<''      ",
+        "<<E$[  ",
+        "`<<''` ",
+        "a \"$(<<'') \"",
+    ] {
+        let Verdict::NeedsPerson { why } = verdict(line) else { panic!("{line}") };
+        assert!(why.to_string().contains("`<<`"), "{line}: {why}");
+    }
+}
+
 /// The tokenizer and the grammar recurse, and backtrack without end: bounded before either sees the line.
 #[test]
 fn deep_and_long_lines_are_asked_about_at_once() {
