@@ -70,12 +70,14 @@ async fn a_command_is_shown_whole_and_runs_once_the_owner_agreed() {
 /// The one-time schedule of the request is the only thing that wakes the house here: nobody writes, looks or clicks.
 #[tokio::test]
 async fn x18_what_nobody_answers_is_told_by_itself_and_a_late_click_runs_nothing() {
-    let patience = json!({"approvals": {"exec": {"timeoutSeconds": 3}}});
+    const SHORTEST: u64 = 60;
+    let patience = json!({"approvals": {"exec": {"timeoutSeconds": SHORTEST}}});
     let house = house(with_bubblewrap(), patience).await;
     let (ada, claude) = (house.ada(), house.provider("claude"));
     claude.will([exec("1", "touch late.txt"), says("Nobody agreed, so I left it.")]);
     ada.writes("Touch it.").await;
     let asked = ada.sees(1).await.remove(0);
+    tokio::time::sleep(std::time::Duration::from_secs(SHORTEST)).await;
     assert_eq!(ada.sees(2).await[1].text, "Nobody agreed, so I left it.");
     let told = claude.last().result().unwrap();
     assert!(told.contains("its time is over, so it counts as denied"), "{told}");
