@@ -1,5 +1,6 @@
 //! A batch from the queue: several sessions at once, each in order.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::pin;
@@ -11,6 +12,7 @@ use chela_config::QueueMode;
 use chela_core::command;
 use chela_core::message::ReplyAddress;
 use chela_core::queue::{Delivery, ENVELOPE_VERSION, Envelope, Lane, Queue, Standing, Task};
+use chela_core::session::StoreError;
 use chela_core::turn::COLLECTED;
 use futures_util::future::{Either, join_all, select};
 use serde::Deserialize;
@@ -19,6 +21,7 @@ use crate::broadcast::{before, unfinished};
 use crate::live::Live;
 use crate::makers::held;
 use crate::metrics::{Count, Metrics};
+use crate::waited::{is_as_it_was, judged_anew};
 use crate::wished::{Wished, queue_mode};
 
 /// How long the messages of a running turn stay hidden if its process dies.
@@ -130,14 +133,15 @@ impl Answerer {
             let _ = self.queue.hide(delivery.lane, &delivery.receipt, after_s).await;
             return Err(reason);
         }
-        match held(self.live.current().await.as_ref(), &self.agent, envelope).await {
-            Ok(None) => {}
-            Ok(Some(_)) => return Ok(false),
+        let envelope = match self.may_begin(envelope).await {
+            Ok(Some(envelope)) => envelope,
+            Ok(None) => return Ok(false),
             Err(error) => {
                 let _ = self.queue.hide(delivery.lane, &delivery.receipt, patience_s(delivery.receives)).await;
                 return Err(error.to_string());
             }
-        }
+        };
+        let envelope = envelope.as_ref();
         let installation = self.live.installation(&envelope.agent).await;
         let others = self.together(envelope, waiting).await;
         let held: Vec<Delivery> =
@@ -174,6 +178,20 @@ impl Answerer {
         }
     }
 
+    /// The envelope as its turn may begin now; `None` if it may not: whoever wrote it, or had the schedule made, was removed.
+    async fn may_begin<'e>(&self, envelope: &'e Envelope) -> Result<Option<Cow<'e, Envelope>>, StoreError> {
+        let built = self.live.current().await;
+        if held(built.as_ref(), &self.agent, envelope).await?.is_some() {
+            return Ok(None);
+        }
+        let judged = judged_anew(built.as_ref(), self.agent.sessions.as_ref(), envelope).await?;
+        if judged.is_none() {
+            self.metrics.add(Count::Ignored, 1);
+            tracing::info!(agent = %envelope.agent, "a message waited until its sender was removed, and is not answered");
+        }
+        Ok(judged)
+    }
+
     /// Why a message is not answered yet: another agent answers it first. One whose answer does not come is not waited for
     /// for ever.
     async fn behind_another(&self, envelope: &Envelope) -> Option<String> {
@@ -193,12 +211,13 @@ impl Answerer {
         let joined: Vec<&Envelope> = joined.collect();
         let (false, Task::Message { inbound, .. }) = (joined.is_empty(), &first.task) else { return Vec::new() };
         let built = self.live.current().await;
+        let joined = joined.into_iter().take_while(|it| is_as_it_was(built.as_ref(), it));
         let queue = &built.config.messages.queue;
         let wishes = self.wished.of(self.agent.directory.as_ref(), &first.session, self.agent.clock.now()).await;
         if queue_mode(&wishes, queue, &inbound.channel) == QueueMode::Followup {
             return Vec::new();
         }
-        joined.into_iter().take((queue.cap as usize).saturating_sub(1)).cloned().collect()
+        joined.take((queue.cap as usize).saturating_sub(1)).cloned().collect()
     }
 
     async fn bury(&self, delivery: &Delivery, reason: &str) -> Result<(), String> {

@@ -102,7 +102,7 @@ impl Api {
         let dead_letters = path == dead_letters::PATH || path.starts_with("/deadletters/");
         match path {
             "/healthz" if method == Method::GET => return json_ack(StatusCode::OK, &json!({"status": "ok"})),
-            "/readyz" if method == Method::GET => return self.ready().await,
+            "/readyz" if method == Method::GET => return self.ready(headers).await,
             "/metrics" | "/message" | "/pairing" | "/channels" | "/sessions" | "/usage" | "/usage/halt"
             | "/approvals" | "/approvals/forget" | "/audit" | "/forget" => {}
             _ if dead_letters || memory::PATHS.contains(&path) || path == mcp::PATH => {}
@@ -152,7 +152,8 @@ impl Api {
         configured.or_else(|| self.own_key.clone()).is_some_and(|expected| bearer_matches(headers, &expected))
     }
 
-    async fn ready(&self) -> Ack {
+    /// Whether all works; what does not is told to the owner alone, for it names channels, keys and servers.
+    async fn ready(&self, headers: &HeaderMap) -> Ack {
         let built = self.live.current().await;
         let store = self.sessions.head(&SessionKey::from_stored("readiness")).await;
         let mut problems: Vec<String> = built.problems.clone();
@@ -160,7 +161,13 @@ impl Api {
             problems.push(error.to_string());
         }
         let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-        json_ack(status, &json!({"ready": problems.is_empty(), "problems": problems}))
+        let mut told = json!({"ready": problems.is_empty()});
+        if self.authorized(headers).await
+            && let Some(told) = told.as_object_mut()
+        {
+            told.insert("problems".into(), problems.into());
+        }
+        json_ack(status, &told)
     }
 
     /// What happened last on each account.

@@ -22,6 +22,7 @@ mod models;
 pub mod receive;
 mod rotation;
 pub mod usage;
+mod waited;
 pub mod web;
 pub mod wished;
 mod workspaces;

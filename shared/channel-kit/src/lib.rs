@@ -9,6 +9,7 @@ pub mod bridge;
 pub mod jwt;
 pub mod markdown;
 pub mod multipart;
+pub mod passed_on;
 pub mod proof;
 pub mod simulator;
 

@@ -212,6 +212,13 @@ pub fn thread_session_key(base: &SessionKey, thread: &str) -> SessionKey {
     if thread.is_empty() { base.clone() } else { SessionKey(format!("{base}:thread:{thread}")) }
 }
 
+/// Whether an id that anybody may have chosen would lead into the conversation of another: keys are made without spaces
+/// around ids, and `ada:thread:7` is the thread 7 of `ada`.
+#[must_use]
+pub fn names_another(id: &str) -> bool {
+    js_trim(id) != id || fold(id).contains(":thread:")
+}
+
 /// The peer id of a Telegram forum topic: `<chat>:topic:<id>`. Telegram's topics are peers of their own, whose
 /// parent peer is the chat.
 #[must_use]
@@ -350,6 +357,22 @@ mod tests {
         assert_eq!(thread_session_key(&base, " 17.AB ").as_str(), "agent:main:slack:channel:c1:thread:17.ab");
         assert_eq!(thread_session_key(&base, "  "), base);
         assert_eq!(topic_peer_id("-100", "42"), "-100:topic:42");
+    }
+
+    #[test]
+    fn an_id_that_leads_into_another_conversation_is_known() {
+        let key = |id: &str| build_session_key(&direct(id, DmScope::PerChannelPeer));
+        for (id, other) in [
+            ("ada:thread:7", thread_session_key(&key("ada"), "7")),
+            ("ada:Thread:7", thread_session_key(&key("ada"), "7")),
+            (" ada", key("ada")),
+            ("ada\u{a0}", key("ada")),
+        ] {
+            assert!(key(id) == other && names_another(id), "{id}");
+        }
+        for id in ["ada", "@ada:hs.local", "thread:7", "ada:thread", "a b"] {
+            assert!(!names_another(id), "{id}");
+        }
     }
 
     #[test]

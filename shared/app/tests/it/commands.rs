@@ -27,8 +27,8 @@ use serde_json::{Value, json};
 
 use crate::house::{configure, live, ports};
 
-const ROOM: i64 = -100;
-const IN_ROOM: &str = "agent:main:telegram:group:-100";
+pub(crate) const ROOM: i64 = -100;
+pub(crate) const IN_ROOM: &str = "agent:main:telegram:group:-100";
 const MAIN: &str = "agent:main:main";
 
 /// Counts how often wishes are read.
@@ -156,7 +156,7 @@ impl House {
         received.accepted == 1
     }
 
-    async fn wish(&self, session: &str, answer_all: Option<bool>, queue: Option<&str>) {
+    pub(crate) async fn wish(&self, session: &str, answer_all: Option<bool>, queue: Option<&str>) {
         let wishes = Wishes { answer_all, queue: queue.map(str::to_owned) };
         self.directory.wish(&SessionKey::from_stored(session), &wishes).await.unwrap();
         self.clock.advance(30_000);
@@ -164,6 +164,13 @@ impl House {
 
     fn reads(&self) -> u32 {
         self.directory.reads.swap(0, Ordering::SeqCst)
+    }
+
+    /// What was sent to somebody since this was asked last.
+    pub(crate) fn sent(&self) -> Vec<String> {
+        let shows = |path: &str| path.ends_with("/sendMessage") || path.ends_with("/editMessageText");
+        let sent = self.platform.take().into_iter().filter(|seen| shows(&seen.path));
+        sent.map(|seen| seen.json()["text"].as_str().unwrap().to_owned()).collect()
     }
 
     /// Whether a mark was left that ends a running turn.

@@ -7,6 +7,8 @@ mod forget;
 mod halted;
 mod house;
 mod jobs;
+mod ready;
 mod revoked;
 mod rotation;
 mod sequence;
+mod waited;

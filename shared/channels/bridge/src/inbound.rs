@@ -4,7 +4,7 @@ use chela_channel_kit::bridge::{self, BridgeChatKind, BridgeFile, BridgeMessage}
 use chela_core::channel::{Ack, Parsed, Rejected, Verified};
 use chela_core::clock::Millis;
 use chela_core::message::{Inbound, InboundKind, Media, ReplyAddress, Sender};
-use chela_core::session_key::{Peer, PeerKind};
+use chela_core::session_key::{Peer, PeerKind, names_another};
 use serde::Deserialize;
 
 use crate::ID;
@@ -45,6 +45,9 @@ fn check(message: &BridgeMessage) -> Result<(), Rejected> {
         .any(|id| unfit(id))
     {
         return Err(Rejected::Malformed("an id is empty or has control characters"));
+    }
+    if [&message.chat.id, &message.from.id].into_iter().any(|id| names_another(id)) {
+        return Err(Rejected::Malformed("an id has spaces around it or reads like a thread of another chat"));
     }
     if message.ts_ms == 0 {
         return Err(Rejected::Malformed("ts_ms is 0"));

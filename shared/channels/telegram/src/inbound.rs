@@ -1,5 +1,6 @@
 //! What people say to the bot.
 
+use chela_channel_kit::passed_on::passed_on;
 use chela_core::channel::{Ack, Parsed, RawRequest, Rejected};
 use chela_core::clock::Millis;
 use chela_core::message::{Inbound, InboundKind, Media, ReplyAddress, Sender};
@@ -9,7 +10,7 @@ use serde_json::json;
 use crate::ID;
 use crate::buttons::value;
 use crate::mention::{self, Addressed, Me};
-use crate::update::{CallbackQuery, Chat, ChatKind, File, Message, Update};
+use crate::update::{CallbackQuery, Chat, ChatKind, File, Message, Origin, Update, User};
 
 pub(crate) fn parse(request: &RawRequest, account: &str, me: &Me) -> Result<Parsed, Rejected> {
     let update: Update = serde_json::from_slice(&request.body)
@@ -56,7 +57,11 @@ impl Envelope<'_> {
         };
         let topic = message.message_thread_id.filter(|_| message.is_topic_message);
         let mut inbound = self.empty(&message.chat, topic, sender_of(&message)?)?;
-        let Addressed { text, to_us, command } = mention::read(text, entities, self.me);
+        let Addressed { text, to_us, command } = match others(&message) {
+            // Whoever wrote it spoke to somebody else.
+            Some(author) => Addressed { text: passed_on(author.as_deref(), text), ..Addressed::default() },
+            None => mention::read(text, entities, self.me),
+        };
         let replied = message.reply_to_message.and_then(|replied| replied.from);
         inbound.addressed |= to_us || replied.is_some_and(|author| author.id == self.me.id);
         inbound.text = text;
@@ -143,6 +148,12 @@ fn sender_of(message: &Message) -> Option<Sender> {
         Some(user) => Some(Sender { id: user.id.to_string(), name: user.name() }),
         None => Some(Sender { id: message.chat.id.to_string(), name: message.chat.title.clone() }),
     }
+}
+
+/// The author of words that the sender passes on; `Some(None)` where nobody says who that is.
+fn others(message: &Message) -> Option<Option<String>> {
+    let bot = message.via_bot.as_ref().map(User::name);
+    message.forward_origin.as_ref().map(Origin::name).or(bot)
 }
 
 /// The files of a message; of a photo its largest size. What a voice or a sticker is called, Telegram does not say.

@@ -26,6 +26,9 @@ pub(crate) struct Message {
     pub(crate) from: Option<User>,
     /// On whose behalf it was sent: a channel, or a group by an admin who stays anonymous.
     pub(crate) sender_chat: Option<Chat>,
+    pub(crate) forward_origin: Option<Origin>,
+    /// The bot whose words somebody sent as their own, by its inline mode.
+    pub(crate) via_bot: Option<User>,
     pub(crate) chat: Chat,
     pub(crate) reply_to_message: Option<RepliedTo>,
     pub(crate) text: Option<String>,
@@ -49,6 +52,24 @@ pub(crate) struct Message {
 #[derive(Deserialize)]
 pub(crate) struct RepliedTo {
     pub(crate) from: Option<User>,
+}
+
+/// Whose words are passed on. <https://core.telegram.org/bots/api#messageorigin>
+#[derive(Deserialize)]
+pub(crate) struct Origin {
+    sender_user: Option<User>,
+    /// Of somebody who does not want to be found.
+    sender_user_name: Option<String>,
+    sender_chat: Option<Chat>,
+    chat: Option<Chat>,
+}
+
+impl Origin {
+    pub(crate) fn name(&self) -> Option<String> {
+        let user = || self.sender_user.as_ref().and_then(User::name);
+        let chat = || self.sender_chat.as_ref().or(self.chat.as_ref()).and_then(|chat| chat.title.clone());
+        user().or_else(|| self.sender_user_name.clone()).or_else(chat)
+    }
 }
 
 #[derive(Deserialize)]

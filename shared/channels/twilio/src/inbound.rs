@@ -9,7 +9,7 @@ use http::StatusCode;
 use crate::form::Form;
 use crate::outbound::PART;
 use crate::verify::is_json;
-use crate::{ID, error, is_whatsapp};
+use crate::{ID, cut, error, is_whatsapp};
 
 /// Most files of one message: <https://www.twilio.com/docs/messaging/guides/webhook-request#media-related-parameters>.
 const MOST_MEDIA: usize = 10;
@@ -71,6 +71,9 @@ fn said(request: &RawRequest, form: &Form, account: &str) -> Result<Option<Inbou
         sid => sid,
     };
     let (Some(sid), Some(from), Some(to)) = (sid, form.one("From")?, form.one("To")?) else { return Ok(None) };
+    if !cut::is_unambiguous(&format!("{}{}", request.query, form.signed()), from, sid) {
+        return Err(Rejected::Malformed("the signed text names another sender or message, too"));
+    }
     let body = form.one("Body")?.unwrap_or_default();
     if is_answered_by_twilio(form, from, body)? {
         return Ok(None);

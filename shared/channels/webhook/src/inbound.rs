@@ -3,7 +3,7 @@
 use chela_core::channel::{Ack, Parsed, RawRequest, Rejected};
 use chela_core::clock::Millis;
 use chela_core::message::{Inbound, InboundKind, Media, ReplyAddress, Sender};
-use chela_core::session_key::{Peer, PeerKind};
+use chela_core::session_key::{Peer, PeerKind, names_another};
 use serde::Deserialize;
 
 use crate::setup::Callbacks;
@@ -86,6 +86,9 @@ pub(crate) fn parse(request: &RawRequest, account: &str, callbacks: &Callbacks) 
     let (peer, chat) = peer_of(&message);
     if [&peer.id, &chat, &message.sender.id].iter().any(|id| id.is_empty() || id.chars().any(char::is_control)) {
         return Err(Rejected::Malformed("an id is empty or has control characters"));
+    }
+    if names_another(&peer.id) {
+        return Err(Rejected::Malformed("an id has spaces around it or reads like a thread of another chat"));
     }
     if message.callback_url.is_some() {
         callbacks.place(message.callback_url.as_deref()).map_err(Rejected::Malformed)?;

@@ -1,5 +1,6 @@
 //! What people write to the number, and what became of what we wrote. One post may hold both, many times.
 
+use chela_channel_kit::passed_on::passed_on;
 use chela_core::channel::{Ack, Delivery, Parsed, RawRequest, Rejected};
 use chela_core::clock::Millis;
 use chela_core::message::{Inbound, InboundKind, ReplyAddress, Sender};
@@ -10,7 +11,7 @@ use serde_json::value::RawValue;
 use crate::ID;
 use crate::address::{Address, Recipient, digits};
 use crate::content::{self, Content};
-use crate::post::{Contact, Head, Messages, Metadata, Post, Status};
+use crate::post::{Contact, Context, Head, Messages, Metadata, Post, Status};
 
 const UNREADABLE: Rejected = Rejected::Malformed("a message is not as the webhook reference documents it");
 
@@ -107,7 +108,11 @@ impl Line<'_> {
             return Err(UNREADABLE);
         }
         let Content { text, media, kind, edited } = content;
-        let (text, mentioned) = self.without_mention(text);
+        let forwarded = |context: &Context| context.forwarded || context.frequently_forwarded;
+        let (text, mentioned) = match head.context.as_ref().is_some_and(forwarded) {
+            true => (passed_on(None, &text), false),
+            false => self.without_mention(text),
+        };
         let replied = head.context.and_then(|context| context.from).is_some_and(|author| self.is_us(&author));
         let message_id = edited.unwrap_or_else(|| head.id.clone());
         Ok(Some(Inbound {

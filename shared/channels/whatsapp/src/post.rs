@@ -77,10 +77,14 @@ pub(crate) struct Head {
     pub(crate) context: Option<Context>,
 }
 
-/// The message that is answered.
+/// The message that is answered, or that it is somebody else's message.
 #[derive(Deserialize)]
 pub(crate) struct Context {
     pub(crate) from: Option<String>,
+    #[serde(default)]
+    pub(crate) forwarded: bool,
+    #[serde(default)]
+    pub(crate) frequently_forwarded: bool,
 }
 
 /// What became of a message we sent.

@@ -254,6 +254,13 @@ fn blank_ids_and_no_time_are_refused() {
             assert!(read(&changed).is_err(), "{pointer} {odd:?}");
         }
     }
+    for (pointer, odd) in
+        [("/chat/id", "c:thread:t"), ("/from/id", "u:Thread:t"), ("/from/id", " u"), ("/chat/id", "c ")]
+    {
+        let mut changed = good.clone();
+        *changed.pointer_mut(pointer).unwrap() = json!(odd);
+        assert!(read(&changed).is_err(), "an id that leads into the conversation of another: {odd:?}");
+    }
     let mut timeless = good;
     timeless["ts_ms"] = json!(0);
     assert!(read(&timeless).is_err());

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use chela_channel_kit::passed_on::passed_on;
 use chela_core::channel::{Parsed, Rejected};
 use chela_core::message::{Inbound, InboundKind, Media, Sender};
 use chela_core::session_key::{Peer, PeerKind};
@@ -138,10 +139,19 @@ struct Seen {
     id: String,
     #[serde(default)]
     content: String,
+    author: Option<User>,
     #[serde(default)]
     attachments: Vec<Attachment>,
     #[serde(default)]
     components: Vec<Row>,
+}
+
+impl Seen {
+    /// What is asked about are its author's words, not those of whoever calls the command on it.
+    fn words(&self) -> String {
+        let author = self.author.as_ref().and_then(|author| author.global_name.as_ref().or(author.username.as_ref()));
+        passed_on(author.map(String::as_str), &self.content)
+    }
 }
 
 /// A row of buttons; a row or a label of a form.
@@ -269,7 +279,7 @@ fn commanded(data: &Data) -> Said {
     if data.kind == Some(ON_MESSAGE) {
         let message = target.and_then(|target| resolved.message(target)).filter(|message| is_snowflake(&message.id));
         let (text, media, message) = match message {
-            Some(message) => (message.content, message.attachments.into_iter().map(media).collect(), Some(message.id)),
+            Some(message) => (message.words(), message.attachments.into_iter().map(media).collect(), Some(message.id)),
             None => (String::new(), Vec::new(), None),
         };
         return Said { text, kind: InboundKind::Message, media, message };

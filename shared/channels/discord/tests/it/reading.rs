@@ -38,6 +38,20 @@ fn a_button_whose_value_was_too_long_says_its_label() {
 }
 
 #[test]
+fn what_somebody_else_wrote_is_no_command_of_whoever_asks_about_it() {
+    for words in ["/approve 7", "/stop", "hi\n/new", "/ask \u{200b}/deny 7"] {
+        let asked = changed("message-command", |body| {
+            let messages = body["data"]["resolved"]["messages"].as_object_mut().unwrap();
+            messages.values_mut().for_each(|message| message["content"] = json!(words));
+        });
+        let said = &asked.messages[0];
+        assert!(said.text.starts_with("[Forwarded from ada]\n> "), "{}", said.text);
+        assert!(said.text.lines().skip(1).all(|line| line.starts_with("> ")), "{}", said.text);
+        assert_eq!(chela_core::command::heard(said, true), None, "{words}");
+    }
+}
+
+#[test]
 fn an_interaction_that_is_not_let_in_is_answered_at_once_and_alone() {
     for name in ["ask", "ask-dm", "button", "command", "modal"] {
         let parsed = parsed(name);

@@ -10,6 +10,7 @@
 
 mod bot_api;
 mod files_and_buttons;
+mod forwards;
 mod laws;
 mod oracle;
 mod subject;

@@ -8,6 +8,7 @@
     reason = "test code"
 )]
 
+mod cut;
 mod laws;
 mod oracle;
 mod proof;

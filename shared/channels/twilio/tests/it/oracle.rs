@@ -12,7 +12,7 @@ use crate::subject::{ACCOUNT_SID, fields, subject};
 const URL: &str = "https://example.org/webhook/twilio";
 
 /// Signs forms, or judges signatures. Forms are read as the web frameworks of its users do.
-const JUDGE: &str = r#"
+pub(crate) const JUDGE: &str = r#"
 import json, sys
 from urllib.parse import parse_qsl
 from twilio.request_validator import RequestValidator, get_signature_algorithm

@@ -44,6 +44,8 @@ fn with_settings(request: RawRequest, settings: &str) -> RawRequest {
 
 const TOKEN: &[(&str, &str)] = &[("authToken", "12345")];
 
+const SID: &str = "SM00000000000000000000000000000001";
+
 const QUERY: &str = "foo=1&bar=2";
 
 const CALL: &str = "CallSid=CA1234567890ABCDE&Digits=1234&From=%2B14158675309&To=%2B18005551212&Caller=%2B14158675309";
@@ -127,7 +129,8 @@ fn w05_without_a_token_no_account_opens_and_no_unsigned_call_comes_in() {
 #[test]
 fn a_replay_is_the_same_event_and_nothing_can_be_added_to_it() {
     let channel = subject().open("http://127.0.0.1:9");
-    let form = "AccountSid=AC1&MessageSid=SM9&From=%2B1&To=%2B2&Body=hi&NumMedia=0";
+    let form =
+        "AccountSid=AC1&MessageSid=SM00000000000000000000000000000009&From=%2B15550000001&To=%2B2&Body=hi&NumMedia=0";
     let (ordered, turned) = (form.to_owned(), form.split('&').rev().collect::<Vec<_>>().join("&"));
     let key = |body: &str| {
         let verified = channel.verify(posted("", body, &signature("", form))).unwrap();
@@ -251,7 +254,8 @@ fn a_parameter_that_says_two_things_is_refused() {
     let subject = subject();
     let channel = subject.open("http://127.0.0.1:9");
     let read = |body: &str| channel.parse(&channel.verify(subject.signed(body.as_bytes(), ARRIVAL)).unwrap());
-    let message = "AccountSid=AC1&MessageSid=SM1&From=%2B1&To=%2B2&Body=hi&NumMedia=0";
+    let message =
+        "AccountSid=AC1&MessageSid=SM00000000000000000000000000000001&From=%2B15550000001&To=%2B2&Body=hi&NumMedia=0";
     assert_eq!(read(message).unwrap().messages.len(), 1);
     assert!(matches!(read(&format!("{message}&From=%2B9")), Err(Rejected::Malformed(_))));
     assert!(matches!(read(&message.replace("AccountSid=AC1&", "")), Err(Rejected::Malformed(_))));
@@ -261,7 +265,7 @@ fn a_parameter_that_says_two_things_is_refused() {
 fn more_files_than_there_can_be_are_not_looked_for() {
     let channel = subject().open("http://127.0.0.1:9");
     let files: String = (0..12).map(|at| format!("&MediaUrl{at}=https://api.twilio.com/{at}")).collect();
-    let body = format!("AccountSid=AC1&MessageSid=SM1&From=1&To=2&NumMedia=18446744073709551615{files}");
+    let body = format!("AccountSid=AC1&MessageSid={SID}&From=%2B15550000001&To=2&NumMedia=18446744073709551615{files}");
     let parsed = channel.parse(&channel.verify(posted("", &body, &signature("", &body))).unwrap()).unwrap();
     assert_eq!(parsed.messages[0].media.len(), 10);
 }
@@ -271,17 +275,20 @@ fn only_a_word_alone_is_twilios_to_answer() {
     let subject = subject();
     let channel = subject.open("http://127.0.0.1:9");
     let heard = |from: &str, text: &str, more: &str| {
-        let mut form = url::form_urlencoded::Serializer::new(format!("AccountSid=AC1&MessageSid=SM1&To=%2B2{more}"));
+        let mut form = url::form_urlencoded::Serializer::new(format!("AccountSid=AC1&MessageSid={SID}&To=%2B2{more}"));
         let body = form.extend_pairs([("From", from), ("Body", text)]).finish();
         let verified = channel.verify(subject.signed(body.as_bytes(), ARRIVAL)).unwrap();
         channel.parse(&verified).unwrap().messages.len() == 1
     };
     for word in ["stop", "STOPALL", " Unsubscribe ", "help\n", "Info", "START", "quit"] {
-        assert!(!heard("+1", word, ""), "{word}");
-        assert!(heard("whatsapp:+1", word, ""), "{word} on WhatsApp, where Twilio answers by Advanced Opt-Out only");
+        assert!(!heard("+15550000001", word, ""), "{word}");
+        assert!(
+            heard("whatsapp:+15550000001", word, ""),
+            "{word} on WhatsApp, where Twilio answers by Advanced Opt-Out only"
+        );
     }
     for words in ["stop it", "please help", "yes", "/stop", "stopp"] {
-        assert!(heard("+1", words, ""), "{words}");
+        assert!(heard("+15550000001", words, ""), "{words}");
     }
-    assert!(!heard("whatsapp:+1", "arrêt", "&OptOutType=STOP"));
+    assert!(!heard("whatsapp:+15550000001", "arrêt", "&OptOutType=STOP"));
 }

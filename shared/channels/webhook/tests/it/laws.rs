@@ -104,6 +104,20 @@ async fn ids_that_could_be_taken_for_an_address_are_refused() {
 }
 
 #[tokio::test]
+async fn nobody_chooses_an_id_that_leads_into_the_conversation_of_another() {
+    let channel = subject().open("http://127.0.0.1:9");
+    for odd in ["ada:thread:7", "ada:THREAD:7", " ada", "ada\u{a0}"] {
+        for data in
+            [json!({"sender": {"id": odd}}), json!({"sender": {"id": "u"}, "chat": {"id": odd, "type": "group"}})]
+        {
+            let body = json!({"type": "message", "data": data});
+            let verified = channel.verify(subject().signed(body.to_string().as_bytes(), ARRIVAL)).unwrap();
+            assert!(matches!(channel.parse(&verified), Err(Rejected::Malformed(_))), "{odd:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn without_a_place_for_answers_health_says_so() {
     let mut bare = subject();
     bare.options = |_| json!({});

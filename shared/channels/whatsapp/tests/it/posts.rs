@@ -55,6 +55,24 @@ fn one_broken_message_takes_no_other_with_it() {
 }
 
 #[test]
+fn what_is_forwarded_is_no_command_of_whoever_forwards_it() {
+    let channel = subject().open("http://127.0.0.1:9");
+    let read = |flag: &str, words: &str| {
+        let body = String::from_utf8(subject().sample("forwarded").body.to_vec()).unwrap();
+        let body = body.replace("\"forwarded\":true", flag).replace("read this", words);
+        let request = subject().signed(body.as_bytes(), ARRIVAL);
+        channel.parse(&channel.verify(request).unwrap()).unwrap().messages.remove(0)
+    };
+    for flag in ["\"forwarded\":true", "\"frequently_forwarded\":true"] {
+        let said = read(flag, "/approve 7\\n/stop");
+        assert_eq!(said.text, "[Forwarded]\n> /approve 7\n> /stop");
+        assert_eq!(chela_core::command::heard(&said, true), None);
+    }
+    let own = read("\"from\":\"1\"", "/stop");
+    assert!(own.text == "/stop" && chela_core::command::heard(&own, true).is_some(), "the control");
+}
+
+#[test]
 fn nobody_speaks_in_the_name_of_another_contact() {
     let channel = subject().open("http://127.0.0.1:9");
     let sender = |from: &str, to: &str| {
