@@ -8,7 +8,7 @@ use std::borrow::Cow;
 const REMOVED: &str = "[credential removed]";
 
 /// How credentials begin, and how many characters they have at least, with their beginnings.
-const BEGINNINGS: [(&str, usize); 24] = [
+const BEGINNINGS: [(&str, usize); 44] = [
     ("sk-", 20),
     ("sk_live_", 20),
     ("sk_test_", 20),
@@ -33,6 +33,26 @@ const BEGINNINGS: [(&str, usize); 24] = [
     ("gsk_", 20),
     ("tvly-", 20),
     ("pplx-", 20),
+    ("rk_test_", 20),
+    ("xoxe", 20),
+    ("xoxr-", 20),
+    ("ghr_", 20),
+    ("glptt-", 20),
+    ("gldt-", 20),
+    ("glrt-", 20),
+    ("ya29.", 20),
+    ("GOCSPX-", 20),
+    ("SG.", 40),
+    ("xai-", 20),
+    ("r8_", 20),
+    ("dop_v1_", 20),
+    ("shpat_", 20),
+    ("pypi-", 20),
+    ("dckr_pat_", 20),
+    ("lin_api_", 20),
+    ("ntn_", 20),
+    ("AGE-SECRET-KEY-1", 40),
+    ("EAA", 60),
 ];
 
 /// What begins and ends a key in a file of its own.
@@ -47,6 +67,13 @@ pub fn without_credentials(text: &str) -> Cow<'_, str> {
     while !rest.is_empty() {
         if let Some(after) = private_key(rest) {
             (found, rest) = (true, after);
+            out.push_str(REMOVED);
+            continue;
+        }
+        let at_word = !out.ends_with(is_of_word);
+        if let Some((before, after)) = of_a_url(rest).or_else(|| named(rest)).filter(|_| at_word) {
+            (found, rest) = (true, after);
+            out.push_str(before);
             out.push_str(REMOVED);
             continue;
         }
@@ -83,7 +110,10 @@ fn is_of_word(c: char) -> bool {
 fn private_key(text: &str) -> Option<&str> {
     let inside = text.strip_prefix(KEY_BEGINS)?;
     let (kind, _) = inside.split_once("-----")?;
-    if !kind.ends_with("PRIVATE KEY") || !kind.chars().all(|c| c.is_ascii_uppercase() || c == ' ') {
+    // PGP's ends in another word.
+    if !kind.trim_end_matches(" BLOCK").ends_with("PRIVATE KEY")
+        || !kind.chars().all(|c| c.is_ascii_uppercase() || c == ' ')
+    {
         return None;
     }
     let end = format!("{KEY_ENDS}{kind}-----");
@@ -91,11 +121,64 @@ fn private_key(text: &str) -> Option<&str> {
     Some(inside.split_once(&end).map_or("", |(_, after)| after))
 }
 
+/// What things are called that have no form of their own: the word before `=` or `:` ends so.
+const NAMES: [&str; 12] = [
+    "secret_access_key",
+    "secretaccesskey",
+    "session_token",
+    "sessiontoken",
+    "password",
+    "passwd",
+    "client_secret",
+    "api_key",
+    "apikey",
+    "access_token",
+    "refresh_token",
+    "private_token",
+];
+
+/// Where the value begins of a name that the text begins with, and what follows it.
+fn named(text: &str) -> Option<(&str, &str)> {
+    let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-')).unwrap_or(text.len());
+    let (name, rest) = text.split_at_checked(end)?;
+    let name = name.to_ascii_lowercase().replace('-', "_");
+    let value = if ["bearer", "basic"].contains(&name.as_str()) {
+        rest.strip_prefix(' ').filter(|value| value.find(is_of_no_value).unwrap_or(value.len()) >= 16)?
+    } else if NAMES.iter().any(|ends| name.ends_with(ends)) {
+        let rest = rest.trim_start_matches(['"', '\'', ' ']);
+        rest.strip_prefix(['=', ':'])?.trim_start_matches(['"', '\'', ' '])
+    } else {
+        return None;
+    };
+    let (value, after) = value.split_at_checked(value.find(is_of_no_value).unwrap_or(value.len()))?;
+    let before = text.get(..text.len().checked_sub(value.len())?.checked_sub(after.len())?)?;
+    (value.len() >= 6 && has_digits(value)).then_some((before, after))
+}
+
+fn is_of_no_value(c: char) -> bool {
+    c.is_whitespace() || "\"'`,;&(){}<>[]".contains(c)
+}
+
+/// Where the password begins of a URL that the text begins with, and what follows it.
+fn of_a_url(text: &str) -> Option<(&str, &str)> {
+    let scheme = text.find(|c| !is_of_word(c))?;
+    let rest =
+        text.get(scheme..)?.strip_prefix("//").filter(|_| text.get(..scheme).is_some_and(|it| it.ends_with(':')))?;
+    let end = rest.find(|c: char| is_of_no_value(c) || "/?#".contains(c)).unwrap_or(rest.len());
+    let at = rest.get(..end)?.rfind('@')?;
+    let colon = rest.get(..at)?.find(':')?;
+    let after = rest.get(at..)?;
+    let password = at.checked_sub(colon)?.checked_sub(1).filter(|length| *length > 0)?;
+    let before = text.get(..text.len().checked_sub(after.len())?.checked_sub(password)?)?;
+    Some((before, after))
+}
+
 fn is_credential(word: &str) -> bool {
     let word = word.trim_end_matches(['.', ':']);
     let word = word.split_once(':').filter(|(name, _)| name.chars().all(char::is_alphabetic)).map_or(word, |it| it.1);
     BEGINNINGS.iter().any(|(begin, least)| word.starts_with(begin) && word.len() >= *least && has_digits(word))
         || is_web_token(word)
+        || is_discord_token(word)
         || is_bot_token(word)
 }
 
@@ -108,6 +191,17 @@ fn has_digits(word: &str) -> bool {
 fn is_web_token(word: &str) -> bool {
     let parts: Vec<&str> = word.split('.').collect();
     parts.len() == 3 && word.starts_with("eyJ") && parts.iter().all(|part| part.len() >= 10)
+}
+
+/// Discord's: the bot's number in base64, an instant, and 38 characters or a few less.
+fn is_discord_token(word: &str) -> bool {
+    let parts: Vec<&str> = word.split('.').collect();
+    let [number, instant, secret] = parts.as_slice() else { return false };
+    number.starts_with(['M', 'N', 'O'])
+        && (23..=28).contains(&number.len())
+        && instant.len() == 6
+        && (27..=38).contains(&secret.len())
+        && has_digits(number)
 }
 
 /// Telegram's: the bot's number, and about 35 characters.
@@ -140,6 +234,12 @@ mod tests {
             "AKIAIOSFODNN7EXAMPLE",
             "AIzaSyA0123456789abcdefghijklmnopqrstuvw",
             "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            "xoxe.xoxp-1-Mi0yLTEyMzQ1Njc4OTAxMi0x",
+            "ya29.a0AfH6SMBx0123456789abcdef",
+            "GOCSPX-0123456789abcdefghijklmn",
+            "SG.0123456789abcdefghijkl.0123456789abcdefghijklmnopqrstuvwxyz",
+            "xai-0123456789abcdefghijklmnop",
+            "MTE5MzQ1Njc4OTAxMjM0NTY3OA.GaBcDe.0123456789abcdefghijklmnopqrstuvwxyzAB",
             token,
             &bot,
         ] {
@@ -161,12 +261,26 @@ mod tests {
         }
         let key = format!("a {KEY_BEGINS}RSA PRIVATE KEY-----\nMIIE\n{KEY_ENDS}RSA PRIVATE KEY----- b");
         assert_eq!(without_credentials(&key), format!("a {REMOVED} b"));
+        for (text, expected) in [
+            ("AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYKEY x", "AWS_SECRET_ACCESS_KEY={} x"),
+            (r#"{"SecretAccessKey": "wJalrXUtnFEMI/K7MDENG/b+x"}"#, r#"{"SecretAccessKey": "{}"}"#),
+            ("db_password: hunter22", "db_password: {}"),
+            ("Authorization: Bearer 0123456789abcdef/+==", "Authorization: Bearer {}"),
+            ("x-api-key: 0123456789abc\n", "x-api-key: {}\n"),
+            ("postgres://ada:s3cret@db.example/x", "postgres://ada:{}@db.example/x"),
+        ] {
+            assert_eq!(without_credentials(text), expected.replace("{}", REMOVED));
+        }
+        let pgp = format!("{KEY_BEGINS}PGP PRIVATE KEY BLOCK-----\nlQdG\n{KEY_ENDS}PGP PRIVATE KEY BLOCK-----");
+        assert_eq!(without_credentials(&pgp), REMOVED);
         assert_eq!(without_credentials(key.get(..40).unwrap()), format!("a {REMOVED}"), "also one that was cut off");
         for words in [
             "sk-learn is a library of science and knowledge-based-systems",
             "a ghost_town at 12:30:45",
             "eyJ.a.b",
             "x=y==",
+            "the password: ask Ada, the bearer of the ring, basic arithmetic, api_key: none",
+            "https://example.org:8080/a@b and mailto:ada@example.org",
             "2026-01-01T00:00:00Z https://example.org/a-b_c?d=e#f",
             "-----BEGIN CERTIFICATE-----\nMIIE",
             "héllo — wörld 👋",
@@ -179,7 +293,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_is_found_twice(text in "([a-z0-9 =:._\\-\n\"é]{0,9}|sk-|ghp_|bot|[0-9]{9}:|[a-z0-9]{20,36}|-----BEGIN |PRIVATE KEY-----){0,9}") {
+        fn nothing_is_found_twice(text in "([a-z0-9 =:._\\-\n\"é]{0,9}|sk-|ghp_|bot|[0-9]{9}:|password[=:]|Bearer |://|@|[a-z0-9]{20,36}|-----BEGIN |PRIVATE KEY-----){0,9}") {
             let once = without_credentials(&text).into_owned();
             prop_assert_eq!(without_credentials(&once), once.as_str());
         }

@@ -97,11 +97,13 @@ const METADATA: &str = "a metadata service of a cloud";
 const LAMBDA: &str = "loopback on a port of Lambda's own APIs; let your service listen on another port";
 
 /// Refused even to configured hosts.
-const V4_NEVER: [Range; 6] = [
+const V4_NEVER: [Range; 7] = [
     (v4(0, 0, 0, 0), 8, "an address of \"this network\""),
     // Also Lambda's 169.254.100.1:9001 and the credentials of ECS at 169.254.170.2.
     (v4(169, 254, 0, 0), 16, "a link-local address, where clouds keep their metadata service"),
     (v4(100, 100, 100, 200), 32, METADATA),
+    // https://docs.oracle.com/en-us/iaas/Content/Compute/Tasks/gettingmetadata.htm, of its older machines.
+    (v4(192, 0, 0, 192), 32, METADATA),
     // https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16
     (v4(168, 63, 129, 16), 32, METADATA),
     (v4(224, 0, 0, 0), 4, "a multicast address"),
@@ -125,7 +127,7 @@ const V4_NOT_PUBLIC: [Range; 12] = [
 ];
 
 /// Refused even to configured hosts.
-const V6_NEVER: [Range; 10] = [
+const V6_NEVER: [Range; 11] = [
     // `::` itself, and what carries any IPv4 address, a metadata service among them: RFC 4291 §2.5.5.1, RFC 2765, 6to4, Teredo.
     (0, 96, "the unspecified address, or one that carries an IPv4 address"),
     (0xffff << 48, 96, "an IPv4-translated address"),
@@ -139,6 +141,8 @@ const V6_NEVER: [Range; 10] = [
     (v6(0x64, 0xff9b, 1), 48, "a NAT64 address, which carries an IPv4 address"),
     // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html
     (v6(0xfd00, 0x0ec2, 0), 32, METADATA),
+    // https://cloud.google.com/compute/docs/metadata/querying-metadata, of machines without IPv4.
+    (v6(0xfd20, 0x00ce, 0), 48, METADATA),
 ];
 
 /// <https://www.iana.org/assignments/iana-ipv6-special-registry>; outside `2000::/3` nothing is public anyway.
@@ -208,7 +212,7 @@ mod tests {
         for address in ["::", "fe80::1", "febf::1", "fec0::1", "ff02::1", "fd00:ec2::254", "64:ff9b::7f00:1"] {
             assert_eq!(verdicts(address), (false, false), "{address}");
         }
-        for address in ["64:ff9b:1::a00:1", "::ffff:169.254.169.254"] {
+        for address in ["64:ff9b:1::a00:1", "::ffff:169.254.169.254", "fd20:ce::254", "192.0.0.192"] {
             assert_eq!(verdicts(address), (false, false), "{address}");
         }
     }

@@ -88,10 +88,16 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
     successors(Some(error), |&error| error.source())
 }
 
-/// The innermost cause: the outer ones repeat the URL.
+/// Longest reason.
+const REASON_CHARS: usize = 300;
+
+/// The innermost cause: the outer ones repeat the URL. Models and logs read it, so that nothing of it may be the other side's
+/// words: whoever closes an HTTP/2 connection may say anything, which h2 tells as `(b"…")` behind its own (RFC 9113 §6.8).
 fn root(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "it took too long".to_owned();
     }
-    chain(error).skip(1).last().map_or_else(|| "the request failed".to_owned(), ToString::to_string)
+    let cause = chain(error).skip(1).last().map_or_else(|| "the request failed".to_owned(), ToString::to_string);
+    let own = cause.split(" (b\"").next().unwrap_or_default();
+    own.chars().filter(|c| !c.is_control()).take(REASON_CHARS).collect()
 }

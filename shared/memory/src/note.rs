@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use chela_core::agent_id::AgentId;
 use chela_core::blob::{Blob, BlobError, BlobStore, Precondition};
+use chela_core::outside::without_hidden;
 use jiff::civil::DateTime;
 
 use crate::origin::{Origin, marker, marks};
@@ -54,7 +55,9 @@ pub async fn save(
     audience: &Audience,
     note: &Note<'_>,
 ) -> Result<String, ChangeError> {
-    let text = note.text.trim();
+    // The owner reads the file: what is not seen in it is not remembered either, and its lines end as they seem to.
+    let text = without_hidden(note.text);
+    let text = text.trim();
     if text.is_empty() {
         return Err(ChangeError::Refused("There is nothing to remember: the text is empty.".into()));
     }

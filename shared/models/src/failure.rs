@@ -75,6 +75,9 @@ const BAD_KEY: [&str; 2] = [
     "api_key_invalid",   // Gemini: 400
 ];
 
+/// How a request begins that an error repeats.
+const REPEATS: [&str; 4] = ["'input':", "\"input\":", "'ctx':", "\"ctx\":"];
+
 /// Who failed, and the key that must not be quoted.
 #[derive(Clone)]
 pub(crate) struct Witness {
@@ -157,6 +160,8 @@ impl Witness {
         let key = self.key.as_ref().map_or("", Secret::expose);
         let prefix: String = key.chars().take(4).collect();
         let shows_key = |word: &&str| prefix.len() == 4 && (word.contains(key) || word.contains(&prefix));
+        // Servers that check requests by pydantic (vLLM, LiteLLM) repeat what they were sent: the conversation itself.
+        let words = REPEATS.iter().fold(words, |words, mark| words.split(mark).next().unwrap_or_default());
         let clean = words.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
         let clean: Vec<&str> = clean.map(|word| if shows_key(&word) { "…" } else { word }).collect();
         let clean: String = clean.join(" ").chars().take(MAX_WORDS).collect();
@@ -204,7 +209,7 @@ impl Said {
         let raw = error.pointer("/metadata/raw").and_then(Value::as_str).unwrap_or_default();
         let words = match error {
             Value::String(text) => text.clone(),
-            _ => format!("{} {} {} {raw}", word("message"), word("Message"), word("detail")),
+            _ => format!("{} {} {} {raw}", word("message"), word("Message"), detail(error).unwrap_or(word("detail"))),
         };
         let details = error.get("details").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         let of_details = |name: &'static str| details.iter().filter_map(move |it| it.get(name)?.as_str());
@@ -232,6 +237,13 @@ impl Said {
         };
         self.kind.split_whitespace().find_map(of_word).unwrap_or(500)
     }
+}
+
+/// What FastAPI finds wrong, without what it found it wrong in.
+fn detail(error: &Value) -> Option<String> {
+    let list = error.get("detail")?.as_array()?;
+    let found: Vec<&str> = list.iter().filter_map(|it| it.get("msg")?.as_str()).collect();
+    Some(found.join("; "))
 }
 
 /// How long the provider asks to wait: milliseconds, seconds, or a date measured against the provider's own clock.

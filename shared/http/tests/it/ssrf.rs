@@ -289,6 +289,24 @@ async fn s18_every_body_ends_at_the_cap() {
     }
 }
 
+/// A head ends, too: neither one long line, nor many, nor one interim answer after another outlives the deadline.
+#[tokio::test]
+async fn s18_a_head_without_end_is_no_answer() {
+    let lines = format!("HTTP/1.1 200 OK\r\n{}\r\n", "x-a: b\r\n".repeat(300));
+    let interim = "HTTP/1.1 103 Hints\r\nx-a: b\r\n\r\n".repeat(5_000);
+    let half = "HTTP/1.1 200 OK\r\nx-a: b\r\n".to_owned();
+    let heads = [("a line", None), ("lines", Some(lines)), ("interim answers", Some(interim)), ("half", Some(half))];
+    for (what, head) in heads {
+        let endless = || Act::Endless("HTTP/1.1 200 OK\r\nx-a: ".to_owned());
+        let server = Server::start(move |_| head.clone().map_or_else(endless, Act::AnswerAndStall)).await;
+        let began = std::time::Instant::now();
+        let request = Request::get(server.url("/"), Duration::from_secs(1), 1024);
+        let error = client_of(&server).send(request).await.unwrap_err();
+        assert!(matches!(error, HttpError::Unknown { .. }), "{what}: {error:?}");
+        assert!(began.elapsed() < Duration::from_secs(3), "{what}: {:?}", began.elapsed());
+    }
+}
+
 /// What carries a credential goes to its own host, and takes no redirect away from it.
 #[tokio::test]
 async fn s20_a_client_with_a_credential_speaks_to_its_own_host_only() {

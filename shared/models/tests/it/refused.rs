@@ -215,6 +215,22 @@ async fn the_providers_words_reach_the_owner_without_the_key() {
     assert!(call(&*provider.openai(), &hello()).await.0.unwrap_err().to_string().len() < 400);
 }
 
+/// Errors are logged and shown, and some servers repeat the request in them, which is what people said.
+#[tokio::test]
+async fn d04_an_error_does_not_repeat_what_was_asked() {
+    for body in [
+        r#"{"detail":[{"type":"missing","loc":["body"],"msg":"Field required","input":{"messages":["my card 4111"]}}]}"#,
+        r#"{"error":{"message":"[{'type': 'missing', 'msg': 'Field required', 'input': {'messages': ['my card 4111']}}]"}}"#,
+        r#"{"message":"Field required","detail":{"loc":"body","input":"my card 4111"}}"#,
+    ] {
+        for status in [422, 500] {
+            let provider = Provider::start([reply(status, "application/json", "", body)]).await;
+            let error = call(&*provider.openai(), &hello()).await.0.unwrap_err().to_string();
+            assert!(error.contains("Field required") && !error.contains("4111"), "{error}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_provider_that_is_not_there_or_forbidden_ground_is_told_apart() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -45,7 +45,7 @@ pub(crate) async fn get(http: &HttpClient, url: &str, limits: &Limits<'_>) -> Re
     let (mut url, mut hops) = (url.trim().to_owned(), 0u8);
     loop {
         let answer = hop(http, &mut url, limits, deadline).await?;
-        let Some(next) = moved(&url, &answer)? else { return arrived(url, answer, limits).await };
+        let Some(next) = moved(&url, &answer)? else { return arrived(url, hops > 0, answer, limits).await };
         if hops >= limits.redirects {
             return Err(format!("The page was still moved elsewhere after {hops} redirects."));
         }
@@ -107,15 +107,19 @@ fn moved(from: &str, answer: &StreamingResponse) -> Result<Option<String>, Strin
     next.map(|url| Some(url.to_string())).map_err(|_| "The page was moved to something that is no URL.".to_owned())
 }
 
-async fn arrived(url: String, answer: StreamingResponse, limits: &Limits<'_>) -> Result<Download, String> {
+async fn arrived(url: String, moved: bool, answer: StreamingResponse, limits: &Limits<'_>) -> Result<Download, String> {
     let status = answer.status();
     if !status.is_success() {
-        return Err(format!("{url} answers with status {}: {}.", status.as_u16(), meaning(status)));
+        // An error stands in no quote, and where a page was moved to is in words of its own.
+        let place = Url::parse(&url).map(|url| url.origin().ascii_serialization()).unwrap_or_default();
+        let place = if moved { format!("It was moved to {place}, which") } else { url };
+        return Err(format!("{place} answers with status {}: {}.", status.as_u16(), meaning(status)));
     }
     let content_type = header(answer.headers(), CONTENT_TYPE).unwrap_or_default().to_owned();
     let encoding = header(answer.headers(), CONTENT_ENCODING).unwrap_or_default().trim().to_ascii_lowercase();
     let kind = Kind::of(&content_type).ok_or_else(|| {
-        let shown: String = content_type.chars().filter(|c| c.is_ascii_graphic()).take(60).collect();
+        let shown: String =
+            content_type.chars().filter(|c| c.is_ascii_alphanumeric() || "/+.-".contains(*c)).take(60).collect();
         format!("It is no text but {shown}. Only pages, text, JSON and PDFs can be read.")
     })?;
     let most = if kind == Kind::Pdf { PDF_BYTES } else { limits.bytes };
