@@ -7,7 +7,7 @@ use std::process::Command;
 use bytes::Bytes;
 use chela_core::blob::{BlobStore, Precondition};
 use chela_embedded::FolderBlobs;
-use chela_skills::install::{InstallError, Source, Terms, forget, judge, lock, put, verify};
+use chela_skills::install::{InstallError, Source, Terms, forget, judge, lock, put, verify, without_secrets};
 use chela_skills::{Bundle, BundleError, Locked, MAX_FILE_BYTES, MAX_FILES};
 use tempfile::TempDir;
 
@@ -221,4 +221,34 @@ async fn what_is_installed_is_pinned_and_watched() {
     assert_eq!(report[0].1, ["a.md was changed", "b.md was added"]);
     assert!(forget(&files, "skills/", "weather").await.unwrap());
     assert!(!forget(&files, "skills/", "weather").await.unwrap());
+}
+
+#[tokio::test]
+async fn c02_a_skill_of_another_publisher_takes_nobodys_name() {
+    let place = tempfile::tempdir().unwrap();
+    let files = FolderBlobs::open(&place.path().join("files"), &place.path().join("incoming")).unwrap();
+    let mut bundle = Bundle::default();
+    bundle.add("SKILL.md", Bytes::from(SKILL_MD)).unwrap();
+    let from = |source: &str| Locked::of(&bundle, source, "2026-11-21T00:00:00Z", vec![]);
+    put(&files, "skills/", "weather", &bundle, from("https://x.example/y.git#v1")).await.unwrap();
+    put(&files, "skills/", "weather", &bundle, from("https://x.example/y.git#v2")).await.unwrap();
+    for (name, source) in [("weather", "https://evil.example/y.git#v2"), ("Weather", "https://x.example/y.git#v2")] {
+        let refused = put(&files, "skills/", name, &bundle, from(source)).await;
+        assert!(matches!(refused, Err(InstallError::Taken { .. })), "{name} {source}: {refused:?}");
+    }
+    assert_eq!(lock(&files, "skills/").await.unwrap().skills["weather"].source, "https://x.example/y.git#v2");
+    forget(&files, "skills/", "weather").await.unwrap();
+    put(&files, "skills/", "weather", &bundle, from("https://evil.example/y.git")).await.unwrap();
+}
+
+#[test]
+fn what_opens_a_source_is_not_written_down() {
+    for (source, written) in [
+        ("https://me:T0KEN@x.example/y.git#v1:a@b", "https://x.example/y.git#v1:a@b"),
+        ("https://T0KEN@x.example", "https://x.example"),
+        ("https://x.example/@a/y.git", "https://x.example/@a/y.git"),
+        ("./weather", "./weather"),
+    ] {
+        assert_eq!(without_secrets(source), written);
+    }
 }
