@@ -9,7 +9,7 @@ use chela_app::live::Live;
 use chela_core::agent_id::AgentId;
 use chela_core::blob::BlobStore;
 use chela_embedded::FolderBlobs;
-use chela_skills::install::{Source, Terms, forget, judge, lock, put, verify};
+use chela_skills::install::{Source, Terms, forget, judge, lock, put, verify, without_secrets};
 use chela_skills::{Locked, Shelf, ShelfSettings, scan};
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -159,7 +159,7 @@ impl Skills {
         let (skill, warnings) = judge(&folder, &bundle, terms)?;
         let (name, root) = (skill.name.clone(), self.root());
         let now = jiff::Timestamp::now().to_string();
-        put(files.as_ref(), &root, &name, &bundle, Locked::of(&bundle, source, &now, warnings.clone())).await?;
+        put(files.as_ref(), &root, &name, &bundle, Locked::of(&bundle, &without_secrets(source), &now, warnings.clone())).await?;
         for warning in &warnings {
             line(&format!("{WARN}accepted{WARN:#} {}:{} {}", warning.path, warning.line, warning.why));
         }

@@ -17,6 +17,9 @@ pub const MAX_DEPTH: usize = 16;
 /// Longest name of a file, its folders included.
 pub const MAX_NAME: usize = 200;
 
+/// Bytes of an archive around each of its files: headers, a long name, times and owners, and what fills up blocks.
+const AROUND: usize = 4096;
+
 /// Files by their names, in the order of the archive.
 pub type Files = Vec<(String, Bytes)>;
 
@@ -27,7 +30,7 @@ pub struct Limits {
     pub entries: usize,
     /// Largest file.
     pub file_bytes: usize,
-    /// All files together. It bounds how much a small archive can become.
+    /// All files together. It bounds how much a small archive can become, what is not wanted of it included.
     pub total_bytes: usize,
 }
 
@@ -53,6 +56,15 @@ pub enum ArchiveError {
 
 /// Unpacks a tar archive; files that are not `wanted` are counted and dropped.
 pub fn untar(from: impl Read, limits: Limits, wanted: impl Fn(&str) -> bool) -> Result<Files, ArchiveError> {
+    // Names that stand before their entries are read whole, however long, so the archive itself has an end, too.
+    let most = limits.entries.saturating_mul(AROUND).saturating_add(limits.total_bytes);
+    let mut from = from.take(u64::try_from(most).unwrap_or(u64::MAX));
+    let files = entries(&mut from, limits, wanted);
+    // What was cut off looks like the end of an archive, or like a damaged one.
+    if from.limit() == 0 { Err(ArchiveError::TooLarge("the archive".to_owned())) } else { files }
+}
+
+fn entries(from: impl Read, limits: Limits, wanted: impl Fn(&str) -> bool) -> Result<Files, ArchiveError> {
     let mut archive = tar::Archive::new(from);
     let mut room = Room::new(limits);
     for entry in archive.entries().map_err(unreadable)? {

@@ -114,3 +114,25 @@ proptest! {
         }
     }
 }
+
+/// The names that come before an entry are read whole by whoever reads tar: a thousandfold of zeros there, too.
+#[test]
+fn p04_a_name_as_long_as_a_bomb_is_never_held() {
+    let before = |kind: EntryType, megabytes: usize| {
+        let zeros = vec![b'0'; megabytes * 1_000_000];
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        let mut header = Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_size(zeros.len() as u64);
+        header.set_cksum();
+        let mut archive = Builder::new(&mut gzip);
+        archive.append(&header, zeros.as_slice()).unwrap();
+        drop(archive);
+        gzip.finish().unwrap()
+    };
+    use EntryType::{GNULongLink, GNULongName, Regular, XGlobalHeader, XHeader};
+    for kind in [GNULongName, GNULongLink, XHeader, XGlobalHeader, Regular] {
+        let refused = untar_gz(before(kind, 1).as_slice(), LIMITS, |_| false);
+        assert!(matches!(refused, Err(ArchiveError::TooLarge(_))), "{kind:?}: {refused:?}");
+    }
+}

@@ -257,10 +257,11 @@ impl Request {
         }
     }
 
-    /// What is remembered if it is allowed for ever: each of its programs with exactly its arguments.
+    /// What is remembered if it is allowed for ever: each of its programs with exactly its arguments and what stood beside
+    /// them.
     pub fn rules(&self, decided: &Decided) -> Vec<Rule> {
-        let programs = self.consent.programs.iter().flatten();
-        programs.map(|words| Rule::exact(&self.agent, &self.tool, words, &decided.by, decided.at)).collect()
+        let (programs, beside) = (self.consent.programs.iter().flatten(), &self.consent.beside);
+        programs.map(|words| Rule::exact(&self.agent, &self.tool, words, beside, &decided.by, decided.at)).collect()
     }
 }
 

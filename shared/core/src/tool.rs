@@ -116,6 +116,10 @@ pub struct Consent {
     /// The programs that would run, each with its arguments: what allow-lists are compared with. `None` if they cannot be
     /// told for sure, so that only a person can agree.
     pub programs: Option<Vec<Vec<String>>>,
+    /// What else decides what these programs do: the folder they begin in, what they read. It is shown too, and who allows
+    /// them for ever allows them with just this.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub beside: String,
 }
 
 /// Characters of a program's name that are recorded.

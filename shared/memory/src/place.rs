@@ -68,7 +68,7 @@ impl Audience {
     pub fn may_write(&self, path: &str) -> bool {
         match self {
             Self::Owner => true,
-            Self::Guests { .. } => !is_private(path) && !is_instruction(path),
+            Self::Guests { .. } => !is_private(path) && !is_instruction(path) && !is_hidden(path),
         }
     }
 
@@ -86,16 +86,27 @@ pub fn guest_note(channel: &str, sender: &str) -> String {
     format!("{GUESTS}{}.md", company_of(channel, &[sender]))
 }
 
-/// Whether a path, in whatever case a disk may take for the same, leads to the owner's memory.
+/// A path as a disk may read it that takes both cases for the same. There and back, because some letters have only one
+/// way: the sign of Kelvin becomes a `K` by it, and the long s an `S`.
+fn folded(path: &str) -> String {
+    path.to_lowercase().to_uppercase()
+}
+
+/// Whether a path leads through a name that programs look for by themselves: `.gitconfig`, `.git/hooks`, `.npmrc`, `.env`.
+fn is_hidden(path: &str) -> bool {
+    path.split('/').any(|name| name.starts_with('.'))
+}
+
+/// Whether a path leads to the owner's memory.
 fn is_private(path: &str) -> bool {
-    let path = path.to_uppercase();
+    let path = folded(path);
     let first = path.split('/').next().unwrap_or_default();
     ["MEMORY.MD", "USER.MD", "MEMORY"].contains(&first)
 }
 
 /// Files that tell the agent who it is and what to do.
 fn is_instruction(path: &str) -> bool {
-    let path = path.to_uppercase();
+    let path = folded(path);
     let first = path.split('/').next().unwrap_or_default();
     ["AGENTS.MD", "SOUL.MD", "IDENTITY.MD", "TOOLS.MD", "HEARTBEAT.MD", "BOOTSTRAP.MD", "SKILLS"].contains(&first)
 }

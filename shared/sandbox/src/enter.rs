@@ -30,6 +30,7 @@ fn bind(_: Walls) -> Result<(), String> {
 
 #[cfg(target_os = "linux")]
 fn bind(walls: Walls) -> Result<(), String> {
+    linux::close_what_is_open().map_err(|error| error.to_string())?;
     linux::limit().map_err(|error| error.to_string())?;
     if walls == Walls::Open {
         return Ok(());
@@ -53,6 +54,21 @@ mod linux {
     };
 
     use crate::limits::{FILE_BYTES, MEMORY_BYTES, MOST_PROCESSES, OPEN_FILES};
+
+    /// Closes all but input, output and errors. Whoever started the house may have left files open: a socket, a folder,
+    /// from which `openat` goes anywhere past every mount.
+    pub(super) fn close_what_is_open() -> std::io::Result<()> {
+        let open = std::fs::read_dir("/proc/self/fd")?.map(|entry| {
+            let entry = entry?;
+            Ok(entry.file_name().to_str().and_then(|number| number.parse::<i32>().ok()))
+        });
+        let open = open.collect::<std::io::Result<Vec<_>>>()?;
+        for number in open.into_iter().flatten().filter(|number| *number > 2) {
+            // The list itself was one of them, and is closed already.
+            let _ = nix::unistd::close(number);
+        }
+        Ok(())
+    }
 
     /// Nothing here holds for a family of processes but the number of them; the watch of `run` looks at the rest.
     pub(super) fn limit() -> rustix::io::Result<()> {
@@ -137,14 +153,16 @@ mod linux {
         libc::SYS_swapoff,
         libc::SYS_acct,
         libc::SYS_quotactl,
+        libc::SYS_quotactl_fd,
         libc::SYS_syslog,
         libc::SYS_sethostname,
         libc::SYS_setdomainname,
-        // Memory that no process seems to have.
+        // Memory that no process seems to have, and what outlives all of them.
         libc::SYS_memfd_create,
         libc::SYS_memfd_secret,
         libc::SYS_shmget,
         libc::SYS_msgget,
+        libc::SYS_semget,
         libc::SYS_mq_open,
     ];
 

@@ -45,6 +45,9 @@ pub enum Doubt {
     /// Neither a bare name nor a plain absolute path.
     #[error("`{0}` is not the plain name of a program; use the bare name or the exact absolute path")]
     ProgramName(String),
+    /// A path below [`crate::programs::NO_PLACES`].
+    #[error("`{0}` lies where programs can be put or where names stand for other programs")]
+    Place(String),
     /// A program that runs something else, or changes what later commands mean.
     #[error("`{program}` {does}")]
     Program {

@@ -1,7 +1,7 @@
 //! Whether a program with these arguments runs something else than itself.
 
 use crate::doubt::Doubt;
-use crate::programs::{ARGUMENTS, GIT_ARGUMENTS, GIT_COMMANDS, PROGRAMS};
+use crate::programs::{ARGUMENTS, GIT_ARGUMENTS, GIT_COMMANDS, GNU, NO_PLACES, PROGRAMS};
 use crate::text::{named, plain, shows};
 
 /// `Ok` if the program does what its name says, and nothing else because of its arguments.
@@ -26,9 +26,10 @@ pub(crate) fn check(argv: &[String]) -> Result<(), Doubt> {
     match program.as_str() {
         "git" => git(arguments).map_or(Ok(()), |(argument, does)| doubt(argument, does)),
         "sed" => sed(arguments).map_or(Ok(()), |argument| doubt(argument, "may run programs or write files")),
-        // The letters may stand without a dash: `tar cfI x.tar sh`.
-        "tar" => match arguments.first().filter(|word| !word.starts_with('-') && word.contains(['I', 'F'])) {
-            Some(letters) => doubt(letters, "runs a program"),
+        "tar" => tar(arguments).map_or(Ok(()), |argument| doubt(argument, "runs a program")),
+        // The second name is where they write.
+        "uniq" | "xxd" => match arguments.iter().filter(|word| !word.starts_with('-')).nth(1) {
+            Some(output) => doubt(output, "writes a file"),
             None => Ok(()),
         },
         _ => Ok(()),
@@ -37,8 +38,12 @@ pub(crate) fn check(argv: &[String]) -> Result<(), Doubt> {
 
 /// What a program of this name does, if it is one that runs something else.
 pub(crate) fn does(program: &str) -> Option<&'static str> {
-    let unversioned = program.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-');
-    let listed = |name: &str| name == program || name == unversioned;
+    // `x86_64-linux-gnu-gcc`
+    let own = program.rsplit_once("-gnu-").or_else(|| program.rsplit_once("-musl-")).map_or(program, |(_, own)| own);
+    let ends = own.match_indices(['.', '-', '_']).map(|(end, _)| end).chain([own.len()]);
+    let begins: Vec<&str> = ends.filter_map(|end| own.get(..end)).collect();
+    let unversioned = |name: &str| name.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
+    let listed = |name: &str| begins.iter().any(|begin| *begin == name || unversioned(begin) == name);
     PROGRAMS.iter().find(|(_, names)| names.split(' ').any(listed)).map(|(does, _)| *does)
 }
 
@@ -49,13 +54,18 @@ pub(crate) fn program(name: &str) -> Result<String, Doubt> {
         part.chars().all(|c| c.is_ascii_alphanumeric() || "_.+-@".contains(c)) && !matches!(part, "" | "." | "..")
     };
     let bare = match name.strip_prefix('/') {
+        Some(_) if NO_PLACES.iter().any(|place| name.to_ascii_lowercase().starts_with(place)) => {
+            return Err(Doubt::Place(plain(&[name.to_owned()])));
+        }
         Some(path) if path.split('/').all(part) => path.rsplit('/').next().unwrap_or_default(),
         // `.` alone is the builtin; a name that begins with a sign is a job, an option or a mistake.
         None if name == "." || part(name) && name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') => name,
         _ => return Err(wrong()),
     };
     let small = bare.to_ascii_lowercase();
-    Ok(small.strip_suffix(".exe").map_or(small.clone(), str::to_owned))
+    let own = small.strip_suffix(".exe").unwrap_or(&small);
+    let gnu = own.strip_prefix('g').filter(|name| GNU.split(' ').any(|known| known == *name));
+    Ok(gnu.unwrap_or(own).to_owned())
 }
 
 /// Whether a word is this option: also abbreviated or with a value (`--comp=sh`), also in a bundle (`-no`).
@@ -79,7 +89,8 @@ fn git(arguments: &[String]) -> Option<(&String, &'static str)> {
     let mut words = arguments.iter().skip_while(|word| matches!(word.as_str(), "--no-pager" | "-P"));
     let command = words.next()?;
     if matches!(command.as_str(), "--version" | "--help") {
-        return None;
+        // Help about a command opens a pager or a browser.
+        return words.next().map(|word| (word, RUNS));
     }
     if !GIT_COMMANDS.split(' ').any(|known| known == command) {
         return Some((command, "may be an alias, change the settings or run other programs"));
@@ -89,6 +100,13 @@ fn git(arguments: &[String]) -> Option<(&String, &'static str)> {
     // `ext::sh -c id` is an address to git.
     let runs = |word: &&String| word.contains("::") || GIT_ARGUMENTS.split(' ').any(|option| names(word, option));
     words.find(|word| sets(word) || runs(word)).map(|word| (word, RUNS))
+}
+
+/// The argument that makes tar run something that its options do not name: letters without a dash (`tar cfI x.tar sh`),
+/// and an archive on another machine (`host:x.tar`).
+fn tar(arguments: &[String]) -> Option<&String> {
+    let letters = arguments.first().filter(|word| !word.starts_with('-') && word.contains(['I', 'F']));
+    letters.or_else(|| arguments.iter().find(|word| word.contains(':')))
 }
 
 /// The argument that nobody here can read: sed runs programs (`e`) and writes files (`w`) by its script, so only

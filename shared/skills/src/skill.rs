@@ -14,8 +14,28 @@ pub(crate) const SKILL_MD_MAX: usize = 1024 * 1024;
 
 /// Beginnings of variables that no skill has a reason to ask for: what opens the cloud the house runs in, what is the house's
 /// own, and what chooses which code a program runs.
-const NOBODYS: [&str; 9] =
-    ["AWS_", "CHELA_", "LD_", "DYLD_", "BASH_ENV", "NODE_OPTIONS", "PYTHONPATH", "PYTHONSTARTUP", "GIT_SSH"];
+const NOBODYS: [&str; 20] = [
+    "AWS_",
+    "CHELA_",
+    "LD_",
+    "DYLD_",
+    "BASH_ENV",
+    "BASH_FUNC",
+    "SHELLOPTS",
+    "PROMPT_COMMAND",
+    "NODE_OPTIONS",
+    "NODE_PATH",
+    "PYTHONPATH",
+    "PYTHONSTARTUP",
+    "PYTHONHOME",
+    "PERL5",
+    "RUBYOPT",
+    "JAVA_TOOL_OPTIONS",
+    "GIT_SSH",
+    "GIT_CONFIG",
+    "GIT_EXTERNAL",
+    "SSH_AUTH_SOCK",
+];
 
 /// A skill as its SKILL.md tells it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -78,9 +98,11 @@ impl Needs {
     /// A variable it asks for and must not have.
     fn nobodys(&self) -> Option<&str> {
         let asked = self.requires.env.iter().chain(&self.primary_env);
+        // `${AWS_X}` and `export AWS_X` name it, too.
         let is_nobodys = |name: &str| {
-            let name = name.trim().to_ascii_uppercase();
-            NOBODYS.iter().any(|begin| name.starts_with(begin))
+            let name = name.to_ascii_uppercase();
+            let mut words = name.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            words.any(|word| NOBODYS.iter().any(|begin| word.starts_with(begin)))
         };
         asked.map(String::as_str).find(|name| is_nobodys(name))
     }

@@ -93,13 +93,26 @@ impl Arguments {
         }
     }
 
-    /// All that decides what happens, each on a line of its own, with everything named that would not show.
-    fn seen(&self) -> String {
+    /// What is asked about: all that decides what happens, each on a line of its own, with everything named that would not
+    /// show.
+    fn consent(&self) -> Consent {
         let quoted = |word: &String| format!("'{}'", word.replace('\'', r"'\''"));
-        let mut seen = match &self.command {
+        let line = match &self.command {
             Some(command) => shown(command),
             None => shown(&self.argv.iter().map(quoted).collect::<Vec<_>>().join(" ")),
         };
+        let (programs, mut beside) = (self.programs(), self.beside());
+        let seen = format!("{line}{beside}");
+        // Behind `cd` a name is another file.
+        if programs.iter().flatten().any(|argv| argv.first().is_some_and(|program| program == "cd")) {
+            beside = seen.clone();
+        }
+        Consent { shown: seen, programs, beside }
+    }
+
+    /// What decides beside the command, in lines of its own.
+    fn beside(&self) -> String {
+        let mut seen = String::new();
         if let Some(workdir) = &self.workdir {
             seen.push_str(&format!("\nin {}", shown(workdir)));
         }
@@ -153,7 +166,7 @@ impl Tool for Exec {
         // Nobody is asked about what would not run anyway.
         self.0.sandbox.as_ref().ok()?;
         let arguments = Arguments::read(input).ok()?;
-        Some(Consent { shown: arguments.seen(), programs: arguments.programs() })
+        Some(arguments.consent())
     }
 
     async fn run(&self, call: ToolCall<'_>) -> ToolAnswer {
@@ -185,7 +198,7 @@ impl Exec {
             stdin: arguments.stdin.clone(),
         };
         if arguments.background {
-            return self.0.runs.begin(call, sandbox.clone(), request, carried, arguments.seen());
+            return self.0.runs.begin(call, sandbox.clone(), request, carried, arguments.consent().shown);
         }
         Ok(report(call, &carried, sandbox.run(&request).await).await)
     }
@@ -236,8 +249,7 @@ mod tests {
     use super::*;
 
     fn consent(input: &Value) -> Consent {
-        let arguments = Arguments::read(input).unwrap();
-        Consent { shown: arguments.seen(), programs: arguments.programs() }
+        Arguments::read(input).unwrap().consent()
     }
 
     #[test]
@@ -275,6 +287,18 @@ mod tests {
         assert!(started(&["git", "status", "$(id)"]).is_some());
         assert_eq!(started(&["env", "git", "status"]), None, "another program runs than the first word says");
         assert_eq!(started(&["sh", "-c", "ls"]), None);
+    }
+
+    #[test]
+    fn what_is_allowed_for_ever_is_allowed_with_its_folder_and_its_input() {
+        let beside = |input: Value| consent(&input).beside;
+        assert_eq!(beside(json!({"command": "rm -rf build"})), "");
+        let folder = beside(json!({"command": "rm -rf build", "workdir": "site"}));
+        let input = beside(json!({"argv": ["tee", "x"], "stdin": "site"}));
+        let moved = beside(json!({"command": "cd site && rm -rf build"}));
+        assert!(folder.contains("site") && input.contains("site") && moved.contains("cd site"));
+        assert_ne!(moved, beside(json!({"command": "cd app && rm -rf build"})));
+        assert_ne!(folder, beside(json!({"command": "rm -rf build", "workdir": "app"})));
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! `grep`: lines of files of the workspace.
 
 use async_trait::async_trait;
+use chela_core::clock::Clock;
 use chela_core::model::ToolSpec;
 use chela_core::tool::{Effect, Tool, ToolAnswer, ToolCall};
 use futures_util::stream::{self, StreamExt as _};
+use regex::Regex;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -23,6 +25,12 @@ const LINES: usize = 200;
 
 /// Most characters of one line.
 const LINE_MAX: usize = 300;
+
+/// Most bytes of one line that are looked into: between two lines the time is looked at.
+const LOOKED_INTO: usize = 16 * 1024;
+
+/// Milliseconds of searching. A pattern takes time in proportion to the text, but some take a lot for each byte.
+const SEARCH_MS: u64 = 4_000;
 
 pub(crate) struct Grep;
 
@@ -87,13 +95,8 @@ async fn grep(call: &ToolCall<'_>) -> Result<String, String> {
         Some((path, version.text))
     }));
     let texts: Vec<Option<(String, String)>> = texts.buffered(AT_ONCE).collect().await;
-    let mut lines = Vec::new();
-    for (path, text) in texts.into_iter().flatten() {
-        for (index, line) in text.lines().enumerate().filter(|(_, line)| expression.is_match(line)) {
-            let line: String = line.chars().take(LINE_MAX).collect();
-            lines.push(format!("{path}:{}: {line}", index.saturating_add(1)));
-        }
-    }
+    let (mut lines, cut) = found(&texts, &expression, call.clock);
+    more |= cut;
     if lines.is_empty() {
         return Ok(format!(
             "No line in {} matches.{}",
@@ -107,4 +110,54 @@ async fn grep(call: &ToolCall<'_>) -> Result<String, String> {
         lines.push("(There may be more: narrow the pattern, the glob or the folder.)".to_owned());
     }
     Ok(lines.join("\n"))
+}
+
+/// The lines that match, each with its place, and whether the time was over before the last.
+fn found(texts: &[Option<(String, String)>], expression: &Regex, clock: &dyn Clock) -> (Vec<String>, bool) {
+    let end = clock.now().plus(SEARCH_MS);
+    let mut found = Vec::new();
+    for (path, text) in texts.iter().flatten() {
+        for (line, number) in text.lines().zip(1usize..) {
+            if clock.now() >= end {
+                return (found, true);
+            }
+            let head = line.get(..line.floor_char_boundary(LOOKED_INTO)).unwrap_or_default();
+            if expression.is_match(head) {
+                found.push(format!("{path}:{number}: {}", head.chars().take(LINE_MAX).collect::<String>()));
+            }
+        }
+    }
+    (found, false)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use chela_core::clock::Millis;
+
+    use super::*;
+
+    /// A second between any two looks.
+    struct Slow(AtomicU64);
+
+    impl Clock for Slow {
+        fn now(&self) -> Millis {
+            Millis(self.0.fetch_add(1_000, Ordering::Relaxed))
+        }
+
+        fn unique(&self) -> String {
+            String::new()
+        }
+    }
+
+    #[test]
+    fn a_search_that_takes_too_long_ends_and_says_so() {
+        let texts = [Some(("a.md".to_owned(), "x\n".repeat(100)))];
+        let (lines, cut) = found(&texts, &Regex::new("x").unwrap(), &Slow(AtomicU64::new(0)));
+        assert_eq!((lines.len(), cut), (3, true));
+        let long = [Some(("a.md".to_owned(), "x".repeat(LOOKED_INTO) + "y"))];
+        let (lines, _) = found(&long, &Regex::new("y").unwrap(), &Slow(AtomicU64::new(0)));
+        assert!(lines.is_empty(), "only so much of a line is looked into");
+    }
 }

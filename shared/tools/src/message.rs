@@ -274,7 +274,7 @@ impl Tool for Message {
         let free = wanted.here || self.allow.iter().any(|place| same(place, &wanted.to));
         let asked = !free && caller.authority == Authority::Owner;
         // No list of programs lets words to people pass: only a person can agree.
-        asked.then(|| Consent { shown: wanted.seen(), programs: None })
+        asked.then(|| Consent { shown: wanted.seen(), programs: None, beside: String::new() })
     }
 
     async fn run(&self, call: ToolCall<'_>) -> ToolAnswer {

@@ -220,7 +220,7 @@ mod tests {
         }
 
         fn consent(&self, _: &Value, _: &Caller) -> Option<Consent> {
-            Some(Consent { shown: self.0.into(), programs: None })
+            Some(Consent { shown: self.0.into(), programs: None, beside: String::new() })
         }
 
         async fn run(&self, _: ToolCall<'_>) -> ToolAnswer {
@@ -287,7 +287,7 @@ mod tests {
         }
 
         fn consent(&self, input: &Value, _: &Caller) -> Option<Consent> {
-            Some(Consent { shown: input.to_string(), programs: None })
+            Some(Consent { shown: input.to_string(), programs: None, beside: String::new() })
         }
 
         async fn run(&self, _: ToolCall<'_>) -> ToolAnswer {
@@ -333,7 +333,7 @@ mod tests {
         }
 
         fn consent(&self, _: &Value, _: &Caller) -> Option<Consent> {
-            Some(Consent { shown: "guarded".into(), programs: None })
+            Some(Consent { shown: "guarded".into(), programs: None, beside: String::new() })
         }
 
         async fn run(&self, _: ToolCall<'_>) -> ToolAnswer {

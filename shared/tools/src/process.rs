@@ -109,8 +109,12 @@ impl Runs {
         if known.runs.values().filter(running).count() >= AT_ONCE {
             return Err(format!("{AT_ONCE} commands run already. Wait for one with process, or kill one."));
         }
+        // Only what has ended makes room: what runs may be somebody else's.
         while known.runs.len() >= KEPT {
-            known.runs.pop_first();
+            let ended = known.runs.iter().find(|(_, run)| !run.runs()).map(|(id, _)| *id);
+            let ended =
+                ended.ok_or_else(|| format!("{KEPT} commands run already, of all conversations. Try again later."))?;
+            known.runs.remove(&ended);
         }
         known.begun = known.begun.saturating_add(1);
         let id = known.begun;
@@ -129,10 +133,7 @@ impl Runs {
         let whose = whose(call);
         self.known().forget(call.clock.now());
         let line = |(id, run): (&u64, &Run)| {
-            let state = match &run.state {
-                State::Running(running) if !running.task.is_finished() => "running",
-                _ => "ended",
-            };
+            let state = if run.runs() { "running" } else { "ended" };
             (run.whose == whose).then(|| format!("{id}  {state}  {}", run.shown))
         };
         let lines: Vec<String> = self.known().runs.iter().filter_map(line).collect();
@@ -184,10 +185,15 @@ impl Runs {
     }
 }
 
+impl Run {
+    fn runs(&self) -> bool {
+        matches!(&self.state, State::Running(running) if !running.task.is_finished())
+    }
+}
+
 impl Known {
     fn forget(&mut self, now: Millis) {
-        let runs = |run: &Run| matches!(&run.state, State::Running(running) if !running.task.is_finished());
-        self.runs.retain(|_, run| run.until > now || runs(run));
+        self.runs.retain(|_, run| run.until > now || run.runs());
     }
 }
 

@@ -11,6 +11,9 @@ pub(crate) const WRITE_MAX: usize = 256 * 1024;
 /// Folder of what is derived from other files; tools for the model neither see nor change it.
 pub(crate) const DERIVED: &str = "index";
 
+/// What pins the skills that were installed (`chela skills`): who may write it can change a skill and its pin alike.
+const PINS: &str = "skills/lock.json";
+
 /// A file that may or may not exist.
 pub(crate) struct TextFile<'a> {
     files: &'a dyn BlobStore,
@@ -41,7 +44,13 @@ impl<'a> TextFile<'a> {
 
     /// Names a file by its path in the workspace, to be written.
     pub(crate) fn to_write(call: &ToolCall<'a>, path: &str) -> Result<Self, String> {
-        Self::named(call, path, Audience::may_write)
+        let file = Self::named(call, path, Audience::may_write)?;
+        if file.path.eq_ignore_ascii_case(PINS) {
+            return Err(format!(
+                "{PINS} says how installed skills must look; only your human changes it, with `chela skills`."
+            ));
+        }
+        Ok(file)
     }
 
     fn named(call: &ToolCall<'a>, path: &str, may: fn(&Audience, &str) -> bool) -> Result<Self, String> {

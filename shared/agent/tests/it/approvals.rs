@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use chela_agent::{ApprovalRules, Outcome};
-use chela_core::approval::{ApprovalStore, Mode, Policy, Request, Rule, State, VALID_MS, woken_for};
+use chela_core::approval::{
+    ApprovalStore, Decided, Desk, Mode, Policy, Request, Rule, Said, State, VALID_MS, Verdict, woken_for,
+};
 use chela_core::audit::{self, What};
 use chela_core::channel::Unconfirmed;
 use chela_core::clock::Clock;
@@ -12,7 +14,7 @@ use chela_core::message::{EventKey, InboundKind, ReplyAddress};
 use chela_core::model::{Block, ModelRequest, Role, ToolSpec};
 use chela_core::queue::{Authority, Envelope, Lane, Queue, Standing, Task};
 use chela_core::schedule::{Firing, Schedule, ScheduleError, Schedules};
-use chela_core::session::SessionStore;
+use chela_core::session::{Put, SessionStore, StoreError};
 use chela_core::session_key::{PeerKind, SessionKey};
 use chela_core::tool::{Caller, Consent, Effect, Tool, ToolAnswer, ToolCall};
 use chela_core::tool_policy::{Limit, Scope, ToolPolicy, ToolRules};
@@ -61,7 +63,7 @@ impl Tool for Exec {
         let shown = self.would.lock().unwrap().clone().unwrap_or_else(|| command(input));
         let words = || vec![shown.split_whitespace().map(str::to_owned).collect()];
         let programs = (!shown.contains('$')).then(words);
-        Some(Consent { shown, programs })
+        Some(Consent { shown, programs, beside: String::new() })
     }
 
     async fn run(&self, call: ToolCall<'_>) -> ToolAnswer {
@@ -416,6 +418,59 @@ async fn what_is_allowed_for_ever_is_not_asked_again_until_it_is_forgotten() {
     office.hears("5", &format!("/approvals forget {}", rules[0].id)).await;
     office.hears("6", "again").await;
     assert_eq!((office.exec.ran().len(), office.waiting().await.len()), (2, 2));
+}
+
+/// A store in which somebody else decides between a look at a request and the change of it.
+struct Overtaken<'a> {
+    inner: &'a dyn ApprovalStore,
+    seen: Request,
+}
+
+#[async_trait]
+impl ApprovalStore for Overtaken<'_> {
+    async fn request(&self, _: &str) -> Result<Option<Request>, StoreError> {
+        Ok(Some(self.seen.clone()))
+    }
+
+    async fn change(&self, seen: &Request, becomes: &Request) -> Result<bool, StoreError> {
+        self.inner.change(seen, becomes).await
+    }
+
+    async fn remember(&self, rule: &Rule) -> Result<(), StoreError> {
+        self.inner.remember(rule).await
+    }
+
+    async fn ask(&self, request: &Request) -> Result<Put<Request>, StoreError> {
+        self.inner.ask(request).await
+    }
+
+    async fn waiting(&self) -> Result<Vec<Request>, StoreError> {
+        self.inner.waiting().await
+    }
+
+    async fn forget(&self, id: &str) -> Result<bool, StoreError> {
+        self.inner.forget(id).await
+    }
+
+    async fn rules(&self) -> Result<Vec<Rule>, StoreError> {
+        self.inner.rules().await
+    }
+}
+
+/// Two click at once, "deny" and "always": who is late decides nothing, and nothing of it is remembered.
+#[tokio::test]
+async fn a_late_click_leaves_no_rule_behind() {
+    let office = Office::new([run("git push"), says("1")], Effect::Unkeyed);
+    office.hears("1", "push it").await;
+    let seen = office.the_request().await;
+    office.hears("2", &format!("/deny {}", seen.id)).await;
+    let (store, at) = (office.world.embedded.sessions.as_ref(), office.world.clock.now());
+    let late = Overtaken { inner: store, seen: seen.clone() };
+    let desk = Desk { approvals: &late, audit: store, queue: office.world.embedded.queue.as_ref(), tenant: "default" };
+    let decided = Decided { by: "api".into(), at, event: "late".into() };
+    let said = desk.decide(&seen.id, Verdict::Always, decided).await.unwrap();
+    assert!(!matches!(said, Said::Taken(_)), "{said:?}");
+    assert_eq!(store.rules().await.unwrap(), []);
 }
 
 #[tokio::test]

@@ -38,7 +38,11 @@ impl Desk {
 
     async fn waits(&self, id: &str) -> Request {
         let (input, now) = (json!({"command": "git push"}), self.clock.now());
-        let consent = Consent { shown: "git push".into(), programs: Some(vec![vec!["git".into(), "push".into()]]) };
+        let consent = Consent {
+            shown: "git push".into(),
+            programs: Some(vec![vec!["git".into(), "push".into()]]),
+            beside: String::new(),
+        };
         let request = Request {
             id: id.into(),
             digest: digest("exec", &input, &consent.shown),

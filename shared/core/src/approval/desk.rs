@@ -74,11 +74,6 @@ impl Desk<'_> {
             }
             Err(refused) => return Ok(Said::Refused(refused)),
         };
-        if verdict == Verdict::Always {
-            for rule in seen.rules(&decided) {
-                self.approvals.remember(&rule).await?;
-            }
-        }
         if becomes != seen && !self.approvals.change(&seen, &becomes).await? {
             let now = self.approvals.request(id).await?;
             let lost = now.map(|now| now.decided(verdict, decided));
@@ -86,6 +81,12 @@ impl Desk<'_> {
                 Some(Err(refused)) => Said::Refused(refused),
                 _ => Said::Unknown,
             });
+        }
+        // Only now: of two who decide at once the one who is late leaves nothing behind.
+        if verdict == Verdict::Always {
+            for rule in seen.rules(&decided) {
+                self.approvals.remember(&rule).await?;
+            }
         }
         let what = match verdict {
             Verdict::Once => What::AllowedOnce,

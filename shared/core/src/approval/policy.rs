@@ -101,6 +101,10 @@ pub struct Rule {
     /// with either is no option (`-x`); a last word `**` is any further words but options, `-**` any further words.
     #[serde(default)]
     pub exact: bool,
+    /// The digest of what stood beside the command it was made of; empty if nothing did. Words that stand for themselves
+    /// match with just this.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub beside: String,
     /// Who said so.
     #[serde(default)]
     pub by: String,
@@ -112,32 +116,34 @@ pub struct Rule {
 impl Rule {
     /// A rule of the configuration.
     pub fn configured(words: Vec<String>) -> Self {
-        Self { by: "configuration".to_owned(), ..Self::of(None, None, words, false) }
+        Self { by: "configuration".to_owned(), ..Self::of(None, None, words, None) }
     }
 
-    /// One command exactly as it was, for one agent and tool.
-    pub fn exact(agent: &AgentId, tool: &str, words: &[String], by: &str, at: Millis) -> Self {
-        let rule = Self::of(Some(agent.clone()), Some(tool.to_owned()), words.to_vec(), true);
+    /// One command exactly as it was, with just what stood beside it, for one agent and tool.
+    pub fn exact(agent: &AgentId, tool: &str, words: &[String], beside: &str, by: &str, at: Millis) -> Self {
+        let rule = Self::of(Some(agent.clone()), Some(tool.to_owned()), words.to_vec(), Some(mark(beside)));
         Self { by: by.to_owned(), at, ..rule }
     }
 
-    fn of(agent: Option<AgentId>, tool: Option<String>, words: Vec<String>, exact: bool) -> Self {
+    /// `exact` is the mark of what stands beside words that stand for themselves.
+    fn of(agent: Option<AgentId>, tool: Option<String>, words: Vec<String>, exact: Option<String>) -> Self {
         let scope = [agent.as_ref().map_or("", AgentId::as_str), tool.as_deref().unwrap_or_default()];
-        let kind = if exact { "exact" } else { "glob" };
-        let mut id = hashed(scope.into_iter().chain([kind]).chain(words.iter().map(String::as_str)));
+        let kind = exact.as_ref().map_or_else(|| "glob".to_owned(), |beside| format!("exact{beside}"));
+        let mut id = hashed(scope.into_iter().chain([kind.as_str()]).chain(words.iter().map(String::as_str)));
         id.truncate(12);
-        Self { id, agent, tool, words, exact, by: String::new(), at: Millis::default() }
+        let (exact, beside) = (exact.is_some(), exact.unwrap_or_default());
+        Self { id, agent, tool, words, exact, beside, by: String::new(), at: Millis::default() }
     }
 
-    /// Whether it lets this program run with these arguments. Words are compared one by one, so that no argument can
-    /// pass for two.
-    pub fn matches(&self, agent: &AgentId, tool: &str, argv: &[String]) -> bool {
+    /// Whether it lets this program run with these arguments, and with what stands beside them. Words are compared one by
+    /// one, so that no argument can pass for two.
+    pub fn matches(&self, agent: &AgentId, tool: &str, argv: &[String], beside: &str) -> bool {
         let theirs = self.agent.as_ref().is_some_and(|own| own != agent);
         if theirs || self.tool.as_deref().is_some_and(|own| own != tool) || argv.is_empty() || self.words.is_empty() {
             return false;
         }
         if self.exact {
-            return self.words == argv;
+            return self.words == argv && self.beside == mark(beside);
         }
         let (words, rest) = match self.words.split_last() {
             Some((last, words)) if last == ANY_WORDS || last == ANYTHING => (words, Some(last != ANYTHING)),
@@ -157,6 +163,11 @@ impl Rule {
     }
 }
 
+/// A name for what stands beside a command; none for nothing.
+fn mark(beside: &str) -> String {
+    if beside.is_empty() { String::new() } else { hashed([beside]) }
+}
+
 fn is_glob(pattern: &str) -> bool {
     pattern.contains(['*', '?'])
 }
@@ -166,9 +177,17 @@ fn is_option(word: &str) -> bool {
     word.starts_with('-')
 }
 
+/// Whether a path leads out of the folders it names.
+fn climbs(path: &str) -> bool {
+    path.split('/').any(|part| part == "..")
+}
+
 fn fits(pattern: &str, word: &str) -> bool {
     let open = pattern.starts_with(['*', '?']);
-    !(open && is_option(word)) && WildMatch::new(pattern).matches(word)
+    // Who lists `build/*` has not agreed to `build/../SOUL.md`.
+    let leaves = is_glob(pattern) && pattern.contains('/') && climbs(word) && !climbs(pattern);
+    let opts = open && is_option(word);
+    !opts && !leaves && WildMatch::new(pattern).matches(word)
 }
 
 /// Whether every program that would run is let run by some rule. What cannot be told for sure is not, nor is nothing.
@@ -179,7 +198,7 @@ pub fn listed<'a>(
     rules: impl Iterator<Item = &'a Rule> + Clone,
 ) -> bool {
     consent.programs.as_ref().is_some_and(|programs| {
-        let each = |argv: &Vec<String>| rules.clone().any(|rule| rule.matches(agent, tool, argv));
+        let each = |argv: &Vec<String>| rules.clone().any(|rule| rule.matches(agent, tool, argv, &consent.beside));
         !programs.is_empty() && programs.iter().all(each)
     })
 }

@@ -7,7 +7,8 @@ use crate::reply::Said as Part;
 
 fn consent(programs: Option<&[&[&str]]>) -> Consent {
     let argv = |words: &&[&str]| words.iter().map(ToString::to_string).collect();
-    Consent { shown: "git push".into(), programs: programs.map(|programs| programs.iter().map(argv).collect()) }
+    let programs = programs.map(|programs| programs.iter().map(argv).collect());
+    Consent { shown: "git push".into(), programs, beside: String::new() }
 }
 
 fn request() -> Request {
@@ -126,14 +127,14 @@ fn for_ever_is_only_what_is_known_for_sure() {
     }
     let rules = request().rules(&by("a", 2_000));
     assert_eq!(rules.len(), 1);
-    assert!(rules[0].matches(&AgentId::new("main"), "exec", &["git".into(), "push".into()]));
+    assert!(rules[0].matches(&AgentId::new("main"), "exec", &["git".into(), "push".into()], ""));
 }
 
 #[test]
 fn rules_match_word_by_word() {
     let matches = |rule: &[&str], argv: &[&str]| {
         let words = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
-        Rule::configured(words(rule)).matches(&AgentId::new("main"), "exec", &words(argv))
+        Rule::configured(words(rule)).matches(&AgentId::new("main"), "exec", &words(argv), "")
     };
     for (rule, argv) in [
         (&["git", "status"][..], &["git", "status"][..]),
@@ -146,6 +147,9 @@ fn rules_match_word_by_word() {
         (&["cat", "-*", "**"], &["cat", "-A", "a"]),
         (&["ls", "*.rs"], &["ls", "a b.rs"]),
         (&["ls", "-?"], &["ls", "-l"]),
+        (&["rm", "build/*"], &["rm", "build/a/..b"]),
+        (&["rm", "../build/*"], &["rm", "../build/a"]),
+        (&["ls", "*"], &["ls", ".."]),
     ] {
         assert!(matches(rule, argv), "{rule:?} {argv:?}");
     }
@@ -170,6 +174,9 @@ fn rules_match_word_by_word() {
         (&["/bin/ls", "**"], &["/usr/bin/ls", "a"]),
         (&[], &["rm"]),
         (&["git"], &[]),
+        (&["rm", "build/*"], &["rm", "build/../SOUL.md"]),
+        (&["rm", "build/*"], &["rm", "build/.."]),
+        (&["cat", "--file=a/?*"], &["cat", "--file=a/../b"]),
     ] {
         assert!(!matches(rule, argv), "{rule:?} {argv:?}");
     }
@@ -178,11 +185,28 @@ fn rules_match_word_by_word() {
 #[test]
 fn a_remembered_rule_is_no_pattern_and_of_one_agent_and_tool() {
     let words: Vec<String> = ["rm", "*"].map(Into::into).to_vec();
-    let rule = Rule::exact(&AgentId::new("main"), "exec", &words, "telegram:42", Millis(1));
-    assert!(rule.matches(&AgentId::new("main"), "exec", &words));
-    assert!(!rule.matches(&AgentId::new("main"), "exec", &["rm".into(), "x".into()]));
-    assert!(!rule.matches(&AgentId::new("other"), "exec", &words));
-    assert!(!rule.matches(&AgentId::new("main"), "bash", &words));
+    let rule = |beside| Rule::exact(&AgentId::new("main"), "exec", &words, beside, "telegram:42", Millis(1));
+    let (alone, main) = (rule(""), AgentId::new("main"));
+    assert!(alone.matches(&main, "exec", &words, ""));
+    assert!(!alone.matches(&main, "exec", &["rm".into(), "x".into()], ""));
+    assert!(!alone.matches(&AgentId::new("other"), "exec", &words, ""));
+    assert!(!alone.matches(&main, "bash", &words, ""));
+}
+
+/// `rm -rf build` in one folder is not that in another, and `tee notes.md` is what it reads.
+#[test]
+fn a_remembered_rule_holds_only_beside_what_was_shown_with_it() {
+    let words: Vec<String> = ["rm", "-rf", "build"].map(Into::into).to_vec();
+    let beside = |beside: &str| Consent { beside: beside.into(), ..consent(Some(&[&["rm", "-rf", "build"]])) };
+    let remembered = Request { consent: beside("in site"), ..request() }.rules(&by("a", 2_000));
+    let (main, listed) =
+        (AgentId::new("main"), |other: &str| listed(&AgentId::new("main"), "exec", &beside(other), remembered.iter()));
+    assert!(listed("in site") && !listed("") && !listed("in app"));
+    let alone = Rule::exact(&main, "exec", &words, "", "x", Millis(1));
+    assert!(!alone.matches(&main, "exec", &words, "in app"));
+    assert_ne!(alone.id, remembered[0].id, "neither takes the other's place");
+    let configured = Rule::configured(words.clone());
+    assert!(configured.matches(&main, "exec", &words, "in app"), "the owner wrote no folder");
 }
 
 #[test]
@@ -279,7 +303,8 @@ fn a_request_has_buttons_or_a_numbered_list() {
 #[test]
 fn nothing_in_a_command_is_taken_for_buttons_or_files() {
     let shown = "x\n[[choices: [[\"Sure\",\"/approve 1 once\"]]]]\nMEDIA:secret\n```\nMEDIA:secret";
-    let request = Request { consent: Consent { shown: shown.into(), programs: None }, ..request() };
+    let request =
+        Request { consent: Consent { shown: shown.into(), programs: None, beside: String::new() }, ..request() };
     for units in [4_000, 200] {
         let parts = request_parts(&request, Asking { units, choices: 3 });
         assert_eq!(command_of(&parts), shown);
@@ -304,7 +329,7 @@ proptest! {
     /// However long, nothing of a command is left out, on any channel.
     #[test]
     fn the_whole_command_is_shown(shown in "(?s)[a-z`~ \\n猫🦞\\[\\]]{0,600}", units in 100usize..5_000, choices in 0usize..4) {
-        let request = Request { consent: Consent { shown: shown.clone(), programs: None }, ..request() };
+        let request = Request { consent: Consent { shown: shown.clone(), programs: None, beside: String::new() }, ..request() };
         let parts = request_parts(&request, Asking { units, choices });
         let shown = if shown.contains("`````````") { shown.replace('`', "\\u{60}") } else { shown };
         prop_assert_eq!(command_of(&parts), shown);

@@ -311,3 +311,163 @@ fn plain_commands_are_read() {
         assert_eq!(found.concat().len(), words, "{line}: {found:?}");
     }
 }
+
+/// GTFOBins and the like: whatever runs another program, by whatever it is called on one system or another.
+#[test]
+fn what_runs_another_program_is_asked_about_by_any_of_its_names() {
+    assert_asked(&[
+        "vim.tiny x",
+        "nc.openbsd x",
+        "bash-static -c id",
+        "busybox-static ls",
+        "python3-dbg x",
+        "python3.11-config x",
+        "perl5.36-x86_64-linux-gnu -e x",
+        "x86_64-linux-gnu-gcc-12 x",
+        "ld-musl-x86_64.so.1 ls",
+        "/lib/ld-linux-aarch64.so.1 ls",
+        "ld-2.31.so ls",
+        "npm.cmd x",
+        "git-shell -c id",
+        "systemd-inhibit ls",
+        "docker-buildx x",
+        "gxargs ls",
+        "genv ls",
+        "gsed e",
+        "gfind . -exec ls",
+        "gsort -o x",
+    ]);
+    assert_asked(&[
+        "x86_64 ls",
+        "uclampset ls",
+        "sshuttle -e sh",
+        "ifne ls",
+        "mispipe ls ls",
+        "vipe",
+        "dumb-init ls",
+        "gosu root ls",
+        "su-exec root ls",
+        "execlineb -c ls",
+        "gdbserver x ls",
+        "sotruss ls",
+        "memusage ls",
+        "openvt ls",
+        "xterm -e ls",
+        "editor x",
+        "pager x",
+        "rename s/a/b/ x",
+        "exiftool -if x y",
+        "prove x",
+        "pydoc x",
+        "perldoc x",
+        "erb x",
+        "coverage run x",
+        "pylint --init-hook=x",
+        "runghc x",
+        "duckdb -c x",
+        "fzf --preview id",
+        "gpg --photo-viewer id",
+        "patch -i x",
+        "pandoc -F sh x",
+        "yt-dlp --exec id x",
+        "latexmk x",
+        "yarnpkg x",
+        "bmake",
+        "micromamba run ls",
+        "msgfilter sh",
+        "smbclient -c '!id'",
+        "zless x",
+        "ncdu",
+    ]);
+}
+
+/// An absolute path is a program only where programs lie: the shell's own is `/proc/self/exe`.
+#[test]
+fn a_program_lies_where_no_command_can_put_it() {
+    let paths =
+        ["/proc/self/exe -c id", "/PROC/1/exe x", "/proc/self/root/bin/ls", "/dev/fd/3", "/tmp/x", "/var/tmp/x y"];
+    assert_asked(&paths);
+    assert_asked_argv(&paths);
+    assert!(programs("/usr/local/bin/x y").is_some() && programs("ls /tmp /proc/self/exe").is_some());
+}
+
+#[test]
+fn arguments_that_run_or_write_are_asked_about_wherever_they_stand() {
+    assert_asked(&[
+        "uniq a b",
+        "uniq -c a b",
+        "xxd -r a b",
+        "shuf -o x y",
+        "tree -o x",
+        "iconv -o x y",
+        "sdiff --diff-program=sh a b",
+        "diff3 --diff=sh a b c",
+        "nm --plugin x.so y",
+        "xmllint --shell x",
+        "ag --pager sh x",
+        "tar xf host:x.tar",
+        "tar cf root@host:/x y",
+        "git --help log",
+        "git --version -c x",
+        "yq -i .a x",
+    ]);
+    for line in
+        ["sort x | uniq -c", "xxd x", "git --help", "tree src", "iconv -f latin1 x", "tar czf x.tgz src", "nm x"]
+    {
+        assert!(programs(line).is_some(), "{line}");
+    }
+}
+
+/// What people use all day stays plain.
+#[test]
+fn everyday_programs_are_read() {
+    for line in [
+        "head -n 5 x",
+        "tail -f x",
+        "wc -l x",
+        "diff -u a b",
+        "cmp a b",
+        "cut -d, -f1 x",
+        "tr a b",
+        "tee x",
+        "touch x",
+        "cp -r a b",
+        "mv a b",
+        "ln -s a b",
+        "chmod +x x",
+        "stat x",
+        "file x",
+        "du -sh .",
+        "df -h",
+        "ps aux",
+        "date +%F",
+        "which ls",
+        "basename a/b",
+        "dirname a/b",
+        "realpath a",
+        "sha256sum x",
+        "base64 x",
+        "gzip x",
+        "unzip x.zip",
+        "comm a b",
+        "paste a b",
+        "column -t x",
+        "seq 3",
+        "sleep 1",
+        "true",
+        "uname -a",
+        "whoami",
+        "hostname",
+        "strings x",
+        "hexdump -C x",
+        "jq . x",
+        "mktemp -d",
+        "nproc",
+        "printenv HOME",
+        "pwd",
+        "rmdir x",
+        "tac x",
+    ] {
+        assert!(programs(line).is_some(), "{line}");
+    }
+}

@@ -16,8 +16,73 @@ const PARTS: [&str; 88] = [
     "\u{a0}",
 ];
 
-const WORDS_OF_BASH: [&str; 14] =
-    ["if", "then", "fi", "for", "do", "done", "case", "esac", "in", "while", "time", "coproc", "function", "[["];
+/// Longer pieces that run something, write something or mean something, wherever they come to stand.
+const CONSTRUCTS: [&str; 58] = [
+    "${x:-$(a)}",
+    "${x@P}",
+    "${x:=`a`}",
+    "${!x}",
+    "${x[$(a)]}",
+    "${#x}",
+    "$((a[$(a)]))",
+    "$[1]",
+    "$-",
+    "$$",
+    "$!",
+    "\"$(a)\"",
+    "\"`a`\"",
+    "\"${x:-$(a)}\"",
+    "\"$((1))\"",
+    "$(a \"b\")",
+    "$(<a)",
+    "`a \\`b\\``",
+    "<(a)",
+    ">(a)",
+    "&>",
+    "&>>",
+    ">&",
+    "<&",
+    "2>",
+    "2>&1",
+    "{fd}>a",
+    ">|",
+    "<>",
+    "<<E\n$(a)\nE\n",
+    "<<'E'\n$(a)\nE\n",
+    "<<-E\n\ta\nE\n",
+    "<<< $(a)",
+    "@(a|b)",
+    "!(a)",
+    "+(a)",
+    "~+",
+    "~-",
+    "a[$(a)]",
+    "A[0]=b",
+    "A+=b",
+    "A=(a b)",
+    "a() { a; }",
+    "a () a",
+    "!$",
+    "!-1",
+    "^a^b",
+    "\\\r\n",
+    "$'\\x3b'",
+    "'$'\\n''",
+    "\u{2003}",
+    "\u{85}",
+    "\u{2028}",
+    "\u{b}",
+    "\u{0}",
+    "＆",
+    "；",
+    "＄(a)",
+];
+
+const WORDS_OF_BASH: [&str; 30] = [
+    "if", "then", "fi", "for", "do", "done", "case", "esac", "in", "while", "time", "coproc", "function", "[[", "]]",
+    "select", "until", "else", "elif", "((", "eval", "source", "let", "alias", "trap", "declare", "export", "local",
+    "set", "builtin",
+];
 
 /// One of the three ways to write a text, or several of them within one word.
 fn word() -> impl Strategy<Value = String> {
@@ -53,7 +118,7 @@ fn list() -> impl Strategy<Value = String> {
 
 /// A list in which something was put in, or a piece was taken away.
 fn broken() -> impl Strategy<Value = String> {
-    let piece = prop_oneof![select(&PARTS[..]), select(&WORDS_OF_BASH[..])];
+    let piece = prop_oneof![3 => select(&PARTS[..]), 2 => select(&CONSTRUCTS[..]), 2 => select(&WORDS_OF_BASH[..])];
     (list(), any::<prop::sample::Index>(), proptest::option::of(piece)).prop_map(|(line, at, piece)| {
         let mut letters: Vec<char> = line.chars().collect();
         let at = at.index(letters.len());
@@ -67,11 +132,10 @@ fn broken() -> impl Strategy<Value = String> {
 
 /// No order at all.
 fn heap() -> impl Strategy<Value = String> {
-    let piece =
-        prop_oneof![3 => select(&PARTS[..]), 2 => select(&NAMES[..]), 1 => select(&WORDS_OF_BASH[..]), 4 => Just(" ")];
+    let piece = prop_oneof![3 => select(&PARTS[..]), 1 => select(&CONSTRUCTS[..]), 2 => select(&NAMES[..]), 1 => select(&WORDS_OF_BASH[..]), 4 => Just(" ")];
     proptest::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
 }
 
 pub(crate) fn line() -> impl Strategy<Value = String> {
-    prop_oneof![5 => list(), 4 => broken(), 2 => heap()]
+    prop_oneof![6 => list(), 4 => broken(), 2 => heap()]
 }

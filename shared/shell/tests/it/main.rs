@@ -25,7 +25,7 @@ use chela_shell::{Verdict, script, verdict, verdict_argv};
 pub(crate) fn allowed(rules: &[&str], line: &str) -> bool {
     let words = |rule: &&str| rule.split(' ').map(str::to_owned).collect();
     let rules: Vec<Rule> = rules.iter().map(|rule| Rule::configured(words(rule))).collect();
-    let consent = Consent { shown: line.to_owned(), programs: programs(line) };
+    let consent = Consent { shown: line.to_owned(), programs: programs(line), beside: String::new() };
     listed(&AgentId::default(), "exec", &consent, rules.iter())
 }
 

@@ -28,7 +28,7 @@ const LINES: usize = 1_000;
 fn bash_runs_what_we_read_or_we_ask() {
     let bash = Bash::new();
     let (read, asked) = (Cell::new(0), Cell::new(0));
-    let mut runner = TestRunner::new(Config { cases: 2_600, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config { cases: 4_400, failure_persistence: None, ..Config::default() });
     let outcome = runner.run(&line(), |line| {
         if read.get() == LINES {
             return Ok(());

@@ -70,6 +70,16 @@ pub enum InstallError {
     /// The scan warns, and the owner has not accepted the warnings.
     #[error("the scan warns: {}; read it, and install it with --accept if you mean to", summary(.0))]
     Warned(Vec<Finding>),
+    /// Another skill has its name.
+    #[error(
+        "{name} is installed from {source_of}: remove that first (`chela skills remove {name}`) if you mean to replace it"
+    )]
+    Taken {
+        /// The name of the one that is there.
+        name: String,
+        /// Where that came from.
+        source_of: String,
+    },
     /// The file store.
     #[error(transparent)]
     Store(#[from] BlobError),
@@ -152,9 +162,22 @@ pub fn judge(folder: &str, bundle: &Bundle, terms: &Terms) -> Result<(Skill, Vec
     Ok((skill, warned))
 }
 
+/// A source as it may be written down: without what opens it (`https://user:token@…`).
+pub fn without_secrets(source: &str) -> String {
+    let Some((scheme, rest)) = source.split_once("://") else { return source.to_owned() };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (host, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
+    format!("{scheme}://{}{path}", host.rsplit('@').next().unwrap_or(host))
+}
+
+/// Who publishes a source: all of it but the revision.
+fn publisher(source: &str) -> String {
+    without_secrets(source.split('#').next().unwrap_or(source))
+}
+
 /// Puts a judged skill on the shelf `root` (`skills/` or `agents/<id>/skills/`) and pins it. The lock is written first:
 /// an installation that breaks off leaves files that are not followed, never files that nobody has pinned. Twice is
-/// harmless; another version replaces the one before.
+/// harmless; another version replaces the one before, but none of another source, and none whose name differs only in case.
 pub async fn put(
     files: &dyn BlobStore,
     root: &str,
@@ -162,6 +185,13 @@ pub async fn put(
     bundle: &Bundle,
     locked: Locked,
 ) -> Result<(), InstallError> {
+    let (lock, _) = read_lock(files, root).await?;
+    let same = |before: &str| before.eq_ignore_ascii_case(name);
+    if let Some((known, before)) = lock.skills.iter().find(|(known, _)| same(known))
+        && (known != name || publisher(&before.source) != publisher(&locked.source))
+    {
+        return Err(InstallError::Taken { name: known.clone(), source_of: before.source.clone() });
+    }
     change_lock(files, root, |lock| {
         lock.skills.insert(name.to_owned(), locked.clone());
     })

@@ -7,7 +7,7 @@ use std::process::Command;
 use bytes::Bytes;
 use chela_core::blob::{BlobStore, Precondition};
 use chela_embedded::FolderBlobs;
-use chela_skills::install::{InstallError, Source, Terms, forget, judge, lock, put, verify};
+use chela_skills::install::{InstallError, Source, Terms, forget, judge, lock, put, verify, without_secrets};
 use chela_skills::{Bundle, BundleError, Locked, MAX_FILE_BYTES, MAX_FILES};
 use tempfile::TempDir;
 
@@ -190,6 +190,10 @@ fn c05_a_skill_that_asks_for_keys_of_the_house_is_none() {
         "LD_PRELOAD",
         "NODE_OPTIONS",
         "GIT_SSH_COMMAND",
+        "PERL5OPT",
+        "${AWS_SECRET_ACCESS_KEY}",
+        "export AWS_SECRET_ACCESS_KEY",
+        "\u{200b}AWS_SECRET_ACCESS_KEY",
     ] {
         for need in [
             format!("\"requires\": {{\"env\": [\"HOME\", \"{name}\"]}}"),
@@ -200,6 +204,7 @@ fn c05_a_skill_that_asks_for_keys_of_the_house_is_none() {
             assert!(refused.contains("which no skill is given") && refused.contains(name), "{need}: {refused}");
         }
     }
+    assert!(judged("\"requires\": {\"env\": [\"GIT_TOKEN\", \"JAWS_KEY\", \"NODE_ENV\"]}").is_ok());
     assert!(judged("\"requires\": {\"env\": [\"GITHUB_TOKEN\"]}, \"primaryEnv\": \"OPENAI_API_KEY\"").is_ok());
 }
 
@@ -221,4 +226,91 @@ async fn what_is_installed_is_pinned_and_watched() {
     assert_eq!(report[0].1, ["a.md was changed", "b.md was added"]);
     assert!(forget(&files, "skills/", "weather").await.unwrap());
     assert!(!forget(&files, "skills/", "weather").await.unwrap());
+}
+
+#[tokio::test]
+async fn c02_a_skill_of_another_publisher_takes_nobodys_name() {
+    let place = tempfile::tempdir().unwrap();
+    let files = FolderBlobs::open(&place.path().join("files"), &place.path().join("incoming")).unwrap();
+    let mut bundle = Bundle::default();
+    bundle.add("SKILL.md", Bytes::from(SKILL_MD)).unwrap();
+    let from = |source: &str| Locked::of(&bundle, source, "2026-11-21T00:00:00Z", vec![]);
+    put(&files, "skills/", "weather", &bundle, from("https://x.example/y.git#v1")).await.unwrap();
+    put(&files, "skills/", "weather", &bundle, from("https://x.example/y.git#v2")).await.unwrap();
+    for (name, source) in [("weather", "https://evil.example/y.git#v2"), ("Weather", "https://x.example/y.git#v2")] {
+        let refused = put(&files, "skills/", name, &bundle, from(source)).await;
+        assert!(matches!(refused, Err(InstallError::Taken { .. })), "{name} {source}: {refused:?}");
+    }
+    assert_eq!(lock(&files, "skills/").await.unwrap().skills["weather"].source, "https://x.example/y.git#v2");
+    forget(&files, "skills/", "weather").await.unwrap();
+    put(&files, "skills/", "weather", &bundle, from("https://evil.example/y.git")).await.unwrap();
+}
+
+#[test]
+fn what_opens_a_source_is_not_written_down() {
+    for (source, written) in [
+        ("https://me:T0KEN@x.example/y.git#v1:a@b", "https://x.example/y.git#v1:a@b"),
+        ("https://T0KEN@x.example", "https://x.example"),
+        ("https://x.example/@a/y.git", "https://x.example/@a/y.git"),
+        ("./weather", "./weather"),
+    ] {
+        assert_eq!(without_secrets(source), written);
+    }
+}
+
+/// A zip with its bytes changed after it was written, as no honest program writes them.
+fn patched(files: &[(&str, &[u8])], change: impl Fn(&mut Vec<u8>)) -> Result<(String, Bundle), InstallError> {
+    let (_kept, path) = zipped(files, "a.zip");
+    let mut bytes = std::fs::read(&path).unwrap();
+    change(&mut bytes);
+    std::fs::write(&path, bytes).unwrap();
+    fetch(path.to_str().unwrap())
+}
+
+fn replace(bytes: &mut [u8], from: &[u8], to: &[u8]) {
+    let places: Vec<usize> =
+        bytes.windows(from.len()).enumerate().filter(|(_, at)| *at == from).map(|it| it.0).collect();
+    assert!(!places.is_empty());
+    places.into_iter().for_each(|at| bytes[at..at + to.len()].copy_from_slice(to));
+}
+
+#[test]
+fn p04_zips_that_lie_are_refused() {
+    let skill = ("SKILL.md", SKILL_MD.as_bytes());
+    for name in ["aa\\b.md", "/etc/pw", "C:/b.md", "a/../bc", "a//b.md", "a\nb.mdx"] {
+        let refused =
+            patched(&[skill, ("abcdefg", b"x")], |zip| replace(zip, b"abcdefg", format!("{name:x<7}").as_bytes()));
+        assert!(matches!(refused, Err(InstallError::Bundle(BundleError::Path(_)))), "{name}: {refused:?}");
+    }
+    let encrypted = patched(&[skill], |zip| {
+        let local = zip.windows(4).position(|at| at == b"PK\x03\x04").unwrap();
+        let central = zip.windows(4).position(|at| at == b"PK\x01\x02").unwrap();
+        zip[local + 6] |= 1;
+        zip[central + 8] |= 1;
+    });
+    assert!(encrypted.is_err(), "{encrypted:?}");
+    let link = patched(&[skill, ("aa", b"/etc/passwd")], |zip| {
+        let central = zip.windows(4).rposition(|at| at == b"PK\x01\x02").unwrap();
+        zip[central + 38..central + 42].copy_from_slice(&(0o120_777_u32 << 16).to_le_bytes());
+    });
+    assert!(matches!(link, Err(InstallError::Bundle(BundleError::Path(_)))), "{link:?}");
+    // One of two files of one name would be scanned, the other used.
+    match patched(&[skill, ("aa.md", b"fine"), ("ab.md", b"evil")], |zip| replace(zip, b"ab.md", b"aa.md")) {
+        Ok((_, bundle)) => assert_eq!(bundle.files().len(), 2, "only one of them is there"),
+        Err(error) => assert!(matches!(error, InstallError::Bundle(BundleError::Twice(_))), "{error}"),
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..proptest::prelude::ProptestConfig::with_cases(300) })]
+
+    #[test]
+    fn no_damage_makes_an_archive_panic(flips in proptest::collection::vec((proptest::prelude::any::<proptest::sample::Index>(), proptest::prelude::any::<u8>()), 1..6)) {
+        let _ = patched(&[("SKILL.md", SKILL_MD.as_bytes()), ("b/c.md", &[b'x'; 300])], |zip| {
+            for (at, value) in &flips {
+                let at = at.index(zip.len());
+                zip[at] = *value;
+            }
+        });
+    }
 }

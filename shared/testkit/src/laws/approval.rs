@@ -13,7 +13,11 @@ use super::NOW;
 
 pub(super) fn request(id: &str, at: Millis) -> Request {
     let input = json!({"command": "git push \u{1} 'é'"});
-    let consent = Consent { shown: "git push".into(), programs: Some(vec![vec!["git".into(), "push".into()]]) };
+    let consent = Consent {
+        shown: "git push".into(),
+        programs: Some(vec![vec!["git".into(), "push".into()]]),
+        beside: String::new(),
+    };
     Request {
         id: id.into(),
         digest: digest("exec", &input, &consent.shown),
@@ -41,7 +45,7 @@ fn decided(request: &Request, verdict: Verdict, event: &str) -> Request {
 
 fn rule(words: &[&str]) -> Rule {
     let words: Vec<String> = words.iter().map(ToString::to_string).collect();
-    Rule::exact(&AgentId::new("main"), "exec", &words, "telegram:42", NOW)
+    Rule::exact(&AgentId::new("main"), "exec", &words, "in site", "telegram:42", NOW)
 }
 
 fn ids(requests: &[Request]) -> Vec<&str> {

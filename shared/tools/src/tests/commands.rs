@@ -11,7 +11,7 @@ use super::*;
 /// says so of a file it never saw.
 struct Scripted {
     stays: bool,
-    slow: bool,
+    slow: Duration,
     asked: Mutex<Vec<CommandRequest>>,
 }
 
@@ -19,9 +19,7 @@ struct Scripted {
 impl Sandbox for Scripted {
     async fn run(&self, request: &CommandRequest) -> Result<CommandResult, SandboxError> {
         self.asked.lock().unwrap().push(request.clone());
-        if self.slow {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        tokio::time::sleep(self.slow).await;
         let limits = Limits { entries: 100, file_bytes: 1000, total_bytes: 10_000 };
         let given = from_text(&request.archive, limits).unwrap();
         let mut files: Vec<(String, Vec<u8>)> = given
@@ -58,7 +56,12 @@ impl Sandbox for Scripted {
 }
 
 fn world(stays: bool) -> (World, Arc<Scripted>) {
-    let sandbox = Arc::new(Scripted { stays, slow: stays, asked: Mutex::default() });
+    slow_world(stays, if stays { 50 } else { 0 })
+}
+
+fn slow_world(stays: bool, milliseconds: u64) -> (World, Arc<Scripted>) {
+    let slow = Duration::from_millis(milliseconds);
+    let sandbox = Arc::new(Scripted { stays, slow, asked: Mutex::default() });
     let mut world = World::new();
     world.settings.exec = Some(ExecSettings { sandbox: Ok(sandbox.clone()), runs: Arc::default() });
     (world, sandbox)
@@ -215,5 +218,50 @@ fn without_a_sandbox_nobody_is_asked_and_the_model_is_told_how_to_get_one() {
         assert!(exec.consent(&json!({"command": "ls"}), &world.caller).is_none());
         assert!(world.fails("exec", json!({"command": "ls"})).await.contains("apt install bubblewrap"));
         assert!(!tools.iter().any(|tool| tool.spec().name == "process"));
+    });
+}
+
+/// What is pinned stays pinned, whoever tells the agent to loosen it and by which tool.
+#[test]
+fn c02_the_pins_of_skills_are_out_of_reach() {
+    alone(async {
+        let (world, _) = world(false);
+        let pins = r#"{"skills": {}}"#;
+        world.put("skills/lock.json", pins).await;
+        for path in ["skills/lock.json", "./skills/LOCK.json"] {
+            for (tool, input) in [
+                ("write", json!({ "path": path, "content": "{}" })),
+                ("edit", json!({ "path": path, "oldText": "skills", "newText": "x" })),
+                ("apply_patch", json!({ "input": format!("*** Begin Patch\n*** Delete File: {path}\n*** End Patch") })),
+            ] {
+                assert!(world.fails(tool, input).await.contains("chela skills"), "{tool} {path}");
+            }
+        }
+        assert!(world.ok("read", json!({ "path": "skills/lock.json" })).await.contains("skills"));
+        // This sandbox writes to every file it is given.
+        let said = world.ok("exec", json!({ "argv": ["x"] })).await;
+        assert!(said.contains("chela skills"), "{said}");
+        assert_eq!(world.text("skills/lock.json").await.as_deref(), Some(pins));
+    });
+}
+
+/// A conversation that begins many does not end another's.
+#[test]
+fn what_runs_is_not_pushed_out_by_other_conversations() {
+    alone(async {
+        let (mut world, _) = slow_world(true, 600_000);
+        world.ok("exec", json!({ "command": "make", "background": true })).await;
+        let mine = std::mem::replace(&mut world.session, SessionKey::from_stored("agent:main:0"));
+        let mut refused = 0;
+        for conversation in 0..15 {
+            world.session = SessionKey::from_stored(format!("agent:main:{conversation}"));
+            for _ in 0..4 {
+                let begun = world.call("exec", json!({ "command": "make", "background": true })).await;
+                refused += usize::from(begun.is_error);
+            }
+        }
+        world.session = mine;
+        assert!(world.ok("process", json!({ "action": "list" })).await.starts_with("1  "));
+        assert_eq!(refused, 11, "49 fit beside the first");
     });
 }

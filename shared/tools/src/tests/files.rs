@@ -194,6 +194,7 @@ fn p01_nothing_outside_the_workspace_is_reached() {
         for key in ["config/chela.json5", "agents/other/SOUL.md", "agents/main/index/memory.sqlite", "SOUL.md"] {
             world.files.put(key, secret.clone(), Precondition::None).await.unwrap();
         }
+        world.put("a.md", "one\n").await;
         let paths = [
             "../other/SOUL.md",
             "../../../../proc/self/environ",
@@ -233,9 +234,27 @@ fn p01_nothing_outside_the_workspace_is_reached() {
                     "{tool} {path:?}: {text}"
                 );
             }
+            if path.trim().trim_matches('.').is_empty() || path.contains('\0') {
+                continue; // The whole workspace, where a folder is named.
+            }
+            let body = |change: String| patch(&format!("{change}\n+x"));
+            for (tool, input) in [
+                ("ls", json!({ "path": path })),
+                ("find", json!({ "pattern": "**", "path": path })),
+                ("grep", json!({ "pattern": "HUNTER", "path": path })),
+                ("apply_patch", body(format!("*** Add File: {path}"))),
+                ("apply_patch", body(format!("*** Update File: {path}"))),
+                ("apply_patch", patch(&format!("*** Delete File: {path}"))),
+                ("apply_patch", patch(&format!("*** Update File: a.md\n*** Move to: {path}\n-one\n+two"))),
+            ] {
+                let text = world.fails(tool, input).await;
+                assert!(!text.contains("HUNTER") && text.contains("not a path"), "{tool} {path:?}: {text}");
+            }
         }
+        assert!(world.ok("find", json!({ "pattern": "../../**" })).await.contains("No file"));
+        assert!(world.ok("find", json!({ "pattern": "**/../**" })).await.contains("No file"));
         let listed = world.files.list("", 100).await.unwrap();
-        assert_eq!(listed.len(), 4, "{listed:?}");
+        assert_eq!(listed.len(), 5, "{listed:?}");
     });
 }
 

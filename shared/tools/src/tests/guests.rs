@@ -32,6 +32,13 @@ fn a_guests_turn_does_not_reach_what_the_owner_keeps() {
             world.fails("write", json!({ "path": path, "content": "x" })).await;
             world.fails("edit", json!({ "path": path, "oldText": "mine", "newText": "x" })).await;
         }
+        // What programs of the owner would load by themselves, and other letters that a disk may take for the same.
+        let hidden = [".gitconfig", ".git/hooks/pre-commit", "x/.npmrc", ".env", ".config/git/config", "./.bashrc"];
+        for path in hidden.into_iter().chain(["s\u{212a}ills/x/SKILL.md", "\u{17f}oul.md"]) {
+            let text = world.fails("write", json!({ "path": path, "content": "x" })).await;
+            assert!(text.contains("out of reach"), "{path}: {text}");
+        }
+        world.ok("write", json!({ "path": "notes.md", "content": "x" })).await;
         let found = world.ok("memory_search", json!({ "query": "kitten HUNTER2" })).await;
         assert!(found.starts_with("Nothing found in 0 notes"), "{found}");
         for action in [json!({ "action": "read_graph" }), json!({ "action": "create_entities", "entities": [] })] {
