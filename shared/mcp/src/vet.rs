@@ -227,9 +227,15 @@ mod tests {
         for _ in 0..40 {
             deep = json!({"items": deep});
         }
+        // As deep as a schema may be, and then from the beginning: nobody's stack holds that.
+        let mut spiral = json!({"$ref": "#"});
+        for _ in 0..11 {
+            spiral = json!({"allOf": [spiral]});
+        }
         for (bomb, why) in [
             (json!({"$ref": "#/$defs/d0", "$defs": doubling}), "on and on"),
             (itself, "on and on"),
+            (spiral, "on and on"),
             (json!({"properties": {"a": deep}}), "too deep"),
             (json!({"properties": {"a": {"enum": ["x".repeat(20_000)]}}}), "too large"),
             (json!({"$ref": "https://evil.example/schema.json"}), "elsewhere"),
