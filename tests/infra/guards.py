@@ -383,6 +383,20 @@ def queues_are_closed_to_others(template):
         yield f"{name}: open to whoever a role elsewhere lets"
 
 
+def nobody_changes_what_happened(template):
+    """The audit log is added to. Whoever may update or delete rows may not its."""
+    for name, role in of_type(template, "AWS::IAM::Role").items():
+        denied = set()
+        for statement in statements(role):
+            keys = statement.get("Condition", {}).get("ForAnyValue:StringLike", {}).get("dynamodb:LeadingKeys", [])
+            if statement["Effect"] == "Deny" and plain(statement["Resource"]) == "${Table.Arn}" and keys == ["AUDIT*"]:
+                denied |= set(as_list(statement["Action"]))
+        for statement in statements(role):
+            for action in {"dynamodb:UpdateItem", "dynamodb:DeleteItem"} & set(as_list(statement.get("Action", []))) - denied:
+                if statement["Effect"] == "Allow" and any(key == "*" or key.startswith("AUDIT") for key in leading_keys(statement)):
+                    yield f"{name}: {action}"
+
+
 def schedules_fire_for_nobody_else(template):
     """Scheduler works for everybody, and for every stage of an account."""
     for statement in of_type(template, "AWS::IAM::Role")["SchedulerRole"]["AssumeRolePolicyDocument"]["Statement"]:

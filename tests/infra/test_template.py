@@ -69,6 +69,11 @@ def queue_statement(number, key, value):
     return lambda template: properties("QueuePolicy")(template)["PolicyDocument"]["Statement"][number].update({key: value})
 
 
+def agent_deny(template):
+    found = either_way(properties("AgentRole")(template)["Policies"][0]["PolicyDocument"]["Statement"])
+    return next(statement for statement in found if statement["Effect"] == "Deny")
+
+
 def scheduler_trust(template):
     return properties("SchedulerRole")(template)["AssumeRolePolicyDocument"]["Statement"][0]["Condition"]
 
@@ -233,6 +238,12 @@ MUTANTS = {
         queue_statement(1, "Condition", {"Bool": {"aws:PrincipalIsAWSService": "false"}}),
         queue_statement(0, "Action", "sqs:SendMessage"),
         lambda template: properties("QueuePolicy")(template)["Queues"].pop(),
+    ],
+    guards.nobody_changes_what_happened: [
+        allow("ApiRole", Action="dynamodb:UpdateItem", Resource=TABLE),
+        allow("AgentRole", Action="dynamodb:DeleteItem", Resource=TABLE),
+        lambda template: agent_deny(template).update(Effect="Allow"),
+        lambda template: agent_deny(template)["Condition"].clear(),
     ],
     guards.schedules_fire_for_nobody_else: [
         lambda template: scheduler_trust(template).pop("ArnEquals"),
