@@ -37,7 +37,7 @@ pub struct Listed {
 
 impl Listed {
     pub(crate) fn read(server: &str, given: &Value) -> Option<Self> {
-        let name = given.get("name").and_then(Value::as_str).filter(|name| !name.is_empty() && name.len() <= 256)?;
+        let name = given.get("name").and_then(Value::as_str).filter(|name| vet::is_name(name))?;
         let hint = |key: &str| given.pointer(&format!("/annotations/{key}")).and_then(Value::as_bool);
         let words = given.get("description").and_then(Value::as_str).unwrap_or_default();
         let schema = given.get("inputSchema").unwrap_or(&Value::Null);

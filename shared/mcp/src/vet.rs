@@ -21,6 +21,11 @@ const SCHEMA_DEPTH: usize = 24;
 /// Most parts of a schema whose references are written out: two dozen lines of them can mean millions of parts.
 const SCHEMA_PARTS: usize = 4_000;
 
+/// Whether a server may call a tool so: people read the name in terminals and logs, and see all of it.
+pub(crate) fn is_name(name: &str) -> bool {
+    (1..=256).contains(&name.len()) && !name.chars().any(char::is_control) && plain(name, name.len()) == name
+}
+
 /// The name a model knows a tool by: letters, digits and `_`, at most 64 of them. A long one is cut, with a digest of the
 /// whole behind it.
 pub(crate) fn name(server: &str, tool: &str) -> String {
