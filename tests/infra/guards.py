@@ -364,4 +364,58 @@ def nothing_of_mail_exists_without_a_domain(template):
         yield "a domain nobody asked for"
 
 
+def queues_are_closed_to_others(template):
+    """No policy of a queue lets anybody in, and one keeps plain HTTP and other accounts out of every queue that is always there."""
+    denied, kept = set(), set()
+    for name, policy in of_type(template, "AWS::SQS::QueuePolicy").items():
+        for statement in policy["PolicyDocument"]["Statement"]:
+            if statement["Effect"] != "Deny":
+                yield f"{name}: lets somebody in"
+            elif statement["Principal"] == "*" and statement["Action"] == "sqs:*" and statement["Resource"] == "*":
+                condition = plain(statement["Condition"])
+                denied |= {"plain"} if condition == {"Bool": {"aws:SecureTransport": "false"}} else set()
+                others = {"StringNotEquals": {"aws:PrincipalAccount": "${AWS::AccountId}"}, "Bool": {"aws:PrincipalIsAWSService": "false"}}
+                denied |= {"others"} if condition == others else set()
+        kept |= references(policy["Queues"])
+    if denied != {"plain", "others"}:
+        yield f"queues keep out only {denied}"
+    for name in set(of_type(template, "AWS::SQS::Queue")) - kept - {"MailDlq"}:
+        yield f"{name}: open to whoever a role elsewhere lets"
+
+
+def nobody_changes_what_happened(template):
+    """The audit log is added to. Whoever may update or delete rows may not its."""
+    for name, role in of_type(template, "AWS::IAM::Role").items():
+        denied = set()
+        for statement in statements(role):
+            keys = statement.get("Condition", {}).get("ForAnyValue:StringLike", {}).get("dynamodb:LeadingKeys", [])
+            if statement["Effect"] == "Deny" and plain(statement["Resource"]) == "${Table.Arn}" and keys == ["AUDIT*"]:
+                denied |= set(as_list(statement["Action"]))
+        for statement in statements(role):
+            for action in {"dynamodb:UpdateItem", "dynamodb:DeleteItem"} & set(as_list(statement.get("Action", []))) - denied:
+                if statement["Effect"] == "Allow" and any(key == "*" or key.startswith("AUDIT") for key in leading_keys(statement)):
+                    yield f"{name}: {action}"
+
+
+def schedules_fire_for_nobody_else(template):
+    """Scheduler works for everybody, and for every stage of an account."""
+    for statement in of_type(template, "AWS::IAM::Role")["SchedulerRole"]["AssumeRolePolicyDocument"]["Statement"]:
+        condition = plain(statement.get("Condition", {}))
+        groups = as_list(condition.get("ArnEquals", {}).get("aws:SourceArn", "*"))
+        if condition.get("StringEquals", {}).get("aws:SourceAccount") != "${AWS::AccountId}":
+            yield "for other accounts"
+        if any(not group.endswith((":schedule-group/default", ":schedule-group/chela-${Stage}")) for group in groups):
+            yield f"for other schedules: {groups}"
+
+
+def functions_are_their_own_code_alone(template):
+    """Layers are code of others, a tracer is told what is called, and a page of elsewhere needs no door."""
+    for name, function in of_type(template, FUNCTION).items():
+        if function.get("Layers") or function.get("FileSystemConfigs") or function.get("TracingConfig", {}).get("Mode") == "Active":
+            yield name
+    for name, url in of_type(template, "AWS::Lambda::Url").items():
+        if url.get("Cors"):
+            yield f"{name}: pages of elsewhere may call it"
+
+
 GUARDS = [value for value in list(globals().values()) if getattr(value, "__module__", "") == __name__ and value is not allowed]

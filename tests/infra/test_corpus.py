@@ -80,9 +80,10 @@ def doors(template):
 
 
 def senders(template):
-    """Queues have no policy of their own, so that only roles of this account send, and of these only those that must."""
-    for name in of_type(template, "AWS::SQS::QueuePolicy"):
-        yield f"{name} lets others in"
+    """No policy of a queue lets anybody in, so that only roles of this account send, and of these only those that must."""
+    for name, policy in of_type(template, "AWS::SQS::QueuePolicy").items():
+        if any(statement["Effect"] != "Deny" for statement in policy["PolicyDocument"]["Statement"]):
+            yield f"{name} lets others in"
     wanted = {
         "LiveQueue": {"AgentRole", "ApiRole", *STRANGERS},
         # The agent's: a schedule that its owner wants now.

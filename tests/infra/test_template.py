@@ -65,6 +65,19 @@ def sandbox_deny(template):
     return next(statement for statement in found if statement["Effect"] == "Deny")
 
 
+def queue_statement(number, key, value):
+    return lambda template: properties("QueuePolicy")(template)["PolicyDocument"]["Statement"][number].update({key: value})
+
+
+def agent_deny(template):
+    found = either_way(properties("AgentRole")(template)["Policies"][0]["PolicyDocument"]["Statement"])
+    return next(statement for statement in found if statement["Effect"] == "Deny")
+
+
+def scheduler_trust(template):
+    return properties("SchedulerRole")(template)["AssumeRolePolicyDocument"]["Statement"][0]["Condition"]
+
+
 # Each guard with damage that must turn it red.
 MUTANTS = {
     guards.permissions_are_in_the_roles: [
@@ -218,6 +231,29 @@ MUTANTS = {
         lambda template: template["Resources"]["MailDlq"].pop("Condition"),
         lambda template: template["Parameters"]["MailDomain"].update(Default="example.org"),
         lambda template: template["Conditions"].update(ReceivesMail={"Fn::Equals": ["a", "a"]}),
+    ],
+    guards.queues_are_closed_to_others: [
+        drop("QueuePolicy"),
+        queue_statement(0, "Effect", "Allow"),
+        queue_statement(1, "Condition", {"Bool": {"aws:PrincipalIsAWSService": "false"}}),
+        queue_statement(0, "Action", "sqs:SendMessage"),
+        lambda template: properties("QueuePolicy")(template)["Queues"].pop(),
+    ],
+    guards.nobody_changes_what_happened: [
+        allow("ApiRole", Action="dynamodb:UpdateItem", Resource=TABLE),
+        allow("AgentRole", Action="dynamodb:DeleteItem", Resource=TABLE),
+        lambda template: agent_deny(template).update(Effect="Allow"),
+        lambda template: agent_deny(template)["Condition"].clear(),
+    ],
+    guards.schedules_fire_for_nobody_else: [
+        lambda template: scheduler_trust(template).pop("ArnEquals"),
+        lambda template: scheduler_trust(template).pop("StringEquals"),
+        lambda template: scheduler_trust(template)["ArnEquals"].update({"aws:SourceArn": "arn:aws:scheduler:*:1:schedule-group/*"}),
+    ],
+    guards.functions_are_their_own_code_alone: [
+        put("Agent", "Layers", ["arn:aws:lambda:eu-west-1:1:layer:x:1"]),
+        put("Api", "TracingConfig", {"Mode": "Active"}),
+        put("ApiUrl", "Cors", {"AllowOrigins": ["*"]}),
     ],
     guards.schedules_are_delivered_once_or_kept: [
         lambda template: properties("ScheduleDaily")(template)["Target"].pop("DeadLetterConfig"),

@@ -15,6 +15,7 @@ use chela_core::session::StoreError;
 use chela_core::session_key::parse_agent_session_key;
 use chela_core::shown::files_of;
 use chela_core::spend::{Day, NanoDollars, Reservation, Reserved, Scope, Settlement, SpendStore};
+use chela_core::tool_policy::Limit;
 
 use crate::answer::{Agent, Attempt};
 use crate::draft::Draft;
@@ -27,6 +28,9 @@ const BYTES_PER_TOKEN: usize = 3;
 
 /// Tokens of a picture in the size providers take at most.
 const PICTURE_TOKENS: u64 = 1_600;
+
+/// Most units of a service that one call is believed to have used; some are counted by whoever sends the bill.
+const MOST_UNITS: u64 = 100_000_000;
 
 /// A call that fails later than this, without a word, may have thought all the time, and thoughts are billed.
 const REFUSED_WITHIN_MS: u64 = 10_000;
@@ -135,10 +139,13 @@ impl<'a> Purse<'a> {
         let call = profile.model.call(request, &mut on_delta);
         let called = tokio::time::timeout(request.timeout.saturating_add(GRACE), call).await;
         let hung = called.is_err();
-        let answer = called.unwrap_or_else(|_| {
+        let mut answer = called.unwrap_or_else(|_| {
             let reason = format!("no whole answer within {} s", request.timeout.as_secs());
             Err(ModelError::Unavailable { provider: choice.provider().to_owned(), reason })
         });
+        if let Ok(answer) = &mut answer {
+            answer.usage = answer.usage.believed();
+        }
         let (spent, usage) = match &answer {
             Ok(answer) if answer.usage == Usage::default() => (price.of(&guess(&worst, answer)), answer.usage),
             Ok(answer) => (price.of(&answer.usage), answer.usage),
@@ -221,6 +228,7 @@ impl chela_core::purse::Purse for Purse<'_> {
     }
 
     async fn settle(&self, tariff: &Tariff, reservation: Reservation, units: u64) {
+        let units = units.min(MOST_UNITS);
         let settlement = Settlement { reservation, spent: tariff.cost(units), usage: tariff.usage(units) };
         self.enter(settlement, units > 0).await;
     }
@@ -240,21 +248,23 @@ fn channel(task: Option<&Task>) -> Option<&str> {
     }
 }
 
-/// Who pays for a turn: whoever wrote the message that began it, or in whose conversation its work was given. In lower
+/// Who pays for a turn: whoever wrote the message that began it, however often the work was handed on since. In lower
 /// case, as session keys have it.
 fn user(task: &Task) -> Option<String> {
     let name = |channel: &str, id: &str| format!("{channel}:{id}").to_lowercase();
+    let first = |limit: &Limit| limit.who.iter().find_map(|who| Some(name(&who.channel, who.senders.first()?)));
     match task {
         Task::Message { inbound, .. } => Some(name(&inbound.channel, &inbound.sender.id)),
-        Task::Relay { from, .. } => {
+        Task::Relay { from, limit, .. } => first(limit).or_else(|| {
             let parsed = parse_agent_session_key(from.as_str())?;
             let (channel, peer) = parsed.rest.split_once(":direct:")?;
             Some(name(channel.split(':').next()?, peer.split(":thread:").next()?))
-        }
-        // Whoever paid for the turn that asked.
-        Task::Decision { sender, deliver_to: Some(to), .. } if !sender.is_empty() => Some(name(&to.channel, sender)),
-        Task::Decision { .. }
-        | Task::Heartbeat { .. }
+        }),
+        Task::Decision { sender, limit, deliver_to, .. } => first(limit).or_else(|| {
+            let to = deliver_to.as_ref().filter(|_| !sender.is_empty())?;
+            Some(name(&to.channel, sender))
+        }),
+        Task::Heartbeat { .. }
         | Task::Redeliver { .. }
         | Task::Approval { .. }
         | Task::Lapsed { .. }
@@ -292,15 +302,16 @@ fn guess(worst: &Usage, answer: &ModelAnswer) -> Usage {
 
 #[cfg(test)]
 mod tests {
+    use chela_core::message::ReplyAddress;
     use chela_core::queue::{Authority, Purpose};
     use chela_core::session_key::SessionKey;
-    use chela_core::tool_policy::Limit;
+    use chela_core::tool_policy::Who;
 
     use super::*;
 
     #[test]
     fn the_work_of_a_sub_agent_counts_for_the_person_it_is_done_for() {
-        let relay = |from: &str| Task::Relay {
+        let handed = |from: &str, limit: Limit| Task::Relay {
             from: SessionKey::from_stored(from),
             purpose: Purpose::Assign,
             label: None,
@@ -308,15 +319,44 @@ mod tests {
             depth: 1,
             hops: 1,
             authority: Authority::Guest,
-            limit: Limit::default(),
+            limit,
             deliver_to: None,
         };
+        let relay = |from: &str| handed(from, Limit::default());
         assert_eq!(user(&relay("agent:main:telegram:direct:7")).as_deref(), Some("telegram:7"));
         assert_eq!(user(&relay("agent:main:telegram:second:direct:7")).as_deref(), Some("telegram:7"));
         let matrix = "agent:main:matrix:direct:@ada:example.org:thread:$1";
         assert_eq!(user(&relay(matrix)).as_deref(), Some("matrix:@ada:example.org"));
         for unknown in ["agent:main:main", "agent:main:direct:7", "agent:main:telegram:group:7", "cron:morning"] {
             assert_eq!(user(&relay(unknown)), None, "{unknown}");
+        }
+        // Wherever it was said: in a room, in a conversation that several channels share, by whoever spoke first.
+        let mut limit = Limit::default();
+        let senders = vec!["7".to_owned(), "8".to_owned()];
+        limit.add_who(Who { channel: "Telegram".into(), rooms: vec!["-100".into()], senders, ..Who::default() });
+        let asked = |deliver_to: &str| Task::Decision {
+            id: "r".into(),
+            sender: "7".into(),
+            authority: Authority::Guest,
+            limit: limit.clone(),
+            depth: 1,
+            hops: 1,
+            deliver_to: Some(ReplyAddress {
+                channel: deliver_to.into(),
+                account: "main".into(),
+                to: "x".into(),
+                thread: None,
+                message: None,
+            }),
+        };
+        for task in [
+            handed("agent:main:telegram:group:-100", limit.clone()),
+            handed("agent:main:direct:ada", limit.clone()),
+            handed("agent:main:subagent:1", limit.clone()),
+            asked("session"),
+            asked("telegram"),
+        ] {
+            assert_eq!(user(&task).as_deref(), Some("telegram:7"), "{task:?}");
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use chela_config::{Account, DEFAULT_ACCOUNT};
 use chela_core::gate::{DmPolicy, GroupPolicy};
+use chela_core::session_key::DmScope;
 use serde_json::json;
 
-use crate::checks::{EMPTY_LIST, NO_OWNER, OPEN_DM, OPEN_ROOMS, UNADDRESSED};
-use crate::{Finding, Repair, Subject};
+use crate::checks::{EMPTY_LIST, NO_OWNER, OPEN_DM, OPEN_ROOMS, SHARED_SESSION, UNADDRESSED};
+use crate::{Finding, Repair, Severity, Subject};
 
 /// Whether strangers are heard directly or in rooms.
 pub(crate) fn is_open(account: &Account) -> bool {
@@ -28,7 +29,7 @@ pub(crate) fn enabled(subject: &Subject<'_>) -> Vec<Account> {
 }
 
 /// The keys that lead to an account's own settings.
-fn keys(subject: &Subject<'_>, account: &Account, key: &str) -> Vec<String> {
+pub(crate) fn keys(subject: &Subject<'_>, account: &Account, key: &str) -> Vec<String> {
     let owned = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
     let own = owned(&["channels", &account.channel, "accounts", &account.id, key]);
     let shared = owned(&["channels", &account.channel, key]);
@@ -48,6 +49,20 @@ pub(crate) fn look(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     if !accounts.is_empty() && !accounts.iter().any(owned) {
         let fix = "name your own id in commands.ownerAllowFrom, as [\"telegram:123456789\"]";
         findings.push(NO_OWNER.found("commands.ownerAllowFrom", "no sender is named as the owner", fix));
+    }
+    look_at_shared(subject, &accounts, findings);
+}
+
+/// Several people in one conversation: what one says in private the others are answered with.
+fn look_at_shared(subject: &Subject<'_>, accounts: &[Account], findings: &mut Vec<Finding>) {
+    let several = |account: &Account| account.gate.allow_from.len() > 1 && account.gate.dm_policy != DmPolicy::Disabled;
+    let open = accounts.iter().any(opens_directly);
+    let shared = subject.config.routing.session.dm_scope.unwrap_or_default() == DmScope::Main;
+    if shared && (open || accounts.iter().any(several)) {
+        let fix = "set session.dmScope to \"per-channel-peer\", unless all of them are you";
+        let found =
+            SHARED_SESSION.found("session.dmScope", "several people write directly, into one conversation", fix);
+        findings.push(if open { found.of_severity(Severity::Critical) } else { found });
     }
 }
 

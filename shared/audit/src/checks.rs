@@ -29,6 +29,7 @@ checks! {
     UNADDRESSED = ("channels.unaddressed", Warn, "Every message of a room is answered, whether it is meant for the agent or not: each costs a turn.");
     EMPTY_LIST = ("channels.empty_list", Warn, "A list of senders is empty. It allows nobody, and often was meant to allow everybody.");
     NO_OWNER = ("channels.no_owner", Info, "No sender is an owner: nobody can approve, change a model or stop spending from a chat.");
+    SHARED_SESSION = ("session.shared", Warn, "Several people share one conversation: each can be told what the others said in private. Critical where strangers are heard.");
     SHORT_TOKEN = ("gateway.short_token", Critical, "The key of the API can be guessed.");
     EXPOSED = ("gateway.exposed", Warn, "The gateway listens beyond this machine without TLS: its key can be read on the way.");
     PLAIN_ORIGIN = ("gateway.plain_origin", Warn, "Platforms are told an address without TLS.");
@@ -36,6 +37,7 @@ checks! {
     NO_BUDGET = ("spend.no_limit", Warn, "Nothing stops spending on a day that goes wrong. AWS Budgets report 8 to 12 hours late.");
     NO_USER_BUDGET = ("spend.no_user_limit", Warn, "One stranger can use up the whole day's limit.");
     HALTED = ("spend.halted", Info, "Spending is halted in the configuration: nobody gets an answer.");
+    OFTEN = ("schedules.often", Warn, "An agent may make schedules that fire more often than every five minutes: each firing is paid.");
     WEAK_MODEL = ("models.weak", Warn, "A small or old model reads what strangers write: such models follow instructions in it most easily.");
     PLAIN_PROVIDER = ("models.plain_http", Critical, "A provider's key and all that is said travel unencrypted.");
     EXEC_UNWALLED = ("exec.unwalled", Critical, "Commands run as the gateway's user, without walls: they read its secrets and reach every network.");
@@ -58,6 +60,7 @@ checks! {
     WILD_ACTION = ("template.wild_action", Critical, "A role may do everything of a service.");
     WILD_RESOURCE = ("template.wild_resource", Critical, "A role may do it to resources that are not ours.");
     SCAN = ("template.scan", Critical, "A role may read the whole table or drop it.");
+    PASS_ROLE = ("template.pass_role", Critical, "A role may be handed to whichever service: whoever can do that does what that role may.");
     MANAGED_POLICY = ("template.managed_policy", Warn, "A role has a policy that others change without us.");
     SANDBOX_ARMED = ("template.sandbox_armed", Critical, "The function that runs what a model wrote may do something, or carries something.");
     SANDBOX_REACHES = ("template.sandbox_reaches", Warn, "The function that runs what a model wrote has a way to the internet, for whoever breaks out of its filter.");
@@ -70,6 +73,7 @@ checks! {
     PLAIN_BUCKET = ("template.plain_bucket", Warn, "The bucket answers without TLS.");
     NO_RECOVERY = ("template.no_recovery", Warn, "What is deleted or overwritten by mistake is gone.");
     UNENCRYPTED = ("template.unencrypted", Warn, "What is stored is not encrypted at rest.");
+    OPEN_QUEUE = ("template.open_queue", Critical, "Everybody may send to a queue, a topic or the bus: what comes out of it is believed.");
     NO_DEAD_LETTERS = ("template.no_dead_letters", Warn, "A message that cannot be handled vanishes.");
     NO_AWS_BUDGET = ("template.no_budget", Info, "Nobody is told when the bill grows.");
 }

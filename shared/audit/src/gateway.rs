@@ -34,7 +34,7 @@ pub(crate) fn look(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
             "listen on 127.0.0.1 and let a reverse proxy with TLS, or a tunnel, stand before it",
         ));
     }
-    if gateway.public_origin.as_deref().is_some_and(|origin| origin.starts_with("http://") && !is_local(origin)) {
+    if gateway.public_origin.as_deref().is_some_and(is_plain) {
         findings.push(PLAIN_ORIGIN.found("gateway.publicOrigin", "the address begins with http://", "use https://"));
     }
     if gateway.limits.messages_per_minute == 0 {
@@ -43,6 +43,12 @@ pub(crate) fn look(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
         let fix = "remove the key: 30 messages a minute of one sender are answered";
         findings.push(NO_RATE_LIMIT.found(at, "0 is no limit", fix).with(Repair::Key { path, value: json!(30) }));
     }
+}
+
+/// Whether a URL leads to another machine without TLS, however it is spelled.
+pub(crate) fn is_plain(url: &str) -> bool {
+    let plain = url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "ws"));
+    plain && !is_local(url)
 }
 
 /// Whether a URL names this machine or a private network by its literal address.

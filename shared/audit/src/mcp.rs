@@ -3,7 +3,7 @@
 use chela_config::{McpRisk, McpServer};
 
 use crate::checks::{MCP_PLAIN, MCP_UNASKED, MCP_UNPINNED};
-use crate::gateway::is_local;
+use crate::gateway::is_plain;
 use crate::{Finding, Subject};
 
 /// Programs that fetch another one and run it.
@@ -13,7 +13,7 @@ pub(crate) fn look(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     let servers = subject.config.mcp.servers.iter().filter(|(_, server)| server.enabled);
     for (name, server) in servers {
         let at = |key: &str| format!("mcp.servers.{name}.{key}");
-        if server.url.as_deref().is_some_and(|url| url.starts_with("http://") && !is_local(url)) {
+        if server.url.as_deref().is_some_and(is_plain) {
             findings.push(MCP_PLAIN.found(at("url"), "the address begins with http://", "use https://"));
         }
         if fetches_anything(server) {
@@ -28,12 +28,26 @@ pub(crate) fn look(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Whether a program is fetched at each start and nothing says which of its versions.
+/// Whether a program is fetched at each start and nothing says which of its versions. What stands behind `-c` of a shell
+/// is looked at, too.
 fn fetches_anything(server: &McpServer) -> bool {
-    let program = server.command.as_deref().and_then(|command| command.rsplit('/').next()).unwrap_or_default();
-    let pinned = |word: &String| {
-        let version = word.rsplit_once(['@', '=', ':']).map(|(_, version)| version).unwrap_or_default();
-        version.len() == 64 || version.starts_with(|c: char| c.is_ascii_digit())
+    let words = server.command.iter().chain(&server.args).flat_map(|word| word.split_whitespace());
+    let mut words = words.skip_while(|word| !FETCHES.contains(&word.rsplit('/').next().unwrap_or_default()));
+    match words.next() {
+        Some(_) => !words.any(is_pinned),
+        None => false,
+    }
+}
+
+/// Whether a word names a version: `some-server@1.4.2`, `some-server==1.4`, `image:1.4`, `image@sha256:…`. A number of any
+/// other kind, a port for instance, is none.
+fn is_pinned(word: &str) -> bool {
+    let word = match word.strip_prefix("--package=").or_else(|| word.strip_prefix("--from=")) {
+        Some(package) => package,
+        None if word.starts_with('-') => return false,
+        None => word,
     };
-    FETCHES.contains(&program) && !server.args.iter().any(pinned)
+    let named = word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '@') && !word.contains("//");
+    let version = word.rsplit_once(['@', '=', ':']).map(|(_, version)| version).unwrap_or_default();
+    named && (version.len() == 64 || version.starts_with(|c: char| c.is_ascii_digit()))
 }

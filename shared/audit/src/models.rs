@@ -2,7 +2,7 @@
 
 use crate::channels::{enabled, is_open};
 use crate::checks::{PLAIN_PROVIDER, WEAK_MODEL};
-use crate::gateway::is_local;
+use crate::gateway::is_plain;
 use crate::{Finding, Subject};
 
 /// Parts of names of models that are small or old. OpenClaw warns of the same (`models.small_params`).
@@ -30,8 +30,7 @@ const SMALL_BILLIONS: f64 = 15.0;
 pub(crate) fn look(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     let config = subject.config;
     for (name, provider) in &config.models.providers {
-        let plain = provider.base_url.as_deref().filter(|url| url.starts_with("http://") && !is_local(url));
-        if plain.is_some() {
+        if provider.base_url.as_deref().is_some_and(is_plain) {
             let at = format!("models.providers.{name}.baseUrl");
             findings.push(PLAIN_PROVIDER.found(at, "the address begins with http://", "use https://"));
         }

@@ -1,8 +1,11 @@
 //! What can be spent.
 
 use crate::channels::{enabled, is_open};
-use crate::checks::{HALTED, NO_BUDGET, NO_USER_BUDGET};
-use crate::{Finding, Severity, Subject};
+use crate::checks::{HALTED, NO_BUDGET, NO_USER_BUDGET, OFTEN};
+use crate::{Finding, Repair, Severity, Subject};
+
+/// Least minutes between two firings that earn no word.
+const SELDOM: u32 = 5;
 
 pub(crate) fn look(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     let spend = &subject.config.spend;
@@ -24,6 +27,13 @@ pub(crate) fn look(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
             "strangers are heard, each without a limit",
             fix,
         ));
+    }
+    let cron = &subject.config.tools.cron;
+    if cron.min_interval_minutes < SELDOM && cron.max_jobs > 0 {
+        let path = ["tools", "cron", "minIntervalMinutes"].map(str::to_owned).to_vec();
+        let message = format!("schedules may fire every {} minutes", cron.min_interval_minutes);
+        let found = OFTEN.found(path.join("."), message, "remove the key: five minutes lie between two firings then");
+        findings.push(found.with(Repair::Key { path, value: SELDOM.into() }));
     }
     if spend.halted {
         findings.push(HALTED.found("spend.halted", "all spending is halted", "set it to false when you are ready"));

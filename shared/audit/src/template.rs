@@ -81,6 +81,22 @@ fn list(value: Option<&Value>) -> Vec<&Value> {
     }
 }
 
+/// Statements of policies, those inside `Fn::If` too.
+fn statements(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Object(entries) if entries.contains_key("Effect") => vec![value],
+        Value::Object(entries) => entries.values().flat_map(statements).collect(),
+        Value::Array(items) => items.iter().flat_map(statements).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Whether a statement lets everybody do something.
+fn grants_everybody(statement: &Value) -> bool {
+    let everybody = statement.get("Principal").map(texts).unwrap_or_default().contains(&"*");
+    everybody && statement.get("Effect").and_then(Value::as_str) == Some("Allow")
+}
+
 /// Every text within a value.
 fn texts(value: &Value) -> Vec<&str> {
     match value {

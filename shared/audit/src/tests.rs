@@ -82,6 +82,9 @@ Resources:
 ";
 
 fn variables(name: &str) -> Option<String> {
+    if name == "SHORT" {
+        return Some("hook".to_owned());
+    }
     Some(format!("{name}-1f8a6c20b7d94e35a1c2d3e4"))
 }
 
@@ -217,7 +220,33 @@ fn configurations() -> Vec<(&'static str, String)> {
         ("secrets.written", clean("${BOT}", "123:abc")),
         ("secrets.reused", changed(&clean("${BOT}", "7f3a9c1e5b2d8f60"), "${HOOK}", "7f3a9c1e5b2d8f60")),
         ("secrets.short", clean("${HOOK}", "hook")),
+        ("session.shared", clean("allowFrom: [\"1\"]", "allowFrom: [\"1\", \"2\"]")),
+        ("session.shared", OPEN.to_owned()),
+        ("schedules.often", clean("spend: {", "tools: { cron: { minIntervalMinutes: 1 } }, spend: {")),
+        // What stands behind a variable or a reference is no other secret.
+        ("secrets.reused", clean("${HOOK}", "${KEY}")),
+        ("secrets.reused", clean("\"${KEY}\"", "\"${BOT}\"")),
+        ("secrets.reused", clean("\"${HOOK}\"", "${R}").replace("\"${KEY}\"", "${R}").replace("${R}", REFERENCE)),
+        ("secrets.short", clean("${HOOK}", "${SHORT}")),
+        // However it is spelled.
+        ("models.plain_http", clean("spend: {", &provider("Http://example.com"))),
+        ("models.plain_http", clean("spend: {", &provider("http://127.0.0.1.example.com"))),
+        ("mcp.unpinned", clean("spend: {", &program("npx", &["-y", "some-server", "--port=3000"]))),
+        ("mcp.unpinned", clean("spend: {", &program("npx", &["-y", "some-server@latest", "http://a.example:80"]))),
+        ("mcp.unpinned", clean("spend: {", &program("/usr/bin/docker", &["run", "-p", "8080:8080", "a/server"]))),
+        ("mcp.unpinned", clean("spend: {", &program("sh", &["-c", "exec npx -y some-server"]))),
+        ("mcp.unpinned", clean("spend: {", &program("env", &["A=1", "uvx", "some-server"]))),
     ]
+}
+
+const REFERENCE: &str = "{ source: \"ssm\", id: \"/chela/dev/one\" }";
+
+fn provider(url: &str) -> String {
+    format!("models: {{ providers: {{ x: {{ baseUrl: \"{url}\" }} }} }}, spend: {{")
+}
+
+fn program(command: &str, args: &[&str]) -> String {
+    format!("mcp: {{ servers: {{ x: {{ command: \"{command}\", args: {args:?} }} }} }}, spend: {{")
 }
 
 const TEMPLATES: &[(&str, &str, &str)] = &[
@@ -255,7 +284,48 @@ const TEMPLATES: &[(&str, &str, &str)] = &[
     ("template.unencrypted", "SSEEnabled: true", "SSEEnabled: false"),
     ("template.no_dead_letters", "RedrivePolicy: { maxReceiveCount: 3 }", "DelaySeconds: 1"),
     ("template.no_budget", "Default: 20", "Default: 0"),
+    // What stands within a condition is deployed, too.
+    ("template.wild_action", "{ Effect: Allow, Action: [dynamodb:GetItem], Resource: !GetAtt Table.Arn }", CONDITIONAL),
+    (
+        "template.sandbox_armed",
+        "{ Effect: Allow, Action: ['ec2:CreateNetworkInterface', 'ec2:DescribeSubnets'], Resource: '*' }",
+        CONDITIONAL,
+    ),
+    ("template.wild_resource", "Resource: !GetAtt Table.Arn", "Resource: 'arn:aws:s3:::*'"),
+    (
+        "template.wild_resource",
+        "Resource: !GetAtt Table.Arn",
+        "Resource: !Sub 'arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/*'",
+    ),
+    ("template.scan", "[dynamodb:GetItem]", "DynamoDB:SCAN"),
+    ("template.pass_role", "[dynamodb:GetItem]", "iam:passrole"),
+    ("template.managed_policy", "      Environment:", "      Policies: [AdministratorAccess]\n      Environment:"),
+    (
+        "template.managed_policy",
+        "      Environment:",
+        "      Policies: [{ S3CrudPolicy: { BucketName: x } }]\n      Environment:",
+    ),
+    ("template.sandbox_armed", "VpcConfig:", "Policies: AmazonS3FullAccess\n      VpcConfig:"),
+    ("template.open_url", "      Environment:", "      Events: { Web: { Type: HttpApi } }\n      Environment:"),
+    (
+        "template.open_url",
+        "  AgentRole:\n",
+        "  Way: { Type: AWS::Lambda::Url, Properties: { TargetFunctionArn: !GetAtt Agent.Arn, AuthType: NONE } }\n  AgentRole:\n",
+    ),
+    (
+        "template.open_url",
+        "  AgentRole:\n",
+        "  Way: { Type: AWS::Lambda::Permission, Properties: { FunctionName: !Ref Sandbox, Principal: '*' } }\n  AgentRole:\n",
+    ),
+    (
+        "template.open_queue",
+        "  AgentRole:\n",
+        "  Way: { Type: AWS::SQS::QueuePolicy, Properties: { PolicyDocument: { Statement: [{ Effect: Allow, Principal: '*', Action: sqs:SendMessage }] } } }\n  AgentRole:\n",
+    ),
 ];
+
+const CONDITIONAL: &str =
+    "!If [Wide, { Effect: Allow, Action: 's3:*', Resource: !GetAtt Bucket.Arn }, !Ref AWS::NoValue]";
 
 #[test]
 fn strangers_make_a_missing_limit_critical() {
@@ -318,6 +388,11 @@ fn the_template_of_this_house_has_no_door_open() {
 fn what_is_no_template_is_refused() {
     assert_eq!(Template::read("a: 1").unwrap_err(), TemplateError::NoResources);
     assert!(matches!(Template::read("a: [").unwrap_err(), TemplateError::Unreadable(_)));
+    // Nor is one that nobody's stack or memory holds.
+    let bomb = |levels: u32| (1..levels).map(|n| format!("l{n}: &l{n} [*l{}, *l{0}, *l{0}, *l{0}]\n", n - 1));
+    for bomb in ["[".repeat(500_000), "{a: ".repeat(200_000), format!("l0: &l0 x\n{}", bomb(60).collect::<String>())] {
+        assert!(matches!(Template::read(&bomb).unwrap_err(), TemplateError::Unreadable(_)));
+    }
     let large = "a".repeat(2 * 1024 * 1024);
     assert!(matches!(Template::read(&large).unwrap_err(), TemplateError::Unreadable(_)));
 }
@@ -350,6 +425,12 @@ fn careful_settings_are_not_reported() {
         "mcp: { servers: { x: { command: \"npx\", args: [\"-y\", \"@a/some-server@1.4.2\"] } } }",
         "mcp: { servers: { x: { url: \"http://127.0.0.1:9000\", risk: \"read\", ask: false } } }",
         "mcp: { servers: { x: { url: \"http://example.com\", enabled: false } } }",
+        "mcp: { servers: { x: { command: \"npx\", args: [\"--package=a@1.2\", \"a\"] } } }",
+        "mcp: { servers: { x: { command: \"docker\", args: [\"run\", \"-i\", \"ghcr.io/a/b:1.2.3\"] } } }",
+        "mcp: { servers: { x: { command: \"uvx\", args: [\"a==1.4\"] } } }",
+        "mcp: { servers: { x: { command: \"sh\", args: [\"-c\", \"/opt/server\"] } } }",
+        "models: { providers: { x: { baseUrl: \"http://127.0.0.1:11434\" } } }",
+        "models: { providers: { x: { baseUrl: \"https://a.example\", apiKey: \"${K}\" } } }, tools: { web: { search: { provider: \"brave\", apiKey: \"${K}\" } } }",
     ] {
         let text = changed(CLEAN, "spend: {", &format!("{careful}, spend: {{"));
         assert_eq!(found(&text, None, &[]), [], "{careful}");

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use chela_core::session::StoreError;
 
-use crate::item::{Item, Key, text};
+use crate::item::{Item, Key, number, text};
 use crate::table::Table;
 
 /// A change that is put together step by step.
@@ -70,6 +70,13 @@ impl Change {
         self.conditions.push(condition);
     }
 
+    /// Only if the set has the element, or less than so many others.
+    pub(crate) fn if_in_or_fewer(&mut self, set: &str, element: &str, most: u64) {
+        let (name, element, most) = (self.name(set), self.value(text(element)), self.value(number(most)));
+        let room = format!("attribute_not_exists({name}) OR size({name}) < {most}");
+        self.conditions.push(format!("({room} OR contains({name}, {element}))"));
+    }
+
     fn name(&mut self, attribute: &str) -> String {
         let placeholder = format!("#{}", self.names.len());
         self.names.insert(placeholder.clone(), attribute.to_owned());
@@ -124,8 +131,6 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
-    use crate::item::number;
-
     use super::*;
 
     #[test]

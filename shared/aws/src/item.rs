@@ -16,7 +16,7 @@
 //! | rule | `RULES` | `R#<id>` | `j` `Rule`, JSON, left out once it is forgotten |
 //! | record | `AUDIT#<tenant>` | its number | `j` `Record`, JSON |
 //! | gate | `SPEND#<tenant>` | `HALT` | `h` there while spending is halted · `v` changes of that |
-//! | spending | `SPEND#<tenant>` | `D#<date>` | the gate's · of each scope, named by a letter and its mark: `j` scope, JSON · `t` spent and reserved · `s` spent · `n` calls · `i` `o` `c` `w` tokens · `r<name>` an open reservation · `ttl` ninety days |
+//! | spending | `SPEND#<tenant>` | `D#<date>` | the gate's · of each scope, named by a letter and its mark: `j` scope, JSON · `t` spent and reserved · `s` spent · `n` calls · `i` `o` `c` `w` tokens · `r<name>` an open reservation · `p` marks of persons · `ttl` ninety days |
 //! | rest | `COOLDOWNS` | `P#<credential>` | `j` `Cooldown`, JSON, left out once it works · `ttl` its end and thirty days |
 //! | listing | `LIST#A#<agent>`, `LIST#P#<parent session>` | time left at its beginning, `#S#<session>` | `j` `Listing`, JSON |
 //! | wishes | `WISHES#S#<session>` | `WISHES` | `j` `Wishes`, JSON |

@@ -5,6 +5,12 @@
 //! add two attributes, so what is taken (spent or reserved) is kept as one number beside what is spent. Each open
 //! reservation is an attribute, too: it is what makes a repetition one.
 //!
+//! # How many persons a day holds
+//!
+//! A row takes 400 KB, and each write is billed by the whole of it. So a day knows [`PERSONS`] of its persons one by one
+//! (their marks are a set of the row); those who come later are counted in a few groups, each with the limit of one
+//! person. Whoever can be many strangers stops the others of their group, and nobody who was there before.
+//!
 //! # How a halt is seen at once, on any day
 //!
 //! A reservation looks at one row, so the halt must stand in that row, and nobody knows which days there will be. There
@@ -49,6 +55,15 @@ const VERSION: &str = "v";
 /// There while spending is halted.
 const HALTED: &str = "h";
 
+/// The marks of persons that are counted one by one.
+const PERSONS: &str = "p";
+
+/// As many are.
+const MOST_PERSONS: u64 = 1_000;
+
+/// The groups of those who come later.
+const GROUPS: u8 = 64;
+
 /// Begins the attributes of open reservations.
 const RESERVED: char = 'r';
 
@@ -65,24 +80,30 @@ const CACHE_WRITE: char = 'w';
 #[async_trait]
 impl SpendStore for Table {
     async fn reserve(&self, wish: &Reservation) -> Result<Reserved, StoreError> {
-        let scopes = counted(wish)?;
-        // The second time the day is open.
-        for _ in 0..2 {
+        let mut scopes = counted(wish, false)?;
+        // The second time the day is open, the third time it is known to be crowded.
+        for _ in 0..3 {
             let row = match self.change(&Key::day(&wish.day), reserving(wish, &scopes)).await? {
                 Ok(now) => return granted(&scopes, &now),
                 Err(row) => row,
             };
+            let crowded = is_crowded(&row, &scopes);
+            if crowded {
+                scopes = counted(wish, true)?;
+            }
             if let Some(answer) = answered(wish, &scopes, &row)? {
                 return Ok(answer);
             }
-            self.open(&wish.day, wish.at).await?;
+            if !crowded {
+                self.open(&wish.day, wish.at).await?;
+            }
         }
         Err(StoreError::Unavailable(format!("the day {} cannot be opened for spending; try again", wish.day.date)))
     }
 
     async fn settle(&self, settlement: &Settlement) -> Result<BTreeMap<Scope, NanoDollars>, StoreError> {
         let wish = &settlement.reservation;
-        let scopes = counted(wish)?;
+        let mut scopes = counted(wish, false)?;
         let mut reserved = wish.amount;
         loop {
             let row = match self.change(&Key::day(&wish.day), settling(settlement, &scopes, reserved)).await? {
@@ -92,26 +113,35 @@ impl SpendStore for Table {
                 }
                 Err(row) => row,
             };
-            // The row knows best what was reserved; as a rule the settlement does, too.
+            // The row knows best what was reserved, and for whom; as a rule the settlement does, too.
+            let in_a_group = scopes.iter().any(|it| it.person && !row.contains_key(&it.attribute(SCOPE)));
             match open_reservation(&row, &wish.name)? {
-                Some(amount) if amount != reserved => reserved = amount,
+                Some(amount) if amount != reserved || in_a_group => reserved = amount,
                 _ => return Ok(BTreeMap::new()),
+            }
+            if in_a_group {
+                scopes = counted(wish, true)?;
             }
         }
     }
 
     async fn count(&self, settlement: &Settlement) -> Result<(), StoreError> {
         let Settlement { reservation, spent, .. } = settlement;
-        let mut change = Change::default();
-        // The day may have no row yet. One that is made here takes no reservations before it was opened.
-        change.set_first("ttl", number(reservation.at.seconds().saturating_add(KEPT_S)));
-        for scope in counted(reservation)? {
-            change.set_first(&format!("{SCOPE}{}", scope.mark), text(&scope.json));
-            change.add(&format!("{TAKEN}{}", scope.mark), number(*spent));
-            counting(&mut change, &scope.mark, settlement);
+        for crowded in [false, true] {
+            let mut change = Change::default();
+            // The day may have no row yet. One that is made here takes no reservations before it was opened.
+            change.set_first("ttl", number(reservation.at.seconds().saturating_add(KEPT_S)));
+            for scope in counted(reservation, crowded)? {
+                scope.name(&mut change);
+                change.add(&scope.attribute(TAKEN), number(*spent));
+                counting(&mut change, &scope.mark, settlement);
+            }
+            // It is refused only where there is no room for one more person.
+            if self.change(&Key::day(&reservation.day), change).await?.is_ok() {
+                break;
+            }
         }
-        // Without a condition there is no refusal.
-        self.change(&Key::day(&reservation.day), change).await.map(drop)
+        Ok(())
     }
 
     async fn spending(&self, day: &Day) -> Result<BTreeMap<Scope, Spending>, StoreError> {
@@ -193,15 +223,53 @@ struct Counted<'a> {
     mark: String,
     json: String,
     limit: Option<NanoDollars>,
+    /// Whether it is a person who is counted by themselves.
+    person: bool,
 }
 
-fn counted(wish: &Reservation) -> Result<Vec<Counted<'_>>, StoreError> {
-    let mut scopes = Vec::new();
+impl Counted<'_> {
+    fn attribute(&self, letter: char) -> String {
+        format!("{letter}{}", self.mark)
+    }
+
+    /// Notes whose numbers these are, if there is room for them.
+    fn name(&self, change: &mut Change) {
+        change.set_first(&self.attribute(SCOPE), text(&self.json));
+        if self.person {
+            change.if_in_or_fewer(PERSONS, &self.mark, MOST_PERSONS);
+            change.add(PERSONS, AttributeValue::Ss(vec![self.mark.clone()]));
+        }
+    }
+}
+
+/// The scopes of a wish; in a row that is `crowded` persons are counted in groups.
+fn counted(wish: &Reservation, crowded: bool) -> Result<Vec<Counted<'_>>, StoreError> {
+    let mut scopes: Vec<Counted<'_>> = Vec::new();
     for (scope, limit) in &wish.scopes {
-        let json = json(scope)?;
-        scopes.push(Counted { scope, mark: mark_of(&json), json, limit: *limit });
+        let person = matches!(scope, Scope::User(_));
+        let json = match scope {
+            Scope::User(id) if crowded => json(&Scope::User(group(id)))?,
+            scope => json(scope)?,
+        };
+        let mark = mark_of(&json);
+        if scopes.iter().all(|known| known.mark != mark) {
+            scopes.push(Counted { scope, mark, json, limit: *limit, person: person && !crowded });
+        }
     }
     Ok(scopes)
+}
+
+/// The group of a person who came late.
+fn group(id: &str) -> String {
+    let first = Sha256::digest(id.as_bytes()).first().copied().unwrap_or_default();
+    format!("(others {:02})", first % GROUPS)
+}
+
+/// Whether a row has no room for a person of these scopes.
+fn is_crowded(row: &Item, scopes: &[Counted<'_>]) -> bool {
+    let known = row.get(PERSONS).and_then(|persons| persons.as_ss().ok()).map_or(&[][..], Vec::as_slice);
+    let full = u64::try_from(known.len()).is_ok_and(|count| count >= MOST_PERSONS);
+    full && scopes.iter().any(|it| it.person && !known.contains(&it.mark))
 }
 
 /// Eleven characters for a scope of any length: few enough to be billed seven times, enough that of all scopes of a day
@@ -218,16 +286,16 @@ fn reserving(wish: &Reservation, scopes: &[Counted<'_>]) -> Change {
     change.if_missing(HALTED);
     change.if_missing(&reservation);
     change.set(&reservation, number(wish.amount));
-    for Counted { mark, json, limit, .. } in scopes {
-        let taken = format!("{TAKEN}{mark}");
-        match limit.map(|limit| limit.checked_sub(wish.amount)) {
+    for scope in scopes {
+        let taken = scope.attribute(TAKEN);
+        match scope.limit.map(|limit| limit.checked_sub(wish.amount)) {
             None => {}
             Some(Some(room)) => change.if_missing_or(&taken, "<=", number(room)),
             // More than the whole limit: nothing that is taken is little enough.
             Some(None) => change.if_it(&taken, "<", number(0)),
         }
         change.add(&taken, number(wish.amount));
-        change.set_first(&format!("{SCOPE}{mark}"), text(json));
+        scope.name(&mut change);
     }
     change
 }
@@ -269,9 +337,12 @@ fn settling(settlement: &Settlement, scopes: &[Counted<'_>], reserved: NanoDolla
     change.if_it(&reservation, "=", number(reserved));
     change.remove(&reservation);
     let more = i128::from(*spent).saturating_sub(i128::from(reserved));
-    for Counted { mark, .. } in scopes {
-        change.add(&format!("{TAKEN}{mark}"), AttributeValue::N(more.to_string()));
-        counting(&mut change, mark, settlement);
+    for scope in scopes {
+        if scope.person {
+            change.if_there(&scope.attribute(SCOPE));
+        }
+        change.add(&scope.attribute(TAKEN), AttributeValue::N(more.to_string()));
+        counting(&mut change, &scope.mark, settlement);
     }
     change
 }

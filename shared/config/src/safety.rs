@@ -42,6 +42,7 @@ pub(crate) fn inspect(config: &Config, surroundings: &Surroundings<'_>) -> Vec<M
     inspection.exec();
     inspection.misfits.extend(crate::media::inspect(config));
     inspection.misfits.extend(crate::mcp::inspect(config));
+    inspection.misfits.extend(crate::spend::inspect(config));
     inspection.misfits.extend(crate::tools::inspect(config));
     inspection.misfits.extend(crate::web::inspect(config));
     inspection.misfits

@@ -26,6 +26,12 @@ pub struct SecretUse {
     pub reference: SecretRef,
 }
 
+/// Credentials that a machine of AWS gives to whatever runs on it: with them one may do what the function may.
+const OWN_CREDENTIALS: [&str; 3] = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN"];
+
+/// Sections that sign requests to AWS with them and hand them to nobody.
+const SIGNERS: [&str; 2] = ["channels.email.", "models.providers."];
+
 /// Where variables come from.
 pub(crate) type Lookup<'a> = &'a (dyn Fn(&str) -> Option<String> + Send + Sync);
 
@@ -77,6 +83,10 @@ impl Resolver<'_> {
                 out.push_str(&format!("{before}${{{name}}}"));
                 continue;
             }
+            if is_own_credential(name, path) {
+                self.misfits.push(handed_on(name, path));
+                continue;
+            }
             match (self.lookup)(name).filter(|value| !value.is_empty()) {
                 Some(value) => {
                     out.push_str(before);
@@ -126,9 +136,28 @@ impl Resolver<'_> {
                 .push(refuse("the secret reference has an empty id", "name the variable, file, parameter or secret"));
         }
         match SecretRef::deserialize(&Value::Object(entries.clone())) {
+            Ok(SecretRef { source: SecretSource::Env, id }) if is_own_credential(&id, path) => {
+                self.misfits.push(handed_on(&id, path));
+            }
             Ok(reference) => self.secrets.push(SecretUse { path: path.to_string(), reference }),
             Err(_) => self.misfits.push(refuse("the secret reference has a source that is not read here", PLACES)),
         }
+    }
+}
+
+/// Whether a place that does not sign requests would get the machine's own credentials: a prompt, a header, a program.
+fn is_own_credential(name: &str, path: &Path) -> bool {
+    let at = path.to_string();
+    OWN_CREDENTIALS.contains(&name) && !SIGNERS.iter().any(|section| at.starts_with(section))
+}
+
+fn handed_on(name: &str, path: &Path) -> Misfit {
+    Misfit {
+        path: path.clone(),
+        at_key: false,
+        warning: false,
+        message: format!("{name} is a credential of this machine and would be handed on from here"),
+        fix: "make a credential for this place alone, and refer to that".to_owned(),
     }
 }
 
@@ -155,6 +184,7 @@ mod tests {
         let lookup = |name: &str| match name {
             "HOST" => Some("h".to_owned()),
             "EMPTY" => Some(String::new()),
+            "AWS_SECRET_ACCESS_KEY" => Some("key of aws".to_owned()),
             "NESTED" => Some("${HOST}".to_owned()),
             _ => None,
         };
@@ -162,6 +192,24 @@ mod tests {
         resolver.resolve(&mut value, &Path::root());
         let messages = resolver.misfits.iter().map(|m| format!("{}: {}", m.path, m.message)).collect();
         (value, messages, resolver.secrets)
+    }
+
+    #[test]
+    fn the_credentials_of_the_machine_are_handed_to_nobody() {
+        let (secret, token) =
+            (json!("x ${AWS_SECRET_ACCESS_KEY}"), json!({"source": "env", "id": "AWS_SESSION_TOKEN"}));
+        for place in ["mcp", "prompts", "agents", "tools", "gateway", "channels"] {
+            for missing in [MissingVariable::Refuse, MissingVariable::Defer] {
+                let (value, messages, secrets) = resolve(json!({ place: { "a": [secret, token] } }), missing);
+                let handed = messages.iter().filter(|message| message.contains("handed on")).count();
+                assert!(handed == 2 && secrets.is_empty() && !value.to_string().contains("key of"), "{messages:?}");
+            }
+        }
+        let mail =
+            json!({"channels": {"email": {"secretAccessKey": "${AWS_SECRET_ACCESS_KEY}", "sessionToken": token}}});
+        let (value, messages, secrets) = resolve(mail, MissingVariable::Refuse);
+        assert_eq!((messages.len(), secrets.len()), (0, 1), "{messages:?}");
+        assert_eq!(value["channels"]["email"]["secretAccessKey"], "key of aws");
     }
 
     #[test]

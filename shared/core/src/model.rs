@@ -167,6 +167,20 @@ pub struct Usage {
     pub cache_write: u64,
 }
 
+/// Most tokens of one kind that one call is believed to have used: no model reads or writes as many. With more, the sums
+/// of a day would not fit into their columns, and nobody could spend anything until midnight.
+const BELIEVED: u64 = 100_000_000;
+
+impl Usage {
+    /// What a provider says, as far as it can be.
+    #[must_use]
+    pub fn believed(self) -> Self {
+        let [input, output, cache_read, cache_write] =
+            [self.input, self.output, self.cache_read, self.cache_write].map(|tokens| tokens.min(BELIEVED));
+        Self { input, output, cache_read, cache_write }
+    }
+}
+
 /// A whole answer. A partial one is never returned: a stream that breaks off is an error.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelAnswer {

@@ -13,6 +13,9 @@ use crate::vet;
 /// How long definitions are kept before they are asked for again.
 const FRESH_MS: u64 = 60 * 60 * 1000;
 
+/// Most definitions of one server that are remembered: all that it ever offered, so that none comes back changed.
+const MOST_PINS: usize = 1_024;
+
 /// Most tools of one server.
 pub(crate) const MOST_TOOLS: usize = 128;
 
@@ -34,7 +37,7 @@ pub struct Listed {
 
 impl Listed {
     pub(crate) fn read(server: &str, given: &Value) -> Option<Self> {
-        let name = given.get("name").and_then(Value::as_str).filter(|name| !name.is_empty() && name.len() <= 256)?;
+        let name = given.get("name").and_then(Value::as_str).filter(|name| vet::is_name(name))?;
         let hint = |key: &str| given.pointer(&format!("/annotations/{key}")).and_then(Value::as_bool);
         let words = given.get("description").and_then(Value::as_str).unwrap_or_default();
         let schema = given.get("inputSchema").unwrap_or(&Value::Null);
@@ -80,9 +83,12 @@ impl Catalog {
     }
 
     /// Takes what the server offers now. A definition that was never seen is trusted from now on; one that has changed is
-    /// not, and its pin stays.
+    /// not, and its pin stays. Of a server that makes up new names without end, only the first are.
     pub(crate) fn take(&mut self, tools: Vec<Listed>, now: Millis) {
         for tool in &tools {
+            if self.pins.len() >= MOST_PINS {
+                break;
+            }
             self.pins.entry(tool.name.clone()).or_insert_with(|| tool.hash.clone());
         }
         self.tools = tools;
@@ -93,6 +99,15 @@ impl Catalog {
     pub fn trusts(&self, tool: &Listed, rules: &ToolRules) -> bool {
         let pin = rules.pins.get(&tool.name).or_else(|| self.pins.get(&tool.name));
         pin.is_some_and(|pin| pin.eq_ignore_ascii_case(&tool.hash))
+    }
+
+    /// Why a tool is not trusted.
+    pub(crate) fn distrust(&self, tool: &Listed) -> &'static str {
+        if self.pins.contains_key(&tool.name) {
+            "its definition has changed"
+        } else {
+            "its server has offered too many others before"
+        }
     }
 
     /// Trusts a tool as it is now. `false` if there is none of this name.

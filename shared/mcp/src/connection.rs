@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use crate::error::McpError;
 use crate::protocol::{
@@ -44,6 +45,7 @@ pub(crate) struct Question<'a> {
     pub(crate) headers: Vec<(String, String)>,
     /// The version that the server is known to speak.
     pub(crate) known: Option<&'a str>,
+    /// Longest wait for the answer, with all that has to be agreed on before.
     pub(crate) timeout: Duration,
 }
 
@@ -60,8 +62,9 @@ impl Connection {
     /// Asks. What a server has certainly not done because it forgot the session, or speaks another version by now, is
     /// asked once more after a new agreement.
     pub(crate) async fn ask(&self, question: &Question<'_>) -> Result<Value, McpError> {
-        let link = self.link(question.known, question.timeout).await?;
-        let stale = match self.once(&link, question).await {
+        let until = Instant::now() + question.timeout;
+        let link = self.link(question.known, until).await?;
+        let stale = match self.once(&link, question, until).await {
             Err(McpError::SessionGone) => true,
             Err(McpError::Refused(refusal)) if refusal.code == UNSUPPORTED_VERSION => true,
             other => return other,
@@ -71,11 +74,11 @@ impl Connection {
             *agreed = None;
         }
         drop(agreed);
-        let link = self.link(None, question.timeout).await?;
-        self.once(&link, question).await
+        let link = self.link(None, until).await?;
+        self.once(&link, question, until).await
     }
 
-    async fn once(&self, link: &Link, question: &Question<'_>) -> Result<Value, McpError> {
+    async fn once(&self, link: &Link, question: &Question<'_>, until: Instant) -> Result<Value, McpError> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let body = request(id, question.method, question.params.clone(), link.is_modern());
         let mut headers = Vec::new();
@@ -85,10 +88,10 @@ impl Connection {
             headers.extend(name.map(|name| (NAME_HEADER.to_owned(), header_text(name))));
             headers.extend(question.headers.iter().cloned());
         }
-        self.send(&body, Some(id), link, &headers, question.timeout).await.map(|(result, _)| result)
+        self.send(&body, Some(id), link, &headers, left(until)).await.map(|(result, _)| result)
     }
 
-    async fn link(&self, known: Option<&str>, timeout: Duration) -> Result<Link, McpError> {
+    async fn link(&self, known: Option<&str>, until: Instant) -> Result<Link, McpError> {
         let mut agreed = self.link.lock().await;
         if let Some(link) = agreed.as_ref() {
             return Ok(link.clone());
@@ -96,8 +99,8 @@ impl Connection {
         let modern = Link { version: MODERN.to_owned(), session: None };
         let link = match known {
             Some(MODERN) => modern,
-            None if self.discovers(&modern, timeout).await? => modern,
-            _ => match self.initialize(timeout).await {
+            None if self.discovers(&modern, left(until)).await? => modern,
+            _ => match self.initialize(until).await {
                 // A program that starts slowly reads the question that was given up on, and is of that era from then on.
                 Err(McpError::Refused(refusal))
                     if refusal.code == UNSUPPORTED_VERSION
@@ -136,12 +139,13 @@ impl Connection {
         }
     }
 
-    async fn initialize(&self, timeout: Duration) -> Result<Link, McpError> {
+    async fn initialize(&self, until: Instant) -> Result<Link, McpError> {
         let wanted = HANDSHAKE.first().copied().unwrap_or_default();
         let params = json!({ "protocolVersion": wanted, "capabilities": {}, "clientInfo": implementation() });
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let body = request(id, "initialize", params.as_object().cloned().unwrap_or_default(), false);
-        let outgoing = Outgoing { body: &body, id: Some(id), version: None, session: None, headers: &[], timeout };
+        let outgoing =
+            Outgoing { body: &body, id: Some(id), version: None, session: None, headers: &[], timeout: left(until) };
         let reply = self.transport.send(outgoing).await?;
         let version = reply.result.get("protocolVersion").and_then(Value::as_str).unwrap_or_default().to_owned();
         if !HANDSHAKE.contains(&version.as_str()) {
@@ -153,7 +157,7 @@ impl Connection {
         }
         let link = Link { version, session: reply.session };
         let ready = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
-        self.send(&ready, None, &link, &[], timeout).await?;
+        self.send(&ready, None, &link, &[], left(until)).await?;
         Ok(link)
     }
 
@@ -169,4 +173,8 @@ impl Connection {
         let reply = self.transport.send(Outgoing { body, id, version, session, headers, timeout }).await?;
         Ok((reply.result, reply.session))
     }
+}
+
+fn left(until: Instant) -> Duration {
+    until.saturating_duration_since(Instant::now())
 }

@@ -110,7 +110,14 @@ impl Http {
         Ok(headers)
     }
 
+    /// Within the time of the message, whatever else the server wants of us meanwhile.
     async fn exchange(&self, message: &Outgoing<'_>, headers: HeaderMap) -> Result<Reply, Failed> {
+        let exchanged = tokio::time::timeout(message.timeout, self.exchange_unbounded(message, headers)).await;
+        let late = || McpError::Unknown(format!("it took longer than {} s", message.timeout.as_secs()));
+        exchanged.unwrap_or_else(|_| Err(late().into()))
+    }
+
+    async fn exchange_unbounded(&self, message: &Outgoing<'_>, headers: HeaderMap) -> Result<Reply, Failed> {
         let mut request = Request::post(self.url.clone(), message.body.to_string(), message.timeout, MOST_BYTES);
         request.headers = headers.clone();
         // POST is never redirected, so that neither the token nor the body goes elsewhere.

@@ -14,6 +14,7 @@ use futures_util::future::join_all;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Mutex, OnceCell};
+use tokio::time::Instant;
 
 use crate::catalog::{Catalog, Listed, MOST_TOOLS};
 use crate::connection::{Connection, Question};
@@ -25,8 +26,8 @@ use crate::tool::McpTool;
 use crate::transport::Transport;
 use crate::vet;
 
-/// Longest wait for a list of tools: a turn waits for it once an hour.
-const LIST_WITHIN: Duration = Duration::from_secs(8);
+/// Longest wait for a list of tools, all its pages together: a turn waits for it once an hour.
+const LIST_WITHIN: Duration = Duration::from_secs(15);
 
 /// How long a server that did not answer is left in peace.
 const PEACE_MS: u64 = 60_000;
@@ -225,8 +226,8 @@ impl Server {
         }
         let input_schema = listed.schema.clone()?;
         if !catalog.trusts(listed, rules) {
-            let name = &self.settings.name;
-            return Err(format!("its definition has changed; look at it with `chela mcp tools {name}`"));
+            let (name, why) = (&self.settings.name, catalog.distrust(listed));
+            return Err(format!("{why}; look at it with `chela mcp tools {name}`"));
         }
         let name = vet::name(&self.settings.name, &listed.name);
         let spec = ToolSpec { name, description: listed.description.clone(), input_schema };
@@ -238,10 +239,11 @@ impl Server {
         let connection = self.connection().await?;
         let mut tools = Vec::new();
         let mut cursor: Option<Value> = None;
+        let until = Instant::now() + LIST_WITHIN;
         for _ in 0..MOST_PAGES {
             let params: Map<String, Value> =
                 cursor.take().map(|cursor| ("cursor".to_owned(), cursor)).into_iter().collect();
-            let timeout = self.settings.timeout.min(LIST_WITHIN);
+            let timeout = self.settings.timeout.min(until.saturating_duration_since(Instant::now()));
             let question = Question { method: "tools/list", params, headers: Vec::new(), known, timeout };
             let page = connection.ask(&question).await?;
             let given = page.get("tools").and_then(Value::as_array);

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::answer;
 use crate::catalog::Listed;
+use crate::error::McpError;
 use crate::outside::{MOST_BYTES, plain};
 use crate::protocol::param_headers;
 use crate::server::Server;
@@ -85,8 +86,18 @@ impl Tool for McpTool {
                 let said = ToolAnswer { text, is_error: answer.failed, files: Vec::new() };
                 if answer.failed { said } else { showing(&call, said, answer.pictures).await }
             }
-            // Its words are from outside as well.
-            Err(error) => ToolAnswer::error(plain(&format!("MCP server \"{server}\": {error}."), 1_000)),
+            Err(error) => {
+                let text = plain(&format!("{error}."), 1_000);
+                ToolAnswer::error(match error {
+                    McpError::Unreachable(_) | McpError::Setup(_) | McpError::SessionGone | McpError::Status(_) => {
+                        format!("MCP server \"{server}\": {text}")
+                    }
+                    // Its words are from outside as well.
+                    McpError::Unknown(_) | McpError::Login { .. } | McpError::Refused(_) | McpError::Broken(_) => {
+                        quoted(&call.clock.unique(), &format!("the MCP server {server} failed"), &text)
+                    }
+                })
+            }
         }
     }
 }

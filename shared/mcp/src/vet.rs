@@ -21,6 +21,11 @@ const SCHEMA_DEPTH: usize = 24;
 /// Most parts of a schema whose references are written out: two dozen lines of them can mean millions of parts.
 const SCHEMA_PARTS: usize = 4_000;
 
+/// Whether a server may call a tool so: people read the name in terminals and logs, and see all of it.
+pub(crate) fn is_name(name: &str) -> bool {
+    (1..=256).contains(&name.len()) && !name.chars().any(char::is_control) && plain(name, name.len()) == name
+}
+
 /// The name a model knows a tool by: letters, digits and `_`, at most 64 of them. A long one is cut, with a digest of the
 /// whole behind it.
 pub(crate) fn name(server: &str, tool: &str) -> String {
@@ -227,9 +232,15 @@ mod tests {
         for _ in 0..40 {
             deep = json!({"items": deep});
         }
+        // As deep as a schema may be, and then from the beginning: nobody's stack holds that.
+        let mut spiral = json!({"$ref": "#"});
+        for _ in 0..11 {
+            spiral = json!({"allOf": [spiral]});
+        }
         for (bomb, why) in [
             (json!({"$ref": "#/$defs/d0", "$defs": doubling}), "on and on"),
             (itself, "on and on"),
+            (spiral, "on and on"),
             (json!({"properties": {"a": deep}}), "too deep"),
             (json!({"properties": {"a": {"enum": ["x".repeat(20_000)]}}}), "too large"),
             (json!({"$ref": "https://evil.example/schema.json"}), "elsewhere"),

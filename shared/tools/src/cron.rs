@@ -220,6 +220,7 @@ impl Cron {
         let changed = job::change(call.files, call.agent, |book| {
             let over: Vec<Job> = book.jobs.iter().filter(|job| job.is_over(now) && job.name != name).cloned().collect();
             book.jobs.retain(|job| !over.contains(job));
+            let before = book.job(&name).cloned();
             let job = self.changed(call, book, &name, &given, when.as_ref())?;
             let count = book.jobs.len();
             match book.jobs.iter_mut().find(|job| job.name == name) {
@@ -231,14 +232,19 @@ impl Cron {
                 }
                 None => book.jobs.push(job.clone()),
             }
-            Ok((job, over))
+            Ok((job, over, before))
         });
-        let (job, over) = changed.await.map_err(not_changed)?;
+        let (job, over, before) = changed.await.map_err(not_changed)?;
         for job in over {
             // What has fired for good is in nobody's way where it cannot be taken away now.
             let _ = self.0.schedules.delete(&job.schedule.name).await;
         }
-        self.0.schedules.put(&job.schedule).await.map_err(not_scheduled)?;
+        if let Err(error) = self.0.schedules.put(&job.schedule).await {
+            if matches!(error, ScheduleError::Invalid { .. }) {
+                taken_back(call, &job, before.as_ref()).await?;
+            }
+            return Err(not_scheduled(error));
+        }
         if self.0.enabled {
             return Ok(shown(&job));
         }
@@ -298,6 +304,19 @@ impl Cron {
         let there = job::change(call.files, call.agent, change).await.map_err(not_changed)?;
         if there || call.again { Ok(json!({ "removed": name })) } else { Err(unknown(name)) }
     }
+}
+
+/// What no scheduler takes would stand in the book, take somebody's place and never fire: what was before holds again.
+async fn taken_back(call: &ToolCall<'_>, job: &Job, before: Option<&Job>) -> Result<(), String> {
+    let change = |book: &mut Book| {
+        match (book.jobs.iter_mut().find(|known| *known == job), before) {
+            (Some(known), Some(before)) => *known = before.clone(),
+            (Some(_), None) => book.jobs.retain(|known| known != job),
+            (None, _) => {}
+        }
+        Ok::<_, String>(())
+    };
+    job::change(call.files, call.agent, change).await.map_err(not_changed)
 }
 
 /// Queues its turn now, once for this call.

@@ -132,6 +132,24 @@ async fn a_call_counts_for_everybody_it_is_made_for() {
     assert!(spending.values().all(|it| it.reserved == 0 && it.usage.output == 5));
 }
 
+/// A provider that counts wrong, or wants to: the sums stay numbers, the next turn is counted, and the limit holds.
+#[tokio::test]
+async fn a_bill_of_more_tokens_than_there_are_does_not_break_the_counters() {
+    let mut world = World::new([]);
+    let liar = Arc::new(Talker { tokens: u64::MAX, ..Talker::default() });
+    *world.models() = vec![choice("test/liar", [("test:default", liar.clone())])];
+    for event in ["1", "2", "3"] {
+        world.answer_until_done(&world.says(event, "hi")).await;
+    }
+    let spending = world.spending().await;
+    let (all, calls) = spent(&spending, &Scope::All);
+    assert_eq!((calls, spending[&Scope::All].usage.output % 3), (3, 0));
+    assert!(all > 1_000_000_000 && all < u64::MAX / 4, "{all}");
+    world.installation.spend.per_day = Some(1_000_000_000);
+    world.answer_until_done(&world.says("4", "hi")).await;
+    assert_eq!(liar.asked.load(Ordering::SeqCst), 3, "the limit is far behind");
+}
+
 #[tokio::test]
 async fn accounting_is_one_write_and_two_where_there_is_a_limit() {
     let mut world = World::new([]);

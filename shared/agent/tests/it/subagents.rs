@@ -12,6 +12,7 @@ use chela_core::model::{Block, Model, ModelError, ModelRequest};
 use chela_core::queue::{Authority, Purpose, Task};
 use chela_core::session::{Control, SessionStore};
 use chela_core::session_key::{PeerKind, SessionKey};
+use chela_core::spend::Scope;
 use chela_core::tool::Effect;
 use chela_testkit::model::Line;
 use chela_tools::sessions::{House, Member, tools};
@@ -62,6 +63,23 @@ fn last_said(world: &World) -> String {
         _ => None,
     });
     texts.collect()
+}
+
+/// Whoever has work done pays for it, from wherever they asked for it.
+#[tokio::test]
+async fn work_that_was_asked_for_in_a_room_counts_for_whoever_asked() {
+    let world = world([spawns("look"), says("Asked."), says("Found."), says("There.")], 1);
+    let mut asked = world.says("1", "look it up");
+    asked.session = SessionKey::from_stored("agent:main:recording:group:-100");
+    let Task::Message { inbound, .. } = &mut asked.task else { panic!("a message") };
+    inbound.peer.kind = PeerKind::Group;
+    world.answer(&asked).await;
+    while let Some(work) = world.next().await {
+        world.answer_until_done(&work).await;
+    }
+    let spending = world.spending().await;
+    let calls = |scope: &Scope| spending.get(scope).map_or(0, |it| it.calls);
+    assert_eq!((calls(&Scope::All), calls(&Scope::User("recording:7".into()))), (4, 4), "{spending:?}");
 }
 
 #[tokio::test]

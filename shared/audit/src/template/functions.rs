@@ -44,6 +44,7 @@ pub(super) fn look(template: &Template, findings: &mut Vec<Finding>) {
             findings.push(SHARED_ROLE.found(name, format!("has the role of {other}"), "give each function its own"));
         }
     }
+    look_at_other_doors(template, findings);
     for (name, properties) in template.of(&["AWS::Logs::LogGroup"]) {
         if properties.get("RetentionInDays").is_none_or(Value::is_null) {
             findings.push(NO_RETENTION.found(name, "keeps its lines for ever", "set RetentionInDays: 14"));
@@ -72,13 +73,39 @@ fn look_at_environment(name: &str, properties: &Value, findings: &mut Vec<Findin
 }
 
 fn look_at_door(name: &str, properties: &Value, findings: &mut Vec<Finding>) {
-    let Some(url) = properties.get("FunctionUrlConfig").filter(|url| !url.is_null()) else { return };
-    let open = url.get("AuthType").and_then(Value::as_str) != Some("AWS_IAM");
-    if open && !DOORS.iter().any(|door| name.starts_with(door)) {
-        findings.push(OPEN_URL.found(
-            name,
-            "has a public address and proves nobody",
-            "remove FunctionUrlConfig, or set AuthType: AWS_IAM",
-        ));
+    let door = DOORS.iter().any(|door| name.starts_with(door));
+    let url = properties.get("FunctionUrlConfig").filter(|url| !url.is_null());
+    if url.is_some_and(is_open) && !door {
+        findings.push(open_url(name));
     }
+    // An API in front of a function is as public as a URL of its own.
+    let events = properties.get("Events").and_then(Value::as_object).into_iter().flat_map(|events| events.values());
+    let kinds = events.filter_map(|event| event.get("Type").and_then(Value::as_str));
+    if kinds.into_iter().any(|kind| matches!(kind, "Api" | "HttpApi")) && !door {
+        findings.push(open_url(name));
+    }
+}
+
+/// Doors that stand beside their functions.
+fn look_at_other_doors(template: &Template, findings: &mut Vec<Finding>) {
+    let function = |properties: &Value, key: &str| {
+        let named = properties.get(key).map(|function| texts(function).join("."));
+        named.filter(|named| !DOORS.iter().any(|door| named.starts_with(door)))
+    };
+    for (_, url) in template.of(&["AWS::Lambda::Url"]).filter(|(_, url)| is_open(url)) {
+        findings.extend(function(url, "TargetFunctionArn").map(|named| open_url(&named)));
+    }
+    let everybody = |permission: &Value| permission.get("Principal").and_then(Value::as_str) == Some("*");
+    for (_, permission) in template.of(&["AWS::Lambda::Permission"]).filter(|(_, permission)| everybody(permission)) {
+        findings.extend(function(permission, "FunctionName").map(|named| open_url(&named)));
+    }
+}
+
+fn is_open(url: &Value) -> bool {
+    url.get("AuthType").and_then(Value::as_str) != Some("AWS_IAM")
+}
+
+fn open_url(name: &str) -> Finding {
+    let fix = "remove FunctionUrlConfig and everybody's permission, or set AuthType: AWS_IAM";
+    OPEN_URL.found(name, "has a public address and proves nobody", fix)
 }

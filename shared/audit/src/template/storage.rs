@@ -2,9 +2,11 @@
 
 use serde_json::Value;
 
-use super::{Template, is_on, list, texts};
+use super::{Template, grants_everybody, is_on, list, statements, texts};
 use crate::Finding;
-use crate::checks::{NO_AWS_BUDGET, NO_DEAD_LETTERS, NO_RECOVERY, PLAIN_BUCKET, PUBLIC_BUCKET, UNENCRYPTED};
+use crate::checks::{
+    NO_AWS_BUDGET, NO_DEAD_LETTERS, NO_RECOVERY, OPEN_QUEUE, PLAIN_BUCKET, PUBLIC_BUCKET, UNENCRYPTED,
+};
 
 /// The four settings that together keep a bucket from being made public.
 const BLOCKS: [&str; 4] = ["BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"];
@@ -29,6 +31,15 @@ pub(super) fn look(template: &Template, findings: &mut Vec<Finding>) {
             findings.push(UNENCRYPTED.found(name, "is not encrypted", "set SqsManagedSseEnabled: true"));
         }
     }
+    for (name, policy) in
+        template.of(&["AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy", "AWS::Events::EventBusPolicy"])
+    {
+        if statements(policy).into_iter().any(grants_everybody) || policy.get("Principal").is_some_and(|who| who == "*")
+        {
+            let fix = "name the principal that needs it; roles of the same account need no policy here";
+            findings.push(OPEN_QUEUE.found(name, "a policy allows everybody something", fix));
+        }
+    }
     budget(template, findings);
 }
 
@@ -38,7 +49,7 @@ fn buckets(template: &Template, findings: &mut Vec<Finding>) {
     for (name, bucket) in template.of(&["AWS::S3::Bucket"]) {
         let block = |key: &&str| is_on(bucket, &format!("/PublicAccessBlockConfiguration/{key}"));
         let missing: Vec<&str> = BLOCKS.iter().filter(|key| !block(key)).copied().collect();
-        let granted = policies.iter().any(|policy| grants_everybody(policy));
+        let granted = policies.iter().flat_map(|policy| statements(policy)).any(grants_everybody);
         if !missing.is_empty() {
             let fix = "set all four keys of PublicAccessBlockConfiguration to true";
             findings.push(PUBLIC_BUCKET.found(name, format!("lacks {}", missing.join(", ")), fix));
@@ -58,23 +69,6 @@ fn buckets(template: &Template, findings: &mut Vec<Finding>) {
             findings.push(NO_RECOVERY.found(name, "keeps no old versions", fix));
         }
     }
-}
-
-/// Statements of a policy, those inside `Fn::If` too.
-fn statements(value: &Value) -> Vec<&serde_json::Map<String, Value>> {
-    match value {
-        Value::Object(entries) if entries.contains_key("Effect") => vec![entries],
-        Value::Object(entries) => entries.values().flat_map(statements).collect(),
-        Value::Array(items) => items.iter().flat_map(statements).collect(),
-        _ => Vec::new(),
-    }
-}
-
-fn grants_everybody(policy: &Value) -> bool {
-    statements(policy).into_iter().any(|statement| {
-        let everybody = statement.get("Principal").map(texts).unwrap_or_default().contains(&"*");
-        everybody && statement.get("Effect").and_then(Value::as_str) == Some("Allow")
-    })
 }
 
 fn asks_for_tls(policy: &Value) -> bool {

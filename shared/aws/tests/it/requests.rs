@@ -190,6 +190,57 @@ async fn a_call_is_reserved_with_one_write_and_settled_with_another() {
     assert_eq!(asked.take(), ["UpdateItem"]);
 }
 
+/// A row takes 400 KB. Whoever is many strangers in one day fills it no further, and stops nobody who was there before.
+#[tokio::test]
+async fn a_crowd_of_strangers_does_not_end_the_day_for_everybody() {
+    let environment = with_table().await;
+    let (clients, asked) = counted(&environment);
+    let table = Table::new(&clients, &environment).unwrap();
+    let own = wish("own", "2026-11-21");
+    assert!(matches!(table.reserve(&own).await.unwrap(), Reserved::Granted(_)));
+    let crowd = (0..999).map(|n| format!("stranger{n:03}")).collect();
+    let client = aws_sdk_dynamodb::Client::new(self::clients().config());
+    let crowded = client.update_item().table_name(environment.table.as_ref().unwrap());
+    let crowded = crowded.key("pk", AttributeValue::S("SPEND#default".into()));
+    let crowded = crowded.key("sk", AttributeValue::S("D#2026-11-21".into()));
+    let crowded = crowded.update_expression("ADD p :p").expression_attribute_values(":p", AttributeValue::Ss(crowd));
+    crowded.send().await.unwrap();
+
+    let late = |name: &str, id: &str, amount| {
+        let mut scopes = own.scopes.clone();
+        scopes.retain(|scope, _| !matches!(scope, Scope::User(_)));
+        scopes.values_mut().for_each(|limit| *limit = Some(50_000_000_000));
+        scopes.insert(Scope::User(id.into()), Some(5_000_000_000));
+        Reservation { name: name.into(), scopes, amount, ..own.clone() }
+    };
+    asked.take();
+    let first = late("l1", "telegram:late", 3_000_000_000);
+    let granted = |taken: Reserved, id: &str| match taken {
+        Reserved::Granted(taken) => taken[&Scope::User(id.into())],
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(granted(table.reserve(&first).await.unwrap(), "telegram:late"), 3_000_000_000);
+    assert_eq!(granted(table.reserve(&first).await.unwrap(), "telegram:late"), 3_000_000_000, "once");
+    let more = table.reserve(&late("l2", "telegram:late", 3_000_000_000)).await.unwrap();
+    assert!(matches!(more, Reserved::Refused { taken: 3_000_000_000, .. }), "{more:?}");
+    let usage = Usage { input: 1, ..Usage::default() };
+    let settlement = Settlement { reservation: first, spent: 1_000_000_000, usage };
+    assert_eq!(table.settle(&settlement).await.unwrap()[&Scope::User("telegram:late".into())], 1_000_000_000);
+    assert!(table.settle(&settlement).await.unwrap().is_empty(), "settled once");
+    let again = table.reserve(&late("l3", "telegram:late", 3_000_000_000)).await.unwrap();
+    assert_eq!(granted(again, "telegram:late"), 4_000_000_000);
+    table.count(&Settlement { reservation: late("c", "telegram:other", 0), spent: 7, usage }).await.unwrap();
+    // Whoever was there before has their own place, at the usual cost.
+    asked.take();
+    assert!(matches!(table.reserve(&wish("own2", "2026-11-21")).await.unwrap(), Reserved::Granted(_)));
+    assert_eq!(asked.take(), ["UpdateItem"]);
+    let spending = table.spending(&own.day).await.unwrap();
+    let persons: Vec<&String> =
+        spending.keys().filter_map(|scope| if let Scope::User(id) = scope { Some(id) } else { None }).collect();
+    assert!(persons.iter().all(|id| *id == "telegram:123456789" || id.starts_with("(others ")), "{persons:?}");
+    assert!((2..=3).contains(&persons.len()), "{persons:?}");
+}
+
 /// A write is billed for each begun kilobyte, of the whole row.
 #[tokio::test]
 async fn a_persons_day_is_one_kilobyte_and_expires() {
@@ -210,6 +261,7 @@ async fn a_persons_day_is_one_kilobyte_and_expires() {
     let weight = |value: &AttributeValue| match value {
         AttributeValue::N(digits) => digits.len().div_ceil(2) + 1,
         AttributeValue::S(text) => text.len(),
+        AttributeValue::Ss(marks) => 3 + marks.iter().map(|mark| mark.len() + 1).sum::<usize>(),
         other => panic!("{other:?}"),
     };
     let bytes: usize = row.iter().map(|(name, value)| name.len() + weight(value)).sum();

@@ -2,7 +2,7 @@
 //! session; so what is too long is cut, and whoever reads it is told.
 
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::model::Block;
 use crate::queue::{Envelope, Task};
@@ -21,6 +21,10 @@ const LAST_CHARS: usize = 128;
 /// Blocks of an answer that is too long for a row; the few calls that may be run at once are well among them.
 const MOST_BLOCKS: usize = 64;
 
+/// Arguments that are deeper than this are not kept: a row is read only so deep (`serde_json` stops at 128), and one that
+/// cannot be read would end its session for ever.
+const MOST_DEPTH: usize = 64;
+
 /// The name of a call whose arguments have no room. No tool is called so, and the model is told: other arguments than
 /// the model's must never run.
 const ARGUMENTS_TOO_LONG: &str = "arguments_too_long";
@@ -29,6 +33,9 @@ const CUT: &str = "\n[cut here: it was too long to be kept]";
 
 /// The entry, its longest texts cut if it would not fit into a row.
 pub fn fit_entry(mut entry: Entry) -> Entry {
+    if let EntryBody::Assistant(answer) = &mut entry.body {
+        answer.blocks.iter_mut().for_each(flatten);
+    }
     let mut chars = FIRST_CHARS;
     while chars >= LAST_CHARS && bytes(&entry) > ROW_BYTES {
         match &mut entry.body {
@@ -90,12 +97,31 @@ fn shorten(blocks: &mut [Block], chars: usize) {
     for block in blocks {
         match block {
             Block::Text { text } | Block::ToolResult { text, .. } => cut(text, chars),
-            Block::ToolUse { name, input, .. } if bytes(input) > chars => {
-                ARGUMENTS_TOO_LONG.clone_into(name);
-                *input = json!({});
-            }
+            Block::ToolUse { name, input, .. } if bytes(input) > chars => without_arguments(name, input),
             _ => {}
         }
+    }
+}
+
+fn flatten(block: &mut Block) {
+    if let Block::ToolUse { name, input, .. } = block
+        && is_deeper(input, MOST_DEPTH)
+    {
+        without_arguments(name, input);
+    }
+}
+
+fn without_arguments(name: &mut String, input: &mut Value) {
+    ARGUMENTS_TOO_LONG.clone_into(name);
+    *input = json!({});
+}
+
+fn is_deeper(value: &Value, most: usize) -> bool {
+    let Some(below) = most.checked_sub(1) else { return true };
+    match value {
+        Value::Object(fields) => fields.values().any(|value| is_deeper(value, below)),
+        Value::Array(items) => items.iter().any(|item| is_deeper(item, below)),
+        _ => false,
     }
 }
 

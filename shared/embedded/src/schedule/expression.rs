@@ -148,7 +148,8 @@ fn zone(name: &str) -> Result<TimeZone, String> {
 
 #[cfg(test)]
 mod tests {
-    use chela_core::schedule::ScheduleExpression;
+    use chela_core::schedule::{ScheduleExpression, Timing};
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -245,6 +246,60 @@ mod tests {
         ] {
             let error = parse(expression, zone).unwrap_err();
             assert!(error.contains(told) && error.contains("\"daily\""), "{error}");
+        }
+    }
+
+    fn fields() -> impl Strategy<Value = String> {
+        let one = |words: &'static [&'static str]| prop::sample::select(words);
+        let minutes = one(&["0", "*", "*/5", "0/7", "1-9/3", "58,2", "*/59", "5-10,50", "59/1"]);
+        let hours = one(&["8", "*", "0,23", "1-3", "*/6", "22/1", "2"]);
+        let days = one(&[
+            "* ?",
+            "1,15 ?",
+            "L ?",
+            "15W ?",
+            "1W ?",
+            "31 ?",
+            "29-31 ?",
+            "? MON-FRI",
+            "? 2#1",
+            "? 6L",
+            "? L",
+            "? SUN,SAT",
+        ]);
+        let (months, years) = (one(&["*", "FEB", "1-3", "JAN,7", "10"]), one(&["*", "2027", "2026-2028"]));
+        (minutes, hours, days, months, years).prop_map(|(minutes, hours, days, months, years)| {
+            let (date, weekday) = days.split_once(' ').unwrap_or_default();
+            format!("cron({minutes} {hours} {date} {months} {weekday} {years})")
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(96))]
+
+        /// How often something may fire is judged by one reading of it, and it fires by another: they must be the same.
+        #[test]
+        fn what_was_judged_is_what_fires(text in fields(), since in 1_760_000_000_000u64..1_800_000_000_000) {
+            let expression = ScheduleExpression(text.clone());
+            let schedule = Schedule { name: "x".into(), expression, timezone: "UTC".into(), enabled: true };
+            let (timing, zone) = schedule.check().unwrap();
+            let Timing::Cron(judged) = timing else { panic!("a cron") };
+            let fires = Expression::parse(&schedule).unwrap();
+            let mut time = Millis(since);
+            for number in 0..24 {
+                let Some(next) = fires.after(time, time) else { break };
+                let shown = zone.to_datetime(Timestamp::from_millisecond(i64::try_from(next.0).unwrap()).unwrap());
+                prop_assert!(judged.fires_at(shown), "{text}: {shown}");
+                let apart = next.since(time) / MINUTE;
+                prop_assert!(number == 0 || apart >= u64::from(judged.least_gap()), "{text}: {apart} minutes");
+                // Nothing is left out in between, as far as one looks.
+                for minute in 1..apart.min(180) {
+                    let between = Millis(time.0 - time.0 % MINUTE).plus(minute * MINUTE);
+                    let shown = zone.to_datetime(Timestamp::from_millisecond(i64::try_from(between.0).unwrap()).unwrap());
+                    prop_assert!(!judged.fires_at(shown), "{text}: {shown} is left out");
+                }
+                time = next;
+            }
         }
     }
 }

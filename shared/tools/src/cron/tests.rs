@@ -279,3 +279,19 @@ async fn what_does_not_fit_is_said() {
     }
     assert_eq!(world.ok(json!({"action": "status"})).await["jobs"], 0);
 }
+
+/// What the scheduler refuses although it reads well takes nobody's place, and leaves what was there as it was.
+#[tokio::test]
+async fn what_the_scheduler_refuses_is_not_in_the_book() {
+    let world = World::new();
+    world.ok(add("greet")).await;
+    let before = world.ok(json!({"action": "list"})).await;
+    for refused in ["rate(400 days)", "cron(0 8 ? * MON-FRI/2 *)", "cron(0 8 1,LW * ? *)", "cron(*/70 8 * * ? *)"] {
+        for name in ["greet", "other"] {
+            let said = world.fails(json!({"action": "add", "name": name, "schedule": refused, "text": "Hi."})).await;
+            assert!(said.len() > 20, "{said}");
+        }
+    }
+    assert_eq!(world.ok(json!({"action": "list"})).await, before);
+    assert_eq!(world.scheduled().await.len(), 1);
+}

@@ -8,7 +8,7 @@ use chela_core::clock::Millis;
 use chela_core::directory::{Listing, at_work};
 use chela_core::message::EventKey;
 use chela_core::model::{Thinking, ToolSpec};
-use chela_core::queue::{Lane, Purpose};
+use chela_core::queue::{Authority, Lane, Purpose};
 use chela_core::relay::{CHANNEL, Letter};
 use chela_core::session::{Choices, Claim, Claimed, Fence, StoreError};
 use chela_core::session_key::{SessionKey, subagent_session_key};
@@ -76,6 +76,9 @@ impl SessionsSpawn {
         }
         if !self.0.may_spawn(call.caller) {
             return Err("You are a sub-agent yourself and may not start others: do the work in this turn.".to_owned());
+        }
+        if call.caller.authority != Authority::Owner && (model.is_some() || thinking.is_some()) {
+            return Err("What a sub-agent costs is the owner's choice: leave out model and thinking.".to_owned());
         }
         let (agent, member) = self.agent(call.agent, agent_id.as_deref())?;
         let model = model_of(member, model)?;

@@ -371,3 +371,17 @@ fn what_models_read_of_these_tools_is_short() {
     world.caller.authority = Authority::Guest;
     assert!(bytes(&world) < 1_200, "{}", bytes(&world));
 }
+
+/// As by command, so by a sub-agent: a guest has work done, and does not choose at which price.
+#[tokio::test]
+async fn a_guest_chooses_neither_model_nor_effort_of_a_sub_agent() {
+    let mut world = World::new();
+    world.caller.authority = Authority::Guest;
+    for dear in [json!({"task": "x", "model": "p/big"}), json!({"task": "x", "thinking": "xhigh"})] {
+        let said = world.call("sessions_spawn", dear, "dear").await;
+        assert!(said.is_error && said.text.contains("the owner's choice"), "{}", said.text);
+    }
+    assert!(!world.call("sessions_spawn", json!({"task": "x"}), "usual").await.is_error);
+    world.caller.authority = Authority::Owner;
+    assert!(!world.call("sessions_spawn", json!({"task": "x", "model": "p/big"}), "owner").await.is_error);
+}

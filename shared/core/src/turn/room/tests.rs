@@ -129,3 +129,23 @@ fn a_huge_message_fits_into_the_row_of_its_event() {
         assert!(text.contains("[cut here"), "whoever reads it is told");
     }
 }
+
+/// Whatever a model calls a tool with, what is stored of it can be read again.
+#[test]
+fn arguments_too_deep_to_be_read_again_are_not_kept() {
+    let stored = |levels: usize| {
+        let deep = (0..levels).fold(json!(1), |inner, _| json!([inner]));
+        let text = serde_json::to_string(&json!({ "a": deep })).unwrap();
+        // As a provider's answer is read.
+        let input: Value = serde_json::from_str(&text).unwrap();
+        let blocks = vec![Block::ToolUse { id: "c".into(), name: "write".into(), input }];
+        let body = EntryBody::Assistant(AssistantEntry { blocks, ..AssistantEntry::default() });
+        let kept = fit_entry(entry(body));
+        let read: Entry = serde_json::from_str(&serde_json::to_string(&kept).unwrap()).unwrap();
+        assert_eq!(read, kept);
+        let EntryBody::Assistant(answer) = read.body else { panic!("it stays what it was") };
+        let Some(Block::ToolUse { name, .. }) = answer.blocks.into_iter().next() else { panic!("a call") };
+        name
+    };
+    assert_eq!([10, 60, 100, 125].map(stored), ["write", "write", ARGUMENTS_TOO_LONG, ARGUMENTS_TOO_LONG]);
+}
