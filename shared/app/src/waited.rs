@@ -18,10 +18,20 @@ pub(crate) async fn judged_anew<'e>(
     envelope: &'e Envelope,
 ) -> Result<Option<Cow<'e, Envelope>>, StoreError> {
     let now = judged(built, envelope);
-    if now.as_deref() == Some(envelope) || sessions.accepted(&envelope.session, &envelope.event).await?.is_some() {
+    if now.as_deref() == Some(envelope) || is_begun(sessions, envelope).await? {
         return Ok(Some(Cow::Borrowed(envelope)));
     }
     Ok(now)
+}
+
+/// Whether there is a turn of it, also under its second name. An event that was put aside has none yet.
+async fn is_begun(sessions: &dyn SessionStore, envelope: &Envelope) -> Result<bool, StoreError> {
+    for event in [&envelope.event, &envelope.event.again()] {
+        if sessions.accepted(&envelope.session, event).await?.is_some_and(|accepted| accepted.turn > 0) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether nothing has changed for whoever wrote this.

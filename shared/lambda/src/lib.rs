@@ -118,8 +118,27 @@ pub fn body(body: Body) -> Bytes {
     }
 }
 
-/// An answer as a Function URL gives it. Every answer of ours is text.
+/// An answer as a Function URL gives it. Every answer of ours is text, and no browser is to take it for a page: handshakes
+/// give back words of the request.
 pub fn answer(ack: Ack) -> Result<Response<Body>, lambda_http::http::Error> {
     let body = Body::Text(String::from_utf8_lossy(&ack.body).into_owned());
-    Response::builder().status(ack.status).header("content-type", ack.content_type).body(body)
+    Response::builder()
+        .status(ack.status)
+        .header("content-type", ack.content_type)
+        .header("x-content-type-options", "nosniff")
+        .body(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_browser_takes_an_answer_for_a_page() {
+        let said = Ack { body: Bytes::from_static(b"<script>alert(1)</script>"), ..Ack::empty() };
+        let answer = answer(said).ok();
+        let header = |name: &str| Some(answer.as_ref()?.headers().get(name)?.to_str().ok()?.to_owned());
+        assert_eq!(header("content-type").as_deref(), Some("text/plain"));
+        assert_eq!(header("x-content-type-options").as_deref(), Some("nosniff"));
+    }
 }

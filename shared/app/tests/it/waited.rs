@@ -108,13 +108,15 @@ async fn whoever_was_removed_is_not_heard_in_the_turn_of_another() {
 
 #[tokio::test]
 async fn a_turn_that_was_begun_goes_on_when_its_sender_is_gone() {
-    let house = House::open(json!({"dmPolicy": "allowlist", "allowFrom": ["7"]}), json!({})).await;
-    assert!(house.says(7, 7, "hello").await);
-    let deliveries = waiting(&house).await;
-    let Envelope { event, session, task, accepted_at: at, .. } = serde_json::from_str(&deliveries[0].body).unwrap();
-    house.store.sessions.accept(&session, &Accepted { event, turn: 1, at, task: Some(task) }).await.unwrap();
-    telegram(&house, "allowFrom", json!([])).await;
-    assert_eq!(answered(&house, deliveries).await.0, 1);
+    for (turn, turns) in [(1, 1), (0, 0)] {
+        let house = House::open(json!({"dmPolicy": "allowlist", "allowFrom": ["7"]}), json!({})).await;
+        assert!(house.says(7, 7, "hello").await);
+        let deliveries = waiting(&house).await;
+        let Envelope { event, session, task, accepted_at: at, .. } = serde_json::from_str(&deliveries[0].body).unwrap();
+        house.store.sessions.accept(&session, &Accepted { event, turn, at, task: Some(task) }).await.unwrap();
+        telegram(&house, "allowFrom", json!([])).await;
+        assert_eq!(answered(&house, deliveries).await.0, turns, "0 is no turn: the event was put aside");
+    }
 }
 
 #[tokio::test]
