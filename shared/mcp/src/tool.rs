@@ -86,7 +86,11 @@ impl Tool for McpTool {
                 if answer.failed { said } else { showing(&call, said, answer.pictures).await }
             }
             // Its words are from outside as well.
-            Err(error) => ToolAnswer::error(plain(&format!("MCP server \"{server}\": {error}."), 1_000)),
+            Err(error) => {
+                let (source, words) =
+                    (format!("the MCP server {server}, which failed"), plain(&error.to_string(), 1_000));
+                ToolAnswer::error(quoted(&call.clock.unique(), &source, &words))
+            }
         }
     }
 }
