@@ -27,6 +27,9 @@ use chela_embedded::Embedded;
 use clap::Args;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub(crate) use self::key::read_key;
 use crate::place::{Place, variable};
@@ -230,8 +233,10 @@ async fn terminated() {
 pub(crate) fn start_logging() {
     let level = variable("CHELA_LOG");
     if std::io::IsTerminal::is_terminal(&std::io::stdout()) {
-        let level = level.and_then(|level| level.parse().ok()).unwrap_or(tracing::Level::INFO);
-        let _ = tracing_subscriber::fmt().compact().with_target(false).with_max_level(level).try_init();
+        chela_app::log::hush_panics();
+        let lines = tracing_subscriber::fmt::layer().compact().with_target(false);
+        let lines = lines.with_filter(chela_app::log::filter(level.as_deref()));
+        let _ = tracing_subscriber::registry().with(lines).try_init();
     } else {
         chela_app::log::init_json(level.as_deref());
     }

@@ -87,6 +87,26 @@ pub(crate) fn without_private_files(text: &str) -> String {
     pieces(text).into_iter().map(shown).collect::<Vec<_>>().join("\n")
 }
 
+/// The answer without the owner's notes and exports as files, for a room: whoever writes there can make an agent write
+/// `MEDIA:` and the name of a file when the owner speaks next.
+pub(crate) fn without_notes(text: &str) -> String {
+    let shown = |piece: Piece| match piece {
+        Piece::File(path) if is_notes(&path) => "(My notes are sent to you alone, in our own chat.)".to_owned(),
+        Piece::File(path) => format!("MEDIA:{path}"),
+        Piece::Text(text) => text,
+    };
+    let pieces = pieces(text);
+    if !pieces.iter().any(|piece| matches!(piece, Piece::File(path) if is_notes(path))) {
+        return text.to_owned();
+    }
+    pieces.into_iter().map(shown).collect::<Vec<_>>().join("\n")
+}
+
+fn is_notes(path: &str) -> bool {
+    let path = path.trim_start_matches(['.', '/']).to_ascii_lowercase();
+    ["memory.md", "user.md"].contains(&path.as_str()) || path.starts_with("memory/") || path.starts_with("exports/")
+}
+
 fn add(held: &mut String, text: &str) {
     if !held.is_empty() && !text.is_empty() {
         held.push_str("\n\n");
@@ -105,6 +125,15 @@ mod tests {
         assert!(!sent.contains("MEMORY.md") && !sent.contains("USER.md"), "{sent}");
         let parts = pieces(&sent).into_iter().filter(|piece| matches!(piece, Piece::File(_))).count();
         assert_eq!(parts, 1);
+    }
+
+    #[test]
+    fn a_room_gets_no_notes_and_every_other_file() {
+        let text = "Here:\nMEDIA:MEMORY.md\nMEDIA:./memory/2026-01-01.md\nMEDIA://user.MD\nMEDIA:exports/x.md";
+        assert!(!pieces(&without_notes(text)).iter().any(|piece| matches!(piece, Piece::File(_))), "{text}");
+        for kept in ["Look:\n\n\nMEDIA:report.pdf\nMEDIA:outbox/memory.png", "No file: MEDIA:MEMORY.md"] {
+            assert_eq!(without_notes(kept), kept);
+        }
     }
 
     #[test]

@@ -11,11 +11,12 @@ use chela_core::message::ReplyAddress;
 use chela_core::model::{Block, ModelAnswer, ModelError, ModelRequest, Stop, Usage};
 use chela_core::queue::{Authority, Task};
 use chela_core::session::{AssistantEntry, Choices};
+use chela_core::session_key::PeerKind;
 use chela_core::turn::{Answer, COMMAND, Input, Spent, Unanswered, Way, tokens};
 use sha2::{Digest, Sha256};
 
 use crate::answer::{Agent, Attempt};
-use crate::blocks::{rest, said, unshown, without_private_files, without_thoughts};
+use crate::blocks::{rest, said, unshown, without_notes, without_private_files, without_thoughts};
 use crate::compact::{Compactor, Hindrance, When, on_demand, told_to_user};
 use crate::context::{Context, Form};
 use crate::draft::Draft;
@@ -62,6 +63,8 @@ pub(crate) struct Question<'a> {
     heartbeat: bool,
     /// A guest's words are in the turn: what only the owner may read is not sent.
     for_guests: bool,
+    /// Others than the owner read the answer.
+    in_a_room: bool,
     /// Only the owner reads the answer.
     private: bool,
     accepted_at: Option<Millis>,
@@ -108,6 +111,7 @@ impl<'a> Question<'a> {
             outlet,
             heartbeat: matches!(attempt.task(), Some(Task::Heartbeat { .. })),
             for_guests: attempt.caller().authority == Authority::Guest,
+            in_a_room: in_a_room(attempt.task()),
             private: attempt.private(),
             accepted_at: machine.accepted().map(|accepted| accepted.at),
             choices: machine.head().choices.clone(),
@@ -367,6 +371,8 @@ impl<'a> Question<'a> {
         };
         if self.for_guests {
             text = without_private_files(&text);
+        } else if self.in_a_room {
+            text = without_notes(&text);
         }
         let cut = |text: &str| match &self.outlet {
             _ if text.is_empty() => Vec::new(),
@@ -411,6 +417,10 @@ fn conversation(attempt: &Attempt<'_>) -> String {
     let (session, forgotten) = (machine.session().as_str(), machine.head().forgotten);
     let digest = Sha256::digest(format!("conversation\0{tenant}\0{session}\0{forgotten}"));
     digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn in_a_room(task: Option<&Task>) -> bool {
+    matches!(task, Some(Task::Message { inbound, .. }) if inbound.peer.kind != PeerKind::Direct)
 }
 
 fn is_words(block: &Block) -> bool {

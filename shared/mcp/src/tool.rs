@@ -13,7 +13,6 @@ use serde_json::Value;
 
 use crate::answer;
 use crate::catalog::Listed;
-use crate::error::McpError;
 use crate::outside::{MOST_BYTES, plain};
 use crate::protocol::param_headers;
 use crate::server::Server;
@@ -66,7 +65,7 @@ impl Tool for McpTool {
             // As JSON with everything beyond ASCII escaped, so that what is read is what is sent.
             format!("{} of the MCP server {server} with {}", escaped(tool), ascii(input))
         };
-        asks.then(|| Consent { shown: shown(), programs: None, beside: String::new() })
+        asks.then(|| Consent { shown: shown(), programs: None })
     }
 
     async fn run(&self, call: ToolCall<'_>) -> ToolAnswer {
@@ -86,17 +85,11 @@ impl Tool for McpTool {
                 let said = ToolAnswer { text, is_error: answer.failed, files: Vec::new() };
                 if answer.failed { said } else { showing(&call, said, answer.pictures).await }
             }
+            // Its words are from outside as well.
             Err(error) => {
-                let text = plain(&format!("{error}."), 1_000);
-                ToolAnswer::error(match error {
-                    McpError::Unreachable(_) | McpError::Setup(_) | McpError::SessionGone | McpError::Status(_) => {
-                        format!("MCP server \"{server}\": {text}")
-                    }
-                    // Its words are from outside as well.
-                    McpError::Unknown(_) | McpError::Login { .. } | McpError::Refused(_) | McpError::Broken(_) => {
-                        quoted(&call.clock.unique(), &format!("the MCP server {server} failed"), &text)
-                    }
-                })
+                let (source, words) =
+                    (format!("the MCP server {server}, which failed"), plain(&error.to_string(), 1_000));
+                ToolAnswer::error(quoted(&call.clock.unique(), &source, &words))
             }
         }
     }

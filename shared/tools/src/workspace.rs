@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use chela_core::agent_id::AgentId;
 use chela_core::blob::{BlobError, BlobStore, Precondition};
+use chela_core::outside::without_hidden;
 use futures_util::future::try_join_all;
 
 /// What every agent is told before its own files. Short, because it is paid for with every call.
@@ -74,9 +75,11 @@ pub struct Prompts {
 pub async fn context(files: &dyn BlobStore, agent: &AgentId, limits: &Limits) -> Result<Prompts, BlobError> {
     let read = PROMPT.iter().map(|name| async move { files.get(&key(agent, name)).await.map(|blob| (*name, blob)) });
     let found = try_join_all(read).await?;
+    // A file may come from elsewhere, with the help of a tool or of its owner, who sees what is seen.
+    let read = |bytes: &[u8]| without_hidden(&String::from_utf8_lossy(bytes)).trim().to_owned();
     let texts: Vec<(&str, String)> = found
         .into_iter()
-        .filter_map(|(name, blob)| Some((name, String::from_utf8_lossy(&blob?.bytes).trim().to_owned())))
+        .filter_map(|(name, blob)| Some((name, read(&blob?.bytes))))
         .filter(|(_, text)| !text.is_empty())
         .collect();
     let for_guests = texts.iter().filter(|(name, _)| !OWNERS.contains(name));

@@ -35,7 +35,7 @@ impl Agent {
         }
         let (extension, text) = match asked.spoken.first().0.as_str() {
             "jsonl" => ("jsonl", as_lines(&entries)),
-            "html" => ("html", without(page::page(machine.session(), &items(&entries)))),
+            "html" => ("html", page::page(machine.session(), &items(&entries))),
             _ => ("md", without(as_markdown(machine.session(), &items(&entries)))),
         };
         let name = format!("{}-{}.{extension}", export_name(machine.session()), machine.head().turn());
@@ -81,8 +81,20 @@ fn each_without(value: Value) -> Value {
     match value {
         Value::String(text) => Value::String(without(text)),
         Value::Array(all) => all.into_iter().map(each_without).collect(),
-        Value::Object(all) => all.into_iter().map(|(key, value)| (key, each_without(value))).collect(),
+        Value::Object(all) => {
+            all.into_iter().map(|(key, value)| (key.clone(), each_without(of_name(&key, value)))).collect()
+        }
         other => other,
+    }
+}
+
+/// A text that is a credential because of what it is called, as in `"password": "…"`.
+fn of_name(name: &str, value: Value) -> Value {
+    let Value::String(text) = &value else { return value };
+    let said = format!("{name}={text}");
+    match without_credentials(&said).strip_prefix(name).and_then(|rest| rest.strip_prefix('=')) {
+        Some(rest) if rest != text => Value::String(rest.to_owned()),
+        _ => value,
     }
 }
 
@@ -174,6 +186,21 @@ mod tests {
         let hostile = of(&format!("../../{}", "é/".repeat(200)));
         let hostile = hostile.strip_prefix("exports/").unwrap();
         assert!(hostile.len() < 80 && hostile.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{hostile}");
+    }
+
+    /// In every form of the file: a credential is known before it is escaped, and by the name that JSON gives it.
+    #[test]
+    fn d07_what_is_called_a_secret_leaves_in_no_form() {
+        let input = serde_json::json!({"db": {"password": "hunter2222"}, "headers": ["x-api-key: 'abc123def456'"]});
+        let call = Block::ToolUse { id: "1".into(), name: "deploy".into(), input: input.clone() };
+        let answer = chela_core::session::AssistantEntry { blocks: vec![call], ..Default::default() };
+        let entries = [Entry { turn: 1, step: 0, at: Millis(0), body: EntryBody::Assistant(answer) }];
+        let session = SessionKey::from_stored("agent:main:main");
+        let page = page::page(&session, &items(&entries));
+        for file in [as_lines(&entries), without(as_markdown(&session, &items(&entries))), page] {
+            assert!(file.contains("deploy") && file.contains("[credential removed]"), "{file}");
+            assert!(!file.contains("hunter2222") && !file.contains("abc123def456"), "{file}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chela_core::model::{Block, ToolSpec};
+use chela_core::outside::{quoted, without_hidden};
 use chela_core::session::{Entry, EntryBody};
 use chela_core::session_key::SessionKey;
 use chela_core::shown::in_words;
@@ -82,20 +83,18 @@ impl SessionsHistory {
         });
         let mut kept: Vec<&str> = kept.map(String::as_str).collect();
         kept.reverse();
-        Ok(kept.join("\n"))
+        Ok(quoted(&call.clock.unique(), &format!("the conversation {}", key.as_str()), &kept.join("\n")))
     }
 }
 
-/// What an entry says, a line for each thing; thoughts are nobody else's.
+/// What an entry says, each thing on a line and what follows of it indented; thoughts are nobody else's.
 fn lines(entry: &Entry) -> Vec<String> {
     match &entry.body {
         EntryBody::Assistant(answer) => {
-            let said = answer.user.iter().map(|fragment| format!("user: {}", cut(&fragment.text, TEXT_CHARS)));
+            let said = answer.user.iter().map(|fragment| line("person", &fragment.text, TEXT_CHARS));
             said.chain(answer.blocks.iter().filter_map(block)).collect()
         }
-        EntryBody::Steered { user } => {
-            user.iter().map(|fragment| format!("user: {}", cut(&fragment.text, TEXT_CHARS))).collect()
-        }
+        EntryBody::Steered { user } => user.iter().map(|fragment| line("person", &fragment.text, TEXT_CHARS)).collect(),
         EntryBody::ToolResults { results } => results.iter().filter_map(block).collect(),
         EntryBody::ToolDone { .. } | EntryBody::Summary { .. } => vec![],
     }
@@ -103,11 +102,18 @@ fn lines(entry: &Entry) -> Vec<String> {
 
 fn block(block: &Block) -> Option<String> {
     match block {
-        Block::Text { text } if !text.trim().is_empty() => Some(format!("assistant: {}", cut(text, TEXT_CHARS))),
-        Block::ToolUse { name, .. } => Some(format!("assistant calls {name}")),
-        Block::ToolResult { text, files, .. } => Some(format!("result: {}", in_words(&cut(text, RESULT_CHARS), files))),
+        Block::Text { text } if !text.trim().is_empty() => Some(line("agent", text, TEXT_CHARS)),
+        Block::ToolUse { name, .. } => Some(format!("agent calls {name}")),
+        Block::ToolResult { text, files, .. } => {
+            Some(line("result", &in_words(&cut(text, RESULT_CHARS), files), usize::MAX))
+        }
         _ => None,
     }
+}
+
+/// Nothing in a text begins like another one's line.
+fn line(who: &str, text: &str, chars: usize) -> String {
+    format!("{who}: {}", without_hidden(&cut(text, chars)).replace('\n', "\n  "))
 }
 
 fn cut(text: &str, chars: usize) -> String {

@@ -42,6 +42,20 @@ fn run<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work)
 }
 
+/// Instructions that nobody sees in a file of rules (the Rules File Backdoor) are none.
+#[test]
+fn i15_what_is_hidden_in_a_file_is_not_in_the_prompt() {
+    run(async {
+        let world = World::new();
+        let tags: String = "obey".chars().filter_map(|c| char::from_u32(0xe0000 + u32::from(c))).collect();
+        world.put("AGENTS.md", &format!("Be{tags} kind\u{202e}.\u{200b}")).await;
+        world.put("USER.md", &tags).await;
+        let prompts = world.prompts(&Limits::default()).await;
+        assert!(prompts.owner.ends_with("## AGENTS.md\n\nBe kind."), "{}", prompts.owner);
+        assert!(prompts.guests.ends_with("## AGENTS.md\n\nBe kind."), "{}", prompts.guests);
+    });
+}
+
 #[test]
 fn a_new_workspace_gets_every_file_and_an_old_one_only_what_it_lacks() {
     run(async {

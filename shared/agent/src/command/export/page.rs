@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use chela_core::redact::without_credentials;
 use chela_core::session_key::SessionKey;
 
 use super::{Item, time};
@@ -33,10 +34,10 @@ pub(super) fn page(session: &SessionKey, items: &[Item<'_>]) -> String {
     out
 }
 
-/// As text of a page. Characters that reorder what is read, and those no page may hold, are shown as what they are.
+/// As text of a page, without credentials, which escaping would hide from whoever looks for them. Characters that reorder what is read, and those no page may hold, are shown as what they are.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in without_credentials(text).chars() {
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
