@@ -159,7 +159,14 @@ impl Skills {
         let (skill, warnings) = judge(&folder, &bundle, terms)?;
         let (name, root) = (skill.name.clone(), self.root());
         let now = jiff::Timestamp::now().to_string();
-        put(files.as_ref(), &root, &name, &bundle, Locked::of(&bundle, &without_secrets(source), &now, warnings.clone())).await?;
+        put(
+            files.as_ref(),
+            &root,
+            &name,
+            &bundle,
+            Locked::of(&bundle, &without_secrets(source), &now, warnings.clone()),
+        )
+        .await?;
         for warning in &warnings {
             line(&format!("{WARN}accepted{WARN:#} {}:{} {}", warning.path, warning.line, warning.why));
         }
