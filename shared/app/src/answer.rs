@@ -21,6 +21,7 @@ use crate::broadcast::{before, unfinished};
 use crate::live::Live;
 use crate::makers::held;
 use crate::metrics::{Count, Metrics};
+use crate::usage::each_pays;
 use crate::waited::{is_as_it_was, judged_anew};
 use crate::wished::{Wished, queue_mode};
 
@@ -207,17 +208,17 @@ impl Answerer {
 
     /// The messages behind `first` that are answered with it.
     async fn together(&self, first: &Envelope, waiting: &VecDeque<Waiting>) -> Vec<Envelope> {
-        let joined = waiting.iter().map_while(|(_, other)| other.as_ref().ok().filter(|it| joins(first, it)));
-        let joined: Vec<&Envelope> = joined.collect();
-        let (false, Task::Message { inbound, .. }) = (joined.is_empty(), &first.task) else { return Vec::new() };
         let built = self.live.current().await;
-        let joined = joined.into_iter().take_while(|it| is_as_it_was(built.as_ref(), it));
+        let each_pays = each_pays(&built.config);
+        let joins = |other: &&Envelope| joins(first, other, each_pays) && is_as_it_was(built.as_ref(), other);
+        let joined: Vec<&Envelope> = waiting.iter().map_while(|(_, other)| other.as_ref().ok().filter(joins)).collect();
+        let (false, Task::Message { inbound, .. }) = (joined.is_empty(), &first.task) else { return Vec::new() };
         let queue = &built.config.messages.queue;
         let wishes = self.wished.of(self.agent.directory.as_ref(), &first.session, self.agent.clock.now()).await;
         if queue_mode(&wishes, queue, &inbound.channel) == QueueMode::Followup {
             return Vec::new();
         }
-        joined.take((queue.cap as usize).saturating_sub(1)).cloned().collect()
+        joined.into_iter().take((queue.cap as usize).saturating_sub(1)).cloned().collect()
     }
 
     async fn bury(&self, delivery: &Delivery, reason: &str) -> Result<(), String> {
@@ -247,8 +248,8 @@ impl Answerer {
 }
 
 /// Whether a message that waits behind `first` may be answered together with it: the same conversation and place, no
-/// command, nobody whose standing is still to be looked up.
-fn joins(first: &Envelope, other: &Envelope) -> bool {
+/// command, nobody whose standing is still to be looked up; and the same person, if each pays for themselves.
+fn joins(first: &Envelope, other: &Envelope, each_pays: bool) -> bool {
     let (Task::Message { inbound: one, standing: Standing::Allowed, .. }, Task::Message { inbound: two, standing, .. }) =
         (&first.task, &other.task)
     else {
@@ -258,6 +259,7 @@ fn joins(first: &Envelope, other: &Envelope) -> bool {
     *standing == Standing::Allowed
         && first.agent == other.agent
         && one.channel != COLLECTED
+        && (!each_pays || one.sender.id == two.sender.id)
         && place(&one.reply_to) == place(&two.reply_to)
         && command::parse(&one.text).is_none()
         && command::parse(&two.text).is_none()
@@ -331,9 +333,12 @@ mod tests {
             .unwrap()
         };
         let (one, two) = (message("1", "one"), message("2", "two"));
-        assert!(joins(&one, &two));
-        assert!(!joins(&one, &message("2", "/think high and why?")), "what is chosen for one message is not for two");
-        assert!(!joins(&one, &message("2", "/new")) && !joins(&message("1", "/stop"), &two));
+        assert!(joins(&one, &two, false));
+        assert!(
+            !joins(&one, &message("2", "/think high and why?"), false),
+            "what is chosen for one message is not for two"
+        );
+        assert!(!joins(&one, &message("2", "/new"), false) && !joins(&message("1", "/stop"), &two, false));
         let changed = |change: fn(&mut Inbound, &mut Standing)| {
             let mut other = two.clone();
             if let Task::Message { inbound, standing, .. } = &mut other.task {
@@ -341,10 +346,13 @@ mod tests {
             }
             other
         };
-        assert!(!joins(&one, &changed(|_, standing| *standing = Standing::IfPaired)));
-        assert!(!joins(&one, &changed(|inbound, _| inbound.reply_to.to = "8".into())));
-        assert!(!joins(&one, &changed(|inbound, _| inbound.reply_to.thread = Some("9".into()))));
-        assert!(joins(&one, &changed(|inbound, _| inbound.reply_to.message = Some("9".into()))));
-        assert!(!joins(&one, &Envelope { agent: AgentId::new("work"), ..two.clone() }));
+        assert!(!joins(&one, &changed(|_, standing| *standing = Standing::IfPaired), false));
+        assert!(!joins(&one, &changed(|inbound, _| inbound.reply_to.to = "8".into()), false));
+        assert!(!joins(&one, &changed(|inbound, _| inbound.reply_to.thread = Some("9".into())), false));
+        assert!(joins(&one, &changed(|inbound, _| inbound.reply_to.message = Some("9".into())), false));
+        let another = changed(|inbound, _| inbound.sender.id = "8".into());
+        assert!(joins(&one, &another, false) && !joins(&one, &another, true), "nobody pays for what another said");
+        assert!(joins(&one, &two, true));
+        assert!(!joins(&one, &Envelope { agent: AgentId::new("work"), ..two.clone() }, false));
     }
 }

@@ -8,7 +8,7 @@ use chela_core::clock::{Clock, Millis};
 use chela_core::job::{self, STALE_MS};
 use chela_core::message::EventKey;
 use chela_core::queue::{ENVELOPE_VERSION, Envelope, Lane, Queue, QueueError, Task};
-use chela_core::schedule::{Firing, MADE};
+use chela_core::schedule::{Firing, MADE, ScheduleExpression, Timing};
 use chela_core::session_key::cron_session_key;
 
 use crate::live::{Built, Live};
@@ -100,6 +100,9 @@ impl Beater {
         let Some(job) = book.jobs.iter().find(|job| job.schedule.name == firing.name && job.schedule.enabled) else {
             return Ok(Beat::Skipped("it was removed or is disabled"));
         };
+        if too_often(&job.schedule.expression, config.tools.cron.min_interval_minutes) {
+            return Ok(Beat::Skipped("it fires more often than is allowed now (tools.cron.minIntervalMinutes)"));
+        }
         let now = self.clock.now();
         if now.since(firing.scheduled_at) > STALE_MS {
             return Ok(Beat::Skipped("the firing is more than six hours old"));
@@ -108,6 +111,18 @@ impl Beater {
         self.queue.push(Lane::Scheduled, &envelope).await?;
         Ok(Beat::Queued)
     }
+}
+
+/// Whether less than so many minutes may lie between two firings: what was allowed when it was made may not be any more.
+fn too_often(expression: &ScheduleExpression, least: u32) -> bool {
+    let gap = match Timing::parse(expression) {
+        Ok(Timing::Rate { minutes }) => minutes,
+        Ok(Timing::Cron(cron)) => cron.least_gap().into(),
+        Ok(Timing::At(_)) => return false,
+        // What nobody can read nobody can bound.
+        Err(_) => return true,
+    };
+    gap < u64::from(least)
 }
 
 /// The event of a firing: its schedule and the second it was due.

@@ -25,6 +25,7 @@ use http::StatusCode;
 use crate::broadcast::{Answering, answering, members};
 use crate::live::{Built, Live, OpenAccount};
 use crate::metrics::{Count, Metrics};
+use crate::usage::each_pays;
 use crate::wished::{Wished, queue_mode};
 
 /// Largest body that is read at all, in bytes: what a Function URL takes. The configuration sets a lower limit.
@@ -253,7 +254,7 @@ impl Receiver {
 
     /// Queues one message that passed the gate.
     async fn enqueue(&self, built: &Built, envelope: Envelope, mode: QueueMode) -> Result<(), QueueError> {
-        let Task::Message { inbound, standing, .. } = &envelope.task else { return Ok(()) };
+        let Task::Message { inbound, standing, authority } = &envelope.task else { return Ok(()) };
         let spoken = heard(inbound, built.config.commands.text);
         let command = spoken.is_some() && is_command(&inbound.text);
         let stops = spoken.is_some_and(|spoken| spoken.spec.name == Name::Stop);
@@ -267,7 +268,9 @@ impl Receiver {
         chela_failpoint::reached("queueing.after");
         // A file is fetched when a turn begins, not in its middle; a command has a turn of its own.
         let plain = spoken.is_none() && inbound.media.is_empty();
-        if mode == QueueMode::Steer && plain && *standing == Standing::Allowed {
+        // Nor at the cost of whoever the running turn is for.
+        let pays = !each_pays(&built.config) || *authority == Authority::Owner || own_chat(inbound, &envelope.session);
+        if mode == QueueMode::Steer && plain && pays && *standing == Standing::Allowed {
             // Without it the message has a turn of its own.
             let _ = self.ports.sessions.leave(&envelope).await;
         }

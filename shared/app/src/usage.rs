@@ -101,6 +101,12 @@ pub(crate) fn rules(config: &Config) -> SpendRules {
     }
 }
 
+/// Whether persons have limits of their own: then nobody's words are answered at another's cost.
+pub(crate) fn each_pays(config: &Config) -> bool {
+    let limits = &config.spend.limits;
+    limits.per_user_per_day.is_some() || !limits.users.is_empty()
+}
+
 /// What a provider takes for a service: what configuration says, else what is known of it at its usual address. Servers
 /// of one's own send no bill.
 pub(crate) fn tariff(config: &Config, service: Service, provider: &str, model: &str, usual: bool) -> Tariff {

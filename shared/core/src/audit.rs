@@ -42,6 +42,8 @@ pub enum What {
     Forgotten,
     /// What was stored of a person was deleted.
     Erased,
+    /// The owner let a sender in.
+    LetIn,
 }
 
 /// What is to be recorded.

@@ -77,6 +77,16 @@ async fn unknown_tools_and_calls_with_one_name_are_answered_each() {
     is_sound(&world, 2).await;
 }
 
+/// A row that cannot be read again would end its conversation for ever.
+#[tokio::test]
+async fn arguments_of_a_hundred_levels_do_not_end_the_conversation() {
+    let deep = (0..100).fold(json!(1), |inner, _| json!([inner]));
+    let world = limited([Line::Calls(vec![("a".into(), "lamp".into(), json!({ "a": deep }))]), says("well")]);
+    world.answer_until_done(&world.says("1", "hi")).await;
+    assert_eq!(world.channel.shown(), ["well"]);
+    is_sound(&world, 2).await;
+}
+
 #[tokio::test]
 async fn forty_calls_at_once_are_all_answered() {
     let ids: Vec<String> = (0..40).map(|n| n.to_string()).collect();

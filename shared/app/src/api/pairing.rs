@@ -1,7 +1,11 @@
 //! Letting senders in: what waits, and the owner's yes.
 
 use bytes::Bytes;
+use chela_core::access::SenderRef;
+use chela_core::audit::{Happening, What, append};
 use chela_core::channel::Ack;
+use chela_core::erasure::mark;
+use chela_core::session::StoreError;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
@@ -51,7 +55,7 @@ impl Api {
             }
         };
         let code = approval.code.trim().to_ascii_uppercase();
-        match self.access.approve(&approval.channel, &approval.account, &code, self.clock.now()).await {
+        match self.let_in(&approval, &code).await {
             Ok(Some(who)) => json_ack(StatusCode::OK, &json!({"approved": who})),
             Ok(None) => problem(
                 StatusCode::NOT_FOUND,
@@ -59,5 +63,32 @@ impl Api {
             ),
             Err(error) => problem(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
         }
+    }
+
+    /// Recorded first: nobody comes in unseen.
+    async fn let_in(&self, approval: &Approval, code: &str) -> Result<Option<SenderRef>, StoreError> {
+        let Approval { channel, account, .. } = approval;
+        let waiting = self.access.pending(channel, account, self.clock.now()).await?;
+        let Some(request) = waiting.iter().find(|request| request.code == code) else { return Ok(None) };
+        self.record_let_in(&request.who, code).await?;
+        self.access.approve(channel, account, code, self.clock.now()).await
+    }
+
+    /// Whoever is let in may spend money, and is an owner where nobody is named as one: that stands in the log.
+    async fn record_let_in(&self, who: &SenderRef, code: &str) -> Result<(), StoreError> {
+        let built = self.live.current().await;
+        let person = mark(&who.channel, &who.sender);
+        let happening = Happening {
+            what: What::LetIn,
+            name: format!("{person}:{code}"),
+            agent: String::new(),
+            session: String::new(),
+            tool: "pairing".to_owned(),
+            programs: vec![format!("{}/{}", who.channel, who.account)],
+            digest: person,
+            by: "api".to_owned(),
+            at: self.clock.now(),
+        };
+        append(self.audit.as_ref(), &built.installation.spend.tenant, &happening).await
     }
 }

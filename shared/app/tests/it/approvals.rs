@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chela_app::api::Api;
 use chela_app::install::Scope;
+use chela_core::access::{AccessStore, SenderRef};
 use chela_core::agent_id::AgentId;
 use chela_core::approval::{ApprovalStore, Request, State, VALID_MS, digest};
 use chela_core::audit::{self, What};
@@ -179,4 +180,24 @@ async fn the_log_is_read_page_by_page_and_can_be_verified() {
     assert_eq!(page(&desk.call(Method::GET, "/audit?before=1", &json!({})).await.1), []);
     assert_eq!(desk.call(Method::GET, "/audit?before=x", &json!({})).await.0, 400);
     assert_eq!(desk.call(Method::POST, "/audit", &json!({})).await.0, 405);
+}
+
+/// Whoever lets a stranger in gives away the most there is: it stands in the log, without a name, and only what was done.
+#[tokio::test]
+async fn who_was_let_in_stands_in_the_log() {
+    let desk = Desk::open().await;
+    let who = SenderRef { channel: "telegram".into(), account: "default".into(), sender: "123456789".into() };
+    desk.store.sessions.request_pairing(&who, "ABCD2345", desk.clock.now()).await.unwrap();
+    let approve = async |code: &str| {
+        let headers = HeaderMap::from_iter([(http::header::AUTHORIZATION, HeaderValue::from_static("Bearer k3y"))]);
+        let body = Bytes::from(json!({"channel": "telegram", "code": code}).to_string());
+        desk.api.handle(&Method::POST, "/pairing", "", &headers, &body).await.status.as_u16()
+    };
+    assert_eq!([approve("WRONG234").await, approve("abcd2345").await, approve("ABCD2345").await], [404, 200, 404]);
+    assert!(desk.store.sessions.approved(&who).await.unwrap());
+    let records = audit::whole(desk.store.sessions.as_ref(), "default").await.unwrap();
+    audit::verify(&records, None).unwrap();
+    let told: Vec<_> = records.iter().map(|it| (it.happening.what, it.happening.by.as_str())).collect();
+    assert_eq!(told, [(What::LetIn, "api")]);
+    assert!(!serde_json::to_string(&records).unwrap().contains("123456789"));
 }

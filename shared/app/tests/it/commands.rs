@@ -247,6 +247,20 @@ async fn later_messages_steer_or_interrupt_as_was_wished() {
     assert!(house.says(7, 7, "five").await, "as configured");
 }
 
+/// Whoever has spent their own share of the day would otherwise go on at the cost of whoever was asked before them.
+#[tokio::test]
+async fn where_each_pays_for_themselves_nobody_joins_anothers_turn() {
+    let limited = json!({"spend": {"limits": {"perUserPerDay": 1}}});
+    for (more, joined) in [(json!({}), 1), (limited, 0)] {
+        let house = House::open(rooms(), more).await;
+        house.wish(MAIN, None, Some("steer")).await;
+        assert!(house.says(8, 8, "a guest's words").await);
+        assert_eq!(house.left(MAIN).await, joined);
+        assert!(house.says(7, 7, "the owner's").await);
+        assert_eq!(house.left(MAIN).await, joined + 1);
+    }
+}
+
 #[tokio::test]
 async fn only_who_may_ends_a_running_turn() {
     let house = House::open(rooms(), json!({})).await;

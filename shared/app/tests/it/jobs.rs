@@ -116,6 +116,21 @@ async fn a_schedule_fires_only_while_whoever_had_it_made_is_the_owner() {
     assert_eq!(fires(&house, "tidy").await, 0, "whoever is merely heard is no owner where owners are named");
 }
 
+/// A limit that was lowered after an agent woke itself too often binds what was made before.
+#[tokio::test]
+async fn a_schedule_fires_only_as_often_as_is_allowed_now() {
+    let house = House::open(json!({"allowFrom": ["7"]}), json!({})).await;
+    made(&house, "tidy", directly(&["7"])).await;
+    assert_eq!(fires(&house, "tidy").await, 1, "the control");
+    let file = house.store.blobs.get("config/chela.json5").await.unwrap().unwrap();
+    let mut config: Value = serde_json::from_slice(&file.bytes).unwrap();
+    config["tools"] = json!({"cron": {"minIntervalMinutes": 61}});
+    configure(&house.store, &config).await;
+    house.clock.advance(60_000);
+    let beat = beat(&house, &scheduled_name(&agent(), "tidy")).await;
+    assert!(matches!(beat, Beat::Skipped(why) if why.contains("minIntervalMinutes")), "{beat:?}");
+}
+
 #[tokio::test]
 async fn all_who_had_a_schedule_made_must_be_owners_and_be_known() {
     let house = House::open(json!({"allowFrom": ["7", "8", "-100", "*"]}), json!({})).await;
