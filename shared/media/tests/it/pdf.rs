@@ -108,6 +108,77 @@ async fn q05_a_bomb_does_not_unpack() {
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
 }
 
+/// A page whose parts are these objects, from the fourth on, behind a page with these entries.
+fn page_of(entries: &str, parts: &[&str]) -> Vec<u8> {
+    let page = format!("<</Type/Page/Parent 2 0 R/Contents 4 0 R{entries}>>");
+    let tree = ["<</Type/Catalog/Pages 2 0 R>>", "<</Type/Pages/Kids[3 0 R]/Count 1>>", &page];
+    pdf(&[&tree, parts].concat())
+}
+
+/// A file whose table of objects is a stream: these entries, and what it holds.
+fn with_table(entries: &str, table: &str) -> Vec<u8> {
+    let mut out = pdf(&["<</Type/Catalog/Pages 2 0 R>>", "<</Type/Pages/Kids[]/Count 0>>"]);
+    let at = out.len();
+    let length = table.len();
+    let stream =
+        format!("9 0 obj\n<</Type/XRef/Root 1 0 R/Length {length}{entries}>>\nstream\n{table}\nendstream\nendobj\n");
+    out.extend(format!("{stream}startxref\n{at}\n%%EOF\n").bytes());
+    out
+}
+
+fn stream(entries: &str, content: &str) -> String {
+    format!("<</Length {}{entries}>>\nstream\n{content}\nendstream", content.len())
+}
+
+/// Files that lead their reader in a circle, count beyond what they hold, or nest. Each ends soon, with a text or an error,
+/// and leaves nothing that goes on.
+#[tokio::test]
+async fn q05_no_file_keeps_its_reader_busy() {
+    let font = "/Resources<</Font<</F1 5 0 R>>>>";
+    let words = stream("", "BT /F1 12 Tf <00410042> Tj ET");
+    let map = |range: &str| stream("", &format!("/CIDInit begincmap 1 beginbfrange {range} endbfrange endcmap"));
+    let mapped = |range: &str| {
+        let font = "<</Type/Font/Subtype/Type0/Encoding/Identity-H/ToUnicode 6 0 R>>";
+        page_of("/Resources<</Font<</F1 5 0 R>>>>", &[&words, font, &map(range)])
+    };
+    let many = "/FlateDecode ".repeat(500);
+    let kids = format!("<</Type/Pages/Kids[{}]/Count 50000>>", "3 0 R ".repeat(50_000));
+    let chain: Vec<String> = (3..20_000).map(|n| format!("<</Type/Pages/Kids[{n} 0 R]/Count 1>>")).collect();
+    let chain: Vec<&str> =
+        std::iter::once("<</Type/Catalog/Pages 2 0 R>>").chain(chain.iter().map(String::as_str)).collect();
+    let cases = [
+        ("a page that is its own parent", page_of("/Parent 3 0 R", &[&words])),
+        ("contents of themselves", page_of(font, &["[4 0 R 4 0 R]", "<<>>"])),
+        ("a part that is itself", page_of(font, &["4 0 R", "5 0 R"])),
+        (
+            "resources of themselves",
+            page_of("/Resources 5 0 R", &[&words, "<</Font 5 0 R/Resources 5 0 R/Parent 5 0 R>>"]),
+        ),
+        ("a length that is the stream", page_of(font, &["<</Length 4 0 R>>\nstream\nBT ET\nendstream", "<<>>"])),
+        ("filters of filters", page_of(font, &[&stream(&format!("/Filter[{many}]"), "x"), "<<>>"])),
+        ("a wide map", mapped("<00000000> <FFFFFFFF> <0041>")),
+        ("a backward map", mapped("<FFFF> <0000> <0041>")),
+        (
+            "many kids",
+            pdf(&["<</Type/Catalog/Pages 2 0 R>>", &kids, "<</Type/Page/Parent 2 0 R/Contents 4 0 R>>", &words]),
+        ),
+        ("a long chain", pdf(&chain)),
+        ("brackets", page(&format!("BT {} Tj ET", "(".repeat(300_000)))),
+        ("dictionaries", page_of(&format!("/A {}", "<</A ".repeat(200_000)), &[&words])),
+        ("a table without width", with_table("/Size 4294967295/W[0 0 0]/Index[0 4294967295]", "x")),
+        ("a table of many", with_table("/Size 2147483647/W[1 0 0]", "x")),
+        ("a table before itself", with_table("/Size 2/W[1 1 1]/Prev 9", "xxxxxx")),
+        ("wide columns", with_table("/Size 9/W[4294967295 4294967295 9]", "xxxxxx")),
+        ("objects without number", page_of("", &[&stream("/Type/ObjStm/N 4294967295/First 2", "1 0 <<>>")])),
+        ("objects of themselves", page_of("", &[&stream("/Type/ObjStm/N 1/First 4/Extends 4 0 R", "4 0 4 0 R")])),
+    ];
+    for (what, bytes) in cases {
+        let began = Instant::now();
+        let said = text(bytes).await;
+        assert!(began.elapsed() < Duration::from_secs(4), "{what}: {:?} {said:?}", began.elapsed());
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 

@@ -155,3 +155,88 @@ fn tidy(text: &str) -> String {
     }
     out.trim_end().to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PIECES: [&str; 14] = [
+        "<TAG>",
+        "</TAG>",
+        "<TAG TEXT>",
+        "<TAG class=\"TEXT\" style=\"TEXT\">",
+        "TEXT",
+        "<!--TEXT",
+        "-->",
+        "<![CDATA[TEXT]]>",
+        "<TAG href='TEXT' src='TEXT' alt='TEXT'>",
+        "<p>A long sentence, with commas, that looks like an article. TEXT</p>",
+        "&#xTEXT;",
+        "<!doctype TEXT>",
+        "<TAG id=main>",
+        "<TAG/>",
+    ];
+
+    const TAGS: [&str; 40] = [
+        "p",
+        "div",
+        "article",
+        "table",
+        "tr",
+        "td",
+        "th",
+        "thead",
+        "tbody",
+        "ul",
+        "ol",
+        "li",
+        "dl",
+        "dt",
+        "dd",
+        "a",
+        "img",
+        "pre",
+        "code",
+        "blockquote",
+        "h1",
+        "h6",
+        "br",
+        "hr",
+        "title",
+        "head",
+        "body",
+        "html",
+        "base",
+        "template",
+        "svg",
+        "math",
+        "select",
+        "option",
+        "script",
+        "noscript",
+        "frameset",
+        "font",
+        "b",
+        "main",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+        /// Where a panic ends the process, as in a release, a page that its reader fails over would end the house.
+        #[test]
+        fn no_soup_of_tags_ends_its_reader(
+            pieces in prop::collection::vec((0..PIECES.len(), 0..TAGS.len(), "[a-zé\u{1F980}\u{202e}&;<>\"'/=# \n-]{0,12}"), 0..120),
+            form in prop::sample::select(vec![Form::Markdown, Form::Text]),
+            readability in any::<bool>(),
+        ) {
+            let html: String =
+                pieces.iter().map(|(piece, tag, text)| PIECES[*piece].replace("TAG", TAGS[*tag]).replace("TEXT", text)).collect();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+            let page = runtime.block_on(read(html.clone(), "https://a.example/b/c?d#e".to_owned(), form, readability));
+            prop_assert!(page.is_ok(), "{:?}: {}", page, html);
+        }
+    }
+}
