@@ -65,7 +65,7 @@ impl Tool for McpTool {
             // As JSON with everything beyond ASCII escaped, so that what is read is what is sent.
             format!("{} of the MCP server {server} with {}", escaped(tool), ascii(input))
         };
-        asks.then(|| Consent { shown: shown(), programs: None })
+        asks.then(|| Consent { shown: shown(), programs: None, beside: String::new() })
     }
 
     async fn run(&self, call: ToolCall<'_>) -> ToolAnswer {
