@@ -49,6 +49,9 @@ impl Clock for RuntimeClock {
     }
 }
 
+const CONFIG: &str =
+    "{ channels: { telegram: { botToken: '110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw', webhookSecret: 'hush' } } }";
+
 /// A model that answers after two minutes.
 #[derive(Default)]
 struct Slow(AtomicU32);
@@ -78,7 +81,7 @@ struct Quiet {
 impl AccessStore for Quiet {
     async fn approved(&self, _: &SenderRef) -> Result<bool, StoreError> {
         sleep(self.thinks).await;
-        Ok(true)
+        Ok(false)
     }
 
     async fn request_pairing(&self, _: &SenderRef, _: &str, _: Millis) -> Result<Pairing, StoreError> {
@@ -189,7 +192,7 @@ fn agent(rows: &Arc<Rows>, clock: &Arc<RuntimeClock>, thinks: Duration) -> Agent
 
 fn message(standing: Standing, now: Millis) -> Envelope {
     let place = ReplyAddress {
-        channel: "recording".into(),
+        channel: "telegram".into(),
         account: "default".into(),
         to: "7".into(),
         thread: None,
@@ -263,7 +266,7 @@ async fn a_slow_model_keeps_its_session() {
         ..AgentSettings::default()
     };
     let installation = Installation {
-        outlets: HashMap::from([(("recording".to_owned(), "default".to_owned()), outlet)]),
+        outlets: HashMap::from([(("telegram".to_owned(), "default".to_owned()), outlet)]),
         agents: HashMap::from([(AgentId::new("main"), settings)]),
         ..Installation::default()
     };
@@ -285,7 +288,7 @@ async fn a_slow_model_keeps_its_session() {
 #[tokio::test(start_paused = true)]
 async fn the_messages_of_a_slow_turn_stay_hidden() {
     let clock = Arc::new(RuntimeClock { began: Instant::now(), dealt: AtomicU32::new(0) });
-    let quiet = Arc::new(Quiet { config: "{}", thinks: Duration::ZERO });
+    let quiet = Arc::new(Quiet { config: CONFIG, thinks: Duration::ZERO });
     let ground = Ground {
         config_files: quiet.clone(),
         config_key: "config".into(),
