@@ -73,7 +73,8 @@ pub fn without_credentials(text: &str) -> Cow<'_, str> {
         let at_word = !out.ends_with(is_of_word);
         if let Some((before, after)) = of_a_url(rest).or_else(|| named(rest)).filter(|_| at_word) {
             (found, rest) = (true, after);
-            out.push_str(before);
+            // The name may end in a key itself.
+            out.push_str(&without_credentials(before));
             out.push_str(REMOVED);
             continue;
         }
@@ -277,6 +278,7 @@ mod tests {
             ("Authorization: Bearer 0123456789abcdef/+==", "Authorization: Bearer {}"),
             ("x-api-key: 0123456789abc\n", "x-api-key: {}\n"),
             ("postgres://ada:s3cret@db.example/x", "postgres://ada:{}@db.example/x"),
+            ("sk-0123456789abcdef0123password=hunter22", "{}{}"),
         ] {
             assert_eq!(without_credentials(text), expected.replace("{}", REMOVED));
         }
