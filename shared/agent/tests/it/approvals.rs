@@ -1,20 +1,21 @@
-//! Calls that need the owner's consent: asked, decided, run once; whatever dies on the way.
+//! Calls that need the owner's consent: asked, decided, run once.
+
+mod killed;
+mod lapsed;
 
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use chela_agent::{ApprovalRules, Outcome};
-use chela_core::approval::{
-    ApprovalStore, Decided, Desk, Mode, Policy, Request, Rule, Said, State, VALID_MS, Verdict, woken_for,
-};
+use chela_core::approval::{ApprovalStore, Decided, Desk, Mode, Policy, Request, Rule, Said, State, VALID_MS, Verdict};
 use chela_core::audit::{self, What};
 use chela_core::channel::Unconfirmed;
 use chela_core::clock::Clock;
 use chela_core::message::{EventKey, InboundKind, ReplyAddress};
-use chela_core::model::{Block, ModelRequest, Role, ToolSpec};
+use chela_core::model::{Block, Role, ToolSpec};
 use chela_core::queue::{Authority, Envelope, Lane, Queue, Standing, Task};
-use chela_core::schedule::{Firing, Schedule, ScheduleError, Schedules};
-use chela_core::session::{Put, SessionStore, StoreError};
+use chela_core::schedule::Firing;
+use chela_core::session::{Put, StoreError};
 use chela_core::session_key::{PeerKind, SessionKey};
 use chela_core::tool::{Caller, Consent, Effect, Tool, ToolAnswer, ToolCall};
 use chela_core::tool_policy::{Limit, Scope, ToolPolicy, ToolRules};
@@ -22,7 +23,7 @@ use chela_testkit::channel::RecordingChannel;
 use chela_testkit::model::Line;
 use serde_json::{Value, json};
 
-use crate::world::{Steadfast, World, choice, message, says};
+use crate::world::{World, message, says};
 
 /// A tool that needs consent for whatever it is told to do.
 struct Exec {
@@ -265,133 +266,6 @@ async fn a_click_twice_before_it_ran_is_told_and_runs_once() {
     assert!(office.last_shown().contains("it was allowed by recording:7"), "{}", office.last_shown());
     office.work().await;
     assert_eq!(office.exec.ran().len(), 1);
-}
-
-/// X18.
-#[tokio::test]
-async fn x18_a_time_that_is_over_denies_and_is_told_once() {
-    let office = Office::new([run("git push"), says("Nobody answered.")], Effect::Unkeyed);
-    office.hears("1", "push it").await;
-    let id = office.the_request().await.id;
-    office.world.clock.advance(VALID_MS);
-    office.hears("2", &format!("/approve {id} once")).await;
-    assert!(office.last_shown().contains("its time is over"), "{}", office.last_shown());
-    assert_eq!((office.work().await, office.exec.ran().len()), (1, 0));
-    assert_eq!(office.last_shown(), "Nobody answered.");
-    assert!(office.told().last().unwrap().contains("its time is over, so it counts as denied"));
-    // Looking at what waits tells nothing a second time.
-    office.hears("3", "/approvals").await;
-    assert!(office.last_shown().contains("Nothing waits"), "{}", office.last_shown());
-    assert_eq!(office.work().await, 0);
-    assert_eq!(office.log().await, [What::Asked, What::Expired]);
-}
-
-#[tokio::test]
-async fn a_schedule_tells_what_nobody_answered() {
-    let office = Office::new([run("git push"), says("HEARTBEAT_OK"), says("Nobody answered.")], Effect::Unkeyed);
-    office.hears("1", "push it").await;
-    office.world.clock.advance(VALID_MS);
-    office.take(&heartbeat(&office)).await;
-    assert_eq!(office.work().await, 1);
-    assert_eq!((office.last_shown(), office.exec.ran().len()), ("Nobody answered.".to_owned(), 0));
-}
-
-/// X18: the house is woken at the end of the time, and what nobody answered is told, once, in its conversation.
-#[tokio::test]
-async fn x18_what_nobody_answers_is_told_when_its_time_is_over() {
-    let office = Office::new([run("git push"), says("Nobody answered.")], Effect::Unkeyed);
-    office.hears("1", "push it").await;
-    let request = office.the_request().await;
-    assert_eq!(office.fires().await, [], "not before its time");
-    office.world.clock.advance(VALID_MS);
-    let firings = office.fires().await;
-    let woken: Vec<_> = firings.iter().map(|firing| woken_for(&firing.name)).collect();
-    assert_eq!(woken, [Some(request.id.as_str())]);
-    assert!(firings[0].scheduled_at >= request.expires_at, "{firings:?}");
-    assert_eq!(office.world.embedded.schedules.list().await.unwrap(), [], "it has fired for good");
-    for _ in 0..2 {
-        office.take(&lapsed(&office, &request.id)).await;
-    }
-    assert_eq!((office.work().await, office.exec.ran().len()), (1, 0));
-    assert_eq!(office.last_shown(), "Nobody answered.");
-    assert!(office.told().last().unwrap().contains("its time is over, so it counts as denied"));
-    assert_eq!(office.log().await, [What::Asked, What::Expired]);
-}
-
-#[tokio::test]
-async fn a_wake_up_changes_nothing_about_a_request_that_was_answered_or_has_time_left() {
-    let office = Office::new([run("git push"), says("Pushed.")], Effect::Unkeyed);
-    office.hears("1", "push it").await;
-    let id = office.the_request().await.id;
-    office.world.clock.advance(VALID_MS - 30_000);
-    let early = office.world.answer(&lapsed(&office, &id)).await;
-    assert!(matches!(early, Outcome::Again { after_s: 31, .. }), "a scheduler may be early: {early:?}");
-    assert_eq!(office.the_request().await.state, State::Waiting);
-    office.hears("2", &format!("/approve {id}")).await;
-    office.world.clock.advance(60_000);
-    office.take(&lapsed(&office, &id)).await;
-    assert_eq!((office.work().await, office.exec.ran().len(), office.last_shown()), (1, 1, "Pushed.".to_owned()));
-    office.take(&lapsed(&office, &id)).await;
-    office.take(&lapsed(&office, "000000000000")).await;
-    assert_eq!(office.work().await, 0);
-    assert_eq!(office.log().await, [What::Asked, What::AllowedOnce, What::Ran]);
-}
-
-/// Killed at every operation of the store: one turn tells it, and the log says it once.
-#[tokio::test]
-async fn what_nobody_answered_is_told_once_wherever_the_house_dies() {
-    for applied in [false, true] {
-        for operation in 0.. {
-            let office = Office::new([run("git push"), says("Nobody answered.")], Effect::Unkeyed);
-            office.hears("1", "push it").await;
-            let id = office.the_request().await.id;
-            office.world.clock.advance(VALID_MS);
-            office.world.store.dies_at(operation, applied);
-            let died = office.survives(&lapsed(&office, &id)).await;
-            assert_eq!((office.work().await, office.last_shown()), (1, "Nobody answered.".to_owned()), "{operation}");
-            assert_eq!((office.waiting().await.len(), office.exec.ran().len()), (0, 0));
-            assert_eq!(office.log().await, [What::Asked, What::Expired], "{operation} {applied}");
-            if !died {
-                assert!(operation >= 3, "it was killed {operation} times");
-                break;
-            }
-        }
-    }
-}
-
-struct Asleep;
-
-#[async_trait]
-impl Schedules for Asleep {
-    async fn put(&self, schedule: &Schedule) -> Result<(), ScheduleError> {
-        Err(ScheduleError::Unavailable(schedule.name.clone()))
-    }
-
-    async fn delete(&self, _: &str) -> Result<(), ScheduleError> {
-        Ok(())
-    }
-
-    async fn list(&self) -> Result<Vec<Schedule>, ScheduleError> {
-        Ok(vec![])
-    }
-}
-
-#[tokio::test]
-async fn without_a_scheduler_the_owner_is_asked_all_the_same() {
-    let mut office = Office::new([run("git push"), says("Nobody answered.")], Effect::Unkeyed);
-    office.world.agent.schedules = Arc::new(Asleep);
-    office.hears("1", "push it").await;
-    let id = office.the_request().await.id;
-    assert!(office.last_shown().contains(&id), "{}", office.last_shown());
-    office.world.clock.advance(VALID_MS);
-    office.hears("2", "/approvals").await;
-    assert_eq!((office.work().await, office.last_shown()), (1, "Nobody answered.".to_owned()));
-}
-
-fn lapsed(office: &Office, id: &str) -> Envelope {
-    let session = SessionKey::from_stored(format!("cron:job.asked.{id}"));
-    let task = Task::Lapsed { id: id.to_owned() };
-    Envelope { event: EventKey::of("schedule", id, "1"), session, task, ..office.world.says("", "") }
 }
 
 fn heartbeat(office: &Office) -> Envelope {
@@ -643,96 +517,4 @@ async fn x14_a_command_no_person_would_read_is_refused() {
     office.hears("1", "do").await;
     assert!(office.told()[0].contains("too long for a person to read"), "{:?}", office.told());
     assert_eq!(office.waiting().await.len(), 0);
-}
-
-/// First the call, then that it is done.
-fn push_first(request: &ModelRequest) -> Block {
-    match request.messages.last().and_then(|message| message.blocks.last()) {
-        Some(Block::ToolResult { .. }) => Block::Text { text: "It is pushed.".into() },
-        _ => Block::ToolUse { id: "a".into(), name: "exec".into(), input: json!({"command": "git push"}) },
-    }
-}
-
-/// The whole story killed at every operation of the store, before and after it took effect: what was allowed runs at most
-/// once; a tool that knows keys runs exactly once; and the person is asked and answered whatever dies.
-async fn killed_everywhere(effect: Effect) -> Vec<usize> {
-    let mut ran = Vec::new();
-    for (kill_in, applied) in [(0, false), (0, true), (1, false), (1, true), (2, false), (2, true)] {
-        for operation in 0.. {
-            let mut office = Office::new([], effect);
-            *office.world.models() =
-                vec![choice("test/steadfast", [("test:default", Arc::new(Steadfast(push_first)) as _)])];
-            let die = |turn| {
-                if turn == kill_in {
-                    office.world.store.dies_at(operation, applied);
-                }
-            };
-            let mut died = false;
-            die(0);
-            died |= office.survives(&office.world.says("1", "push it")).await;
-            let id = office.the_request().await.id;
-            assert!(office.world.channel.shown().iter().any(|text| text.contains(&id)), "asked: {kill_in} {operation}");
-            die(1);
-            died |= office.survives(&office.world.says("2", &format!("/approve {id}"))).await;
-            die(2);
-            let decision = office.decision().await;
-            died |= office.survives(&decision).await;
-            assert_eq!(office.last_shown(), "It is pushed.", "{kill_in} {operation} {applied}");
-            if office.exec.ran().is_empty() {
-                assert!(office.says_unknown().await, "{kill_in} {operation} {applied}");
-            }
-            assert_eq!(office.waiting().await.len(), 0);
-            let log = office.log().await;
-            assert_eq!(log.iter().filter(|what| **what == What::AllowedOnce).count(), 1, "{log:?}");
-            assert!(log.iter().filter(|what| **what == What::Ran).count() >= office.exec.ran().len(), "{log:?}");
-            ran.push(office.exec.ran().len());
-            if !died {
-                break;
-            }
-        }
-    }
-    ran
-}
-
-impl Office {
-    /// The envelope until it is done; whether the first process died.
-    async fn survives(&self, envelope: &Envelope) -> bool {
-        let mut died = false;
-        for _ in 0..20 {
-            let outcome = self.world.answer(envelope).await;
-            died |= self.world.store.revive();
-            if let Outcome::Done(_) = outcome {
-                return died;
-            }
-            self.world.clock.advance(chela_agent::LEASE_MS + 1_000);
-        }
-        panic!("never done");
-    }
-
-    /// Whether the model was told that nobody knows.
-    async fn says_unknown(&self) -> bool {
-        let key = SessionKey::from_stored("agent:main:main");
-        let entries = self.world.embedded.sessions.history(&key, 0, 100).await.unwrap();
-        serde_json::to_string(&entries).unwrap().contains("outcome of this call is unknown")
-    }
-
-    async fn decision(&self) -> Envelope {
-        let deliveries = self.world.embedded.queue.receive(Lane::Live, 10, 30).await.unwrap();
-        assert_eq!(deliveries.len(), 1, "one decision, one turn");
-        serde_json::from_str(&deliveries[0].body).unwrap()
-    }
-}
-
-#[tokio::test]
-async fn with_keys_what_was_allowed_runs_exactly_once_wherever_it_dies() {
-    let ran = killed_everywhere(Effect::Keyed).await;
-    assert!(ran.len() > 60 && ran.iter().all(|times| *times == 1), "{ran:?}");
-}
-
-#[tokio::test]
-async fn without_keys_what_was_allowed_runs_at_most_once_and_what_is_unknown_is_told() {
-    let ran = killed_everywhere(Effect::Unkeyed).await;
-    assert!(ran.len() > 60 && ran.iter().all(|times| *times <= 1), "{ran:?}");
-    let unknown = ran.iter().filter(|times| **times == 0).count();
-    assert!((1..=10).contains(&unknown), "{unknown} of {}", ran.len());
 }
